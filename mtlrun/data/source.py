@@ -1,0 +1,169 @@
+"""Rows of data: inputs, and labels for one or more tasks."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from mtlrun.errors import DataError, near_miss
+
+
+class Source(ABC):
+    """Rows served by index, many at once.
+
+    name: unique among the sources of a split.
+    tasks: the names of the tasks that it labels.
+    input_shape: of one row, (C, H, W) or (D,).
+    in_memory: False sends `fetch` into DataLoader workers.
+    """
+
+    name: str
+    tasks: tuple[str, ...]
+    input_shape: tuple[int, ...]
+    in_memory: bool = False
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Number of rows."""
+
+    @abstractmethod
+    def labelled(self, task: str) -> Tensor:
+        """Which rows are labelled for the task: bool [N] on the CPU."""
+
+    @abstractmethod
+    def fetch(self, rows: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Raw inputs [B, ...] of the rows [B], and the targets [B, ...] of every task of this source.
+
+        The target of a row that is not labelled is arbitrary.
+        """
+
+    def prepare(self, inputs: Tensor) -> Tensor:
+        """Raw inputs to network inputs, on the training device (such as uint8 to normalised float)."""
+        return inputs
+
+    def targets(self, task: str) -> Tensor:
+        """All labelled targets of a task, [n, ...]; lazy sources may serve a large sample instead."""
+        rows = self.labelled(task).nonzero().squeeze(1)
+        return self.fetch(rows)[1][task]
+
+    def to(self, device: torch.device) -> Source:
+        """The same source with its tensors on `device`; lazy sources stay as they are."""
+        return self
+
+
+class TensorSource(Source):
+    """A source that lies in memory: whole batches are gathered as tensors.
+
+    Args:
+        name: unique among the sources of a split.
+        inputs: [N, ...]; when they are used, uint8 images [N, C, H, W] are divided by 255 and floats become
+            float32; integers stay as they are unless there is a mean or a deviation.
+        targets: per task [N, ...].
+        labelled: per task bool [N]; a task that is not named here is labelled on every row.
+        mean, std: per channel (the second dimension of `inputs`), applied after the division by 255; none by
+            default.
+
+    Raises:
+        DataError: if the numbers of rows differ, or `labelled` names an unknown task or is not bool [N].
+    """
+
+    in_memory = True
+
+    def __init__(
+        self,
+        name: str,
+        inputs: Tensor,
+        targets: Mapping[str, Tensor],
+        labelled: Mapping[str, Tensor] | None = None,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+    ) -> None:
+        self.name = name
+        self.tasks = tuple(targets)
+        self.input_shape = tuple(inputs.shape[1:])
+        self._inputs = inputs
+        self._targets = dict(targets)
+        self._labelled = {task: mask.cpu() for task, mask in (labelled or {}).items()}
+        self._check()
+        # In the units of the raw inputs, so that a uint8 batch takes one conversion and two in-place passes.
+        unit = 255.0 if inputs.dtype == torch.uint8 else 1.0
+        shape = (-1, *[1] * (inputs.dim() - 2))
+        self._shift = None if mean is None else (torch.tensor(mean) * unit).view(shape)
+        self._scale = (
+            None if std is None and unit == 1.0 else (1 / (torch.tensor(std or [1.0]) * unit)).view(shape)
+        )
+
+    def _check(self) -> None:
+        for task, values in self._targets.items():
+            if len(values) != len(self):
+                raise DataError(
+                    f"source '{self.name}' has {len(self)} inputs but {len(values)} labels for '{task}'"
+                )
+        for task, mask in self._labelled.items():
+            if task not in self._targets:
+                raise DataError(f"source '{self.name}' has no task '{task}'{near_miss(task, self.tasks)}")
+            if mask.dtype != torch.bool or mask.shape != (len(self),):
+                raise DataError(
+                    f"source '{self.name}' needs a mask of {len(self)} bools for '{task}', "
+                    f"found {mask.dtype} {list(mask.shape)}"
+                )
+
+    def __len__(self) -> int:
+        return len(self._inputs)
+
+    def labelled(self, task: str) -> Tensor:
+        mask = self._labelled.get(task)
+        return torch.ones(len(self), dtype=torch.bool) if mask is None else mask
+
+    def fetch(self, rows: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        rows = rows.to(self._inputs.device, non_blocking=True)
+        # index_select is several times faster than indexing on the CPU
+        targets = {task: values.index_select(0, rows) for task, values in self._targets.items()}
+        return self._inputs.index_select(0, rows), targets
+
+    def prepare(self, inputs: Tensor) -> Tensor:
+        if self._shift is None and self._scale is None:
+            return inputs.to(torch.float32) if inputs.is_floating_point() else inputs
+        prepared = inputs.to(torch.float32, copy=True)
+        if self._shift is not None:
+            self._shift = self._shift.to(inputs.device)  # stays there: no copy in later steps
+            prepared.sub_(self._shift)
+        if self._scale is not None:
+            self._scale = self._scale.to(inputs.device)
+            prepared.mul_(self._scale)
+        return prepared
+
+    def targets(self, task: str) -> Tensor:
+        values = self._targets[task]
+        mask = self._labelled.get(task)
+        return values if mask is None else values[mask.to(values.device)]
+
+    def nbytes(self) -> int:
+        """Bytes of the inputs and targets."""
+        return sum(values.nbytes for values in (self._inputs, *self._targets.values()))
+
+    def to(self, device: torch.device) -> TensorSource:
+        moved = TensorSource.__new__(TensorSource)
+        moved.__dict__.update(self.__dict__)
+        moved._inputs = self._inputs.to(device)
+        moved._targets = {task: values.to(device) for task, values in self._targets.items()}
+        return moved
+
+
+@dataclass
+class Splits:
+    """The sources of a task set, split once.
+
+    `statement` says in one line how the splits were made. `inferred` holds task kinds read off the data, as
+    keyword arguments with `_target_`, for task sets whose tasks only the data knows.
+    """
+
+    train: list[Source]
+    val: list[Source]
+    test: list[Source]
+    statement: str
+    inferred: dict[str, dict[str, object]] = field(default_factory=dict)

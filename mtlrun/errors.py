@@ -1,0 +1,44 @@
+"""Mistakes of the user's: each ends a command with exit code 2 and one line. This file imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class MtlrunError(ValueError):
+    """What is wrong, where it was set and what to do, in one line."""
+
+
+class ConfigError(MtlrunError):
+    """A setting, or a combination of settings, that cannot be trained."""
+
+
+class DataError(MtlrunError):
+    """Data that is missing or malformed."""
+
+
+class ResumeError(MtlrunError):
+    """A run folder that cannot be continued or evaluated."""
+
+
+class NonFiniteError(RuntimeError):
+    """A loss or gradient became NaN or infinite during training (exit code 1: not a mistake in the command)."""
+
+
+def near_miss(word: str, options: Iterable[str]) -> str:
+    """'; did you mean 'x'?' for the closest option, or '' if none is close."""
+    close = get_close_matches(str(word), [str(option) for option in options], n=1, cutoff=0.6)
+    return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def choose(word: str, options: Iterable[str], what: str) -> str:
+    """Return `word` if it is one of `options`; otherwise raise ConfigError that lists them."""
+    options = list(options)
+    if word in options:
+        return word
+    raise ConfigError(f"no {what} '{word}'{near_miss(word, options)} (there are: {', '.join(options)})")
+
+
+class Interrupted(SystemExit):
+    """SIGTERM or Ctrl-C was obeyed: the step was finished and everything saved. Ends a sweep too (code 143 or 130)."""

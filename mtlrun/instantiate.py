@@ -1,0 +1,49 @@
+"""Hydra's instantiate with errors that fit on one line. Imports no torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate as hydra_instantiate
+
+from mtlrun.errors import ConfigError, MtlrunError
+
+
+def instantiate(settings: Any, where: str, **arguments: Any) -> Any:
+    """Build what `_target_` names from `settings` and further arguments, which Hydra does not touch.
+
+    Args:
+        settings: a config node or dict with `_target_`.
+        where: its place in the configuration, for messages.
+
+    Raises:
+        ConfigError: the class's own, or one that says that the target is missing, broken or given wrong arguments.
+    """
+    try:
+        factory = hydra_instantiate(settings, _partial_=True, _convert_="all")
+    except InstantiationException as error:
+        raise _one_line(error, where) from error
+    return call(factory, where, **arguments)
+
+
+def call(factory: Any, where: str, **arguments: Any) -> Any:
+    """Call a factory; a TypeError about its arguments becomes a ConfigError at `where`."""
+    try:
+        return factory(**arguments)
+    except TypeError as error:
+        if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+            raise  # from inside the class: a defect, not a wrong argument
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def _one_line(error: InstantiationException, where: str) -> MtlrunError:
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, MtlrunError):
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(cause, MtlrunError):
+        return cause
+    lines = [
+        line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith("full_key")
+    ]
+    return ConfigError(f"{where}: {' '.join(lines)}")

@@ -1,0 +1,50 @@
+"""The contract of a sharing scheme: which tasks use the same parameters, stage by stage."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+
+from torch import Tensor, nn
+
+from mtlrun.backbones.base import Backbone
+from mtlrun.types import Feature, Rows
+
+BackboneFactory = Callable[[], Backbone]
+"""Builds a freshly initialised backbone at each call."""
+
+
+class Sharing(nn.Module, ABC):
+    """Builds what it needs from fresh backbones and gives each task the stage outputs for its head.
+
+    Subclasses take `(backbone: BackboneFactory, tasks: Sequence[str], <options>)` and set `features` to what
+    each task's head receives.
+    """
+
+    features: list[Feature]
+
+    def __init__(self, tasks: Sequence[str]) -> None:
+        super().__init__()
+        self.tasks = tuple(tasks)
+
+    @abstractmethod
+    def forward(self, inputs: Tensor, rows: Rows) -> dict[str, list[Tensor]]:
+        """Stage outputs for each task in `rows`, of its labelled rows only: [n, C, H, W] or [n, C].
+
+        Args:
+            inputs: [B, ...]
+            rows: per task the positions [n] of its rows; None for all.
+        """
+
+    @abstractmethod
+    def task_parameters(self, task: str) -> list[nn.Parameter]:
+        """Parameters that influence this task alone."""
+
+    @abstractmethod
+    def last_shared_stage(self) -> list[nn.Parameter]:
+        """Parameters of the last stage that two tasks or more share; empty if nothing is shared."""
+
+    def shared_parameters(self) -> list[nn.Parameter]:
+        """Parameters that influence two tasks or more; every other one belongs to exactly one task."""
+        private = {id(parameter) for task in self.tasks for parameter in self.task_parameters(task)}
+        return [parameter for parameter in self.parameters() if id(parameter) not in private]

@@ -1,0 +1,193 @@
+"""The contract of a task: a name, a head, a loss per row, metrics, and the one metric that judges it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torchmetrics import Metric
+
+from mtlrun.errors import ConfigError, choose
+from mtlrun.tasks.drawing import NEUTRAL, numbers, verdict, write_text
+from mtlrun.tasks.numerics import full_precision
+from mtlrun.types import Feature
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+HeadFactory = Callable[..., nn.Module]
+"""head(features=Sequence[Feature], input_shape=(C, H, W) | (D,), outputs=int) -> module on stage outputs."""
+
+LossFunction = Callable[[Tensor, Tensor], Tensor]
+"""loss(output, target) -> one value per row [n], or [n, ...], which is averaged to [n]."""
+
+
+def metric_names(name: str, metric: Metric) -> tuple[str, ...]:
+    """Names under which `compute_metrics` reports a metric: its own `names` where compute() gives a dict."""
+    return tuple(getattr(metric, "names", (name,)))
+
+
+def compute_metrics(metrics: Mapping[str, Metric]) -> dict[str, float]:
+    """The value of every metric by name; a metric that computes a dict contributes each scalar in it.
+
+    Raises:
+        ConfigError: if a metric computes more than one number without naming them.
+    """
+    values: dict[str, float] = {}
+    for name, metric in metrics.items():
+        computed = metric.compute()
+        named = computed if isinstance(computed, Mapping) else {name: _only_number(name, computed)}
+        values.update(
+            {key: float(value) for key, value in named.items() if torch.as_tensor(value).numel() == 1}
+        )
+    return values
+
+
+def _only_number(name: str, computed: Tensor) -> Tensor:
+    if computed.numel() != 1:
+        raise ConfigError(
+            f"metric '{name}' computes {computed.numel()} numbers, not one: set its average: macro"
+        )
+    return computed
+
+
+class Task(ABC):
+    """One thing to predict.
+
+    A kind (subclass) brings a default head, loss, metrics and judging metric; the arguments replace each of
+    them. It may also say how its labels and predictions are drawn (`predict`, `describe`, `draw`).
+
+    Args:
+        name: the task's name; letters, digits, '_' and '-'.
+        head: replaces the kind's head; called as `head(features=, input_shape=, outputs=)`.
+        loss: replaces the kind's loss; called as `loss(output, target)`, one value per row: [n, ...] is
+            averaged to [n].
+        metrics: replaces the kind's metrics: name -> a torchmetrics.Metric.
+        judge: the metric that the task is judged by; the kind's own by default. A metric whose compute()
+            gives a dict lists the keys in its attribute `names`, and each of them can be the judge.
+
+    Raises:
+        ConfigError: if `judge` is not one of the given metrics (for the kind's own metrics,
+        `higher_is_better` does).
+    """
+
+    default_judge: str
+    on_picture: bool = False
+    """Whether `draw` paints over the input picture; otherwise it gets an empty strip for a line of text."""
+
+    def __init__(
+        self,
+        name: str,
+        head: HeadFactory | None = None,
+        loss: LossFunction | None = None,
+        metrics: Mapping[str, Metric] | None = None,
+        judge: str | None = None,
+    ) -> None:
+        self.name = name
+        self._head = head
+        self._loss = loss
+        self._metrics = dict(metrics) if metrics else None
+        self.judge = judge or (self.default_judge if not metrics else next(iter(metrics)))
+        if metrics:
+            self.higher_is_better()
+
+    @property
+    @abstractmethod
+    def outputs(self) -> int:
+        """Channels or units that the head must put out."""
+
+    @abstractmethod
+    def default_head(self, features: Sequence[Feature], input_shape: tuple[int, ...]) -> nn.Module:
+        """A head on the list of stage outputs that `features` describes."""
+
+    @abstractmethod
+    def default_loss(self, output: Tensor, target: Tensor) -> Tensor:
+        """Loss per row [n], computed in float32 or more."""
+
+    @abstractmethod
+    def default_metrics(self) -> dict[str, Metric]:
+        """Fresh metrics by name; one of them is `default_judge`."""
+
+    def fit(self, targets: Tensor) -> None:  # noqa: B027 (most kinds learn nothing from the targets)
+        """Learn constants (such as mean and deviation) from all labelled training targets [N, ...]."""
+
+    def check(self, targets: Tensor) -> None:  # noqa: B027
+        """Raise DataError, naming the task, where training targets [N, ...] do not suit this kind."""
+
+    def metric_inputs(self, output: Any, target: Tensor) -> tuple[Any, Any]:
+        """(prediction, target) as the metrics take them."""
+        return output, target
+
+    def make_head(self, features: Sequence[Feature], input_shape: tuple[int, ...]) -> nn.Module:
+        """The task's head: the user's, or the kind's default."""
+        if self._head is not None:
+            return self._head(features=features, input_shape=input_shape, outputs=self.outputs)
+        return self.default_head(features, input_shape)
+
+    def losses(self, output: Any, target: Tensor) -> Tensor:
+        """Loss of each labelled row, [n].
+
+        Raises:
+            ConfigError: if the user's loss does not return one value per row.
+        """
+        if self._loss is None:
+            return self.default_loss(output, target)
+        values = self._loss(output, target)
+        if values.dim() == 0 or len(values) != len(target):
+            raise ConfigError(
+                f"loss of task '{self.name}' must return one value per row, "
+                f"found shape {tuple(values.shape)}: set reduction: none"
+            )
+        return values.flatten(1).mean(1) if values.dim() > 1 else values
+
+    def make_metrics(self) -> dict[str, Metric]:
+        """Fresh metrics by name."""
+        if self._metrics is None:
+            return self.default_metrics()
+        return {name: metric.clone() for name, metric in self._metrics.items()}
+
+    def higher_is_better(self) -> bool:
+        """Direction of the judging metric.
+
+        Raises:
+            ConfigError: if `judge` is not one of the metrics.
+        """
+        metrics = self.make_metrics().items()
+        owners = {known: metric for name, metric in metrics for known in metric_names(name, metric)}
+        choose(self.judge, owners, f"metric of task '{self.name}' to judge by")
+        return owners[self.judge].higher_is_better is not False
+
+    @torch.no_grad()
+    def update_metrics(self, metrics: Mapping[str, Metric], output: Any, target: Tensor) -> None:
+        """Add labelled rows to the metrics, in float32 or more; no rows are fine."""
+        if len(target) == 0:
+            return
+        prediction, truth = self.metric_inputs(full_precision(output), target)
+        for metric in metrics.values():
+            metric.update(prediction, truth)
+
+    def predict(self, output: Any) -> Tensor:
+        """What the output says for each row, in the form of the targets."""
+        return output
+
+    def describe(self, value: Tensor) -> str:
+        """One row's target or prediction in a few words."""
+        return numbers(value)
+
+    def is_right(self, target: Tensor, prediction: Tensor) -> bool | None:
+        """Whether one row's prediction is right; None where a number is only more or less close."""
+        return None if target.is_floating_point() else torch.equal(target, prediction)
+
+    def legend(self) -> dict[str, str]:
+        """Colours that `draw` uses: class name -> '#rrggbb'."""
+        return {}
+
+    def draw(self, axes: Axes, target: Tensor | None, prediction: Tensor | None = None) -> None:
+        """Draw one row: its prediction if given (`target` may then be None: no label), else its label."""
+        right = None if target is None or prediction is None else self.is_right(target, prediction)
+        shown = target if prediction is None else prediction
+        if shown is not None:
+            write_text(axes, self.describe(shown), NEUTRAL if right is None else verdict(right))

@@ -1,0 +1,46 @@
+"""Words that every part shares.
+
+Shapes: B rows of a batch, n labelled rows of one task, T tasks, P shared parameters, C channels, H x W pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+Rows = Mapping[str, Tensor | None]
+"""Per task the positions [n] of its labelled rows in the batch; None stands for every row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """What one backbone stage puts out.
+
+    `stride` is the number of input pixels per feature pixel for maps [B, C, H, W], None for vectors [B, C].
+    """
+
+    name: str
+    channels: int
+    stride: int | None
+
+
+@dataclass(slots=True)
+class Batch:
+    """The rows of one source in one step.
+
+    inputs: [B, ...], ready for the network.
+    targets: per task the labels of its labelled rows, [n, ...].
+    rows: per task the positions of those rows among the B; a task that is absent here has no labelled row.
+    """
+
+    source: str
+    inputs: Tensor
+    targets: dict[str, Tensor]
+    rows: dict[str, Tensor | None]
+
+
+def select(values: Tensor, rows: Tensor | None) -> Tensor:
+    """The given rows of `values` [B, ...] as [n, ...]; all of them, uncopied, for None."""
+    return values if rows is None else values.index_select(0, rows)
