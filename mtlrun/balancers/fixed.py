@@ -1,0 +1,36 @@
+"""Fixed weights; all ones is the plain sum that every report compares with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from mtlrun.balancers.base import LossBalancer
+from mtlrun.errors import ConfigError
+
+
+class Fixed(LossBalancer):
+    """total = sum_t w_t L_t with given w.
+
+    Args:
+        task_weights: task name -> weight >= 0; a task that is not named has weight 1.
+
+    Raises:
+        ConfigError: for a weight that is negative or no number.
+    """
+
+    weights_need_losses = False
+
+    def __init__(self, task_weights: Mapping[str, float] | None = None) -> None:
+        self.task_weights = dict(task_weights or {})
+        for task, weight in self.task_weights.items():
+            if (
+                isinstance(weight, bool)
+                or not isinstance(weight, int | float)
+                or not 0 <= weight < float("inf")
+            ):
+                raise ConfigError(f"balancer.task_weights.{task} must be a number >= 0, found {weight!r}")
+
+    def weights(self, losses: Tensor, tasks: tuple[str, ...]) -> Tensor:
+        return losses.new_tensor([self.task_weights.get(task, 1.0) for task in tasks])

@@ -1,0 +1,47 @@
+"""PCGrad (Yu et al. 2020, arXiv:2001.06782, Algorithm 1)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mtlrun.balancers.base import GramBalancer
+
+
+class PCGrad(GramBalancer):
+    """Projects each gradient off the others that it conflicts with, in random order, and sums the results.
+
+    Every projection stays in the span of the gradients, so it is done on coefficients [T, T] with the Gram matrix alone.
+
+    Args:
+        seed: of the random orders.
+    """
+
+    def __init__(self, seed: int = 0) -> None:
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def solve(self, gram: Tensor, losses: Tensor, tasks: tuple[str, ...]) -> Tensor:
+        rows = torch.arange(len(gram))
+        coefficients = torch.eye(
+            len(gram), dtype=gram.dtype
+        )  # row i: the projected gradient i in terms of all
+        for others in self._orders(len(gram)).T:
+            inner = (coefficients * gram[others]).sum(1)
+            squares = gram[others, others]
+            conflict = (inner < 0) & (squares > 0)
+            coefficients[rows, others] -= torch.where(conflict, inner / squares, torch.zeros_like(inner))
+        return coefficients.sum(0)
+
+    def _orders(self, tasks: int) -> Tensor:
+        """A fresh random order of the other tasks for each task, [T, T - 1]."""
+        draws = torch.rand(tasks, tasks, generator=self._generator, dtype=torch.float64)
+        order = draws.fill_diagonal_(-1).argsort(1)  # the task itself comes first and is dropped
+        return order[:, 1:]
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"generator": self._generator.get_state()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._generator.set_state(state["generator"])
