@@ -1,0 +1,66 @@
+"""Curriculum by tasks: stages of training, each with its active tasks and a sampler among them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mtlrun.errors import ConfigError, choose
+from mtlrun.samplers.base import Moment, Sampler
+from mtlrun.samplers.uniform import Uniform
+
+
+@dataclass(frozen=True)
+class Stage:
+    """From a given point of training on, these tasks are active.
+
+    Args:
+        tasks: names; None for all.
+        from_epoch: first epoch of the stage, counted from 0; or
+        from_fraction: share of all steps after which it begins, 0 to 1. Give one of the two.
+        sampler: among the active tasks; uniform by default.
+    """
+
+    tasks: Sequence[str] | None = None
+    from_epoch: int | None = None
+    from_fraction: float | None = None
+    sampler: Sampler | None = None
+
+    def __post_init__(self) -> None:
+        if (self.from_epoch is None) == (self.from_fraction is None):
+            raise ConfigError("each of sampler.stages needs one of from_epoch and from_fraction")
+
+    def has_begun(self, moment: Moment) -> bool:
+        if self.from_epoch is not None:
+            return moment.epoch >= self.from_epoch
+        return moment.fraction >= (self.from_fraction or 0.0)
+
+
+class Curriculum(Sampler):
+    """The last stage in the list that has begun rules.
+
+    Args:
+        stages: in order; None lets the tasks join one by one, in the order of the task set, evenly over
+            the first half of training.
+
+    Raises:
+        ConfigError: if no stage begins at the start.
+    """
+
+    def __init__(self, stages: Sequence[Stage] | None = None) -> None:
+        self.stages = None if stages is None else list(stages)
+        if self.stages is not None and not any(stage.has_begun(Moment(0, 0, 0.0)) for stage in self.stages):
+            raise ConfigError("none of sampler.stages begins at the start: give one from_fraction: 0")
+
+    def probabilities(self, sizes: Mapping[str, int], moment: Moment) -> dict[str, float]:
+        stages = self.stages if self.stages is not None else one_by_one(list(sizes))
+        stage = [stage for stage in stages if stage.has_begun(moment)][-1]
+        active = list(sizes) if stage.tasks is None else stage.tasks
+        for task in active:
+            choose(task, sizes, "task in sampler.stages named")
+        return (stage.sampler or Uniform()).probabilities({task: sizes[task] for task in active}, moment)
+
+
+def one_by_one(tasks: Sequence[str]) -> list[Stage]:
+    """Stages in which the tasks join one after the other over the first half of training."""
+    return [Stage(tasks[: k + 1], from_fraction=0.5 * k / len(tasks)) for k in range(len(tasks))]
