@@ -40,17 +40,13 @@ def compute_metrics(metrics: Mapping[str, Metric]) -> dict[str, float]:
     for name, metric in metrics.items():
         computed = metric.compute()
         named = computed if isinstance(computed, Mapping) else {name: _only_number(name, computed)}
-        values.update(
-            {key: float(value) for key, value in named.items() if torch.as_tensor(value).numel() == 1}
-        )
+        values.update({key: float(value) for key, value in named.items() if torch.as_tensor(value).numel() == 1})
     return values
 
 
 def _only_number(name: str, computed: Tensor) -> Tensor:
     if computed.numel() != 1:
-        raise ConfigError(
-            f"metric '{name}' computes {computed.numel()} numbers, not one: set its average: macro"
-        )
+        raise ConfigError(f"metric '{name}' computes {computed.numel()} numbers, not one: set its average: macro")
     return computed
 
 
@@ -149,16 +145,16 @@ class Task(ABC):
             return self.default_metrics()
         return {name: metric.clone() for name, metric in self._metrics.items()}
 
-    def higher_is_better(self) -> bool:
-        """Direction of the judging metric.
+    def higher_is_better(self, metric: str | None = None) -> bool:
+        """Direction of a metric, by default the judging one.
 
         Raises:
-            ConfigError: if `judge` is not one of the metrics.
+            ConfigError: if it is not one of the metrics.
         """
-        metrics = self.make_metrics().items()
-        owners = {known: metric for name, metric in metrics for known in metric_names(name, metric)}
-        choose(self.judge, owners, f"metric of task '{self.name}' to judge by")
-        return owners[self.judge].higher_is_better is not False
+        made = self.make_metrics().items()
+        owners = {known: owner for name, owner in made for known in metric_names(name, owner)}
+        wanted = choose(metric or self.judge, owners, f"metric of task '{self.name}' to judge by")
+        return owners[wanted].higher_is_better is not False
 
     @torch.no_grad()
     def update_metrics(self, metrics: Mapping[str, Metric], output: Any, target: Tensor) -> None:
@@ -185,9 +181,10 @@ class Task(ABC):
         """Colours that `draw` uses: class name -> '#rrggbb'."""
         return {}
 
-    def draw(self, axes: Axes, target: Tensor | None, prediction: Tensor | None = None) -> None:
-        """Draw one row: its prediction if given (`target` may then be None: no label), else its label."""
-        right = None if target is None or prediction is None else self.is_right(target, prediction)
-        shown = target if prediction is None else prediction
-        if shown is not None:
-            write_text(axes, self.describe(shown), NEUTRAL if right is None else verdict(right))
+    def draw(self, axes: Axes, target: Tensor, prediction: Tensor | None = None) -> None:
+        """Draw one row: its prediction, judged by its label, if one is given; else its label."""
+        if prediction is None:
+            write_text(axes, self.describe(target), NEUTRAL)
+            return
+        right = self.is_right(target, prediction)
+        write_text(axes, self.describe(prediction), NEUTRAL if right is None else verdict(right))

@@ -1,0 +1,141 @@
+"""Sample rows as one picture: the input with every task's label and prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
+from torch import Tensor
+
+from mtlrun.tasks.base import Task
+from mtlrun.tasks.drawing import NEUTRAL, write_text
+
+COLUMN_INCHES, LEGEND_INCHES, STRIP_INCHES, GAP_INCHES = 2.0, 1.5, 0.24, 0.06
+LEGEND_LINES = 5
+_MARGINS = {"left": 0.0, "right": 1.0, "bottom": 0.0, "top": 1.0, "wspace": 0.03, "hspace": 0.06}
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPanel:
+    """What one task says about the rows of a picture.
+
+    targets: [n, ...].
+    outputs: [n, ...], of the task's head.
+    labelled: bool [n], None if every row is. Of the others neither target nor output is looked at: heads run
+        on labelled rows only.
+    """
+
+    task: Task
+    targets: Tensor
+    outputs: Tensor
+    labelled: Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Band:
+    """A band of axes across the picture: the plain input, or one task's labels or predictions."""
+
+    title: str
+    subtitle: str
+    on_picture: bool
+    panel: TaskPanel | None = None
+    predictions: Tensor | None = None
+
+
+def draw_samples(path: Path, inputs: Tensor, panels: Sequence[TaskPanel]) -> None:
+    """Write a PNG with one column per row of data and, below each other, each task's label and prediction.
+
+    Kinds that draw on the picture get it as their background; the others get a line of text, green if the
+    prediction is right and red if it is wrong.
+
+    Args:
+        path: of the PNG; its folder is made. It is replaced in one go, so that it can be viewed at any time.
+        inputs: [n, C, H, W] as the source serves them, uint8 or float; inputs of other shapes are not shown.
+        panels: of the tasks.
+    """
+    images = _images(inputs)
+    bands = _bands(panels, with_images=bool(images))
+    aspect = images[0].shape[0] / images[0].shape[1] if images else 1.0
+    heights = [COLUMN_INCHES * aspect if band.on_picture else STRIP_INCHES for band in bands]
+    widths = [LEGEND_INCHES] + [COLUMN_INCHES] * len(inputs)
+    figure = Figure(figsize=(sum(widths) + GAP_INCHES * len(widths), sum(heights) + GAP_INCHES * len(heights)), dpi=150)
+    grid = figure.add_gridspec(len(bands), len(widths), height_ratios=heights, width_ratios=widths, **_MARGINS)
+    for position, band in enumerate(bands):
+        _draw_title(figure, grid[position, 0].get_position(figure), band)
+        for row in range(len(inputs)):
+            axes = figure.add_subplot(grid[position, row + 1])
+            _draw_cell(axes, band, row, images[row] if images and band.on_picture else None)
+    _write(figure, path)
+
+
+def _images(inputs: Tensor) -> list[np.ndarray]:
+    """[H, W, 3] or [H, W] in 0 to 1 for each row; none if the inputs are no images."""
+    if inputs.dim() != 4:
+        return []
+    pictures = inputs.detach().cpu().float().numpy()
+    if inputs.dtype == torch.uint8:
+        pictures = pictures / 255
+    elif pictures.min() < 0 or pictures.max() > 1:
+        low, high = pictures.min(), pictures.max()
+        pictures = (pictures - low) / max(high - low, 1e-12)
+    return [picture.transpose(1, 2, 0) if len(picture) == 3 else picture[0] for picture in pictures]
+
+
+def _bands(panels: Sequence[TaskPanel], with_images: bool) -> list[_Band]:
+    """Kinds that draw on the picture first; the plain input on top where there is none of them."""
+    ordered = sorted(panels, key=lambda panel: not panel.task.on_picture)
+    plain = with_images and not any(panel.task.on_picture for panel in panels)
+    bands = [_Band("input", "", on_picture=True)] if plain else []
+    for panel in ordered:
+        name, on_picture = panel.task.name, panel.task.on_picture
+        predictions = panel.task.predict(panel.outputs.detach().cpu())
+        bands.append(_Band(name, "label", on_picture, panel))
+        bands.append(_Band("" if not on_picture else name, "prediction", on_picture, panel, predictions))
+    return bands
+
+
+def _draw_title(figure: Figure, cell: Bbox, band: _Band) -> None:
+    """Name of the band, and the colours of its classes where there is room for them."""
+
+    def write(x: float, y: float, text: str, size: float, color: str, **style: str) -> None:
+        figure.text(cell.x0 + x * cell.width, cell.y0 + y * cell.height, text, fontsize=size, color=color, **style)
+
+    high, anchor = (0.92, "top") if band.on_picture else (0.5, "center")
+    write(0.04, high, band.title, 9, NEUTRAL, va=anchor, weight="bold")
+    write(0.96, high, band.subtitle, 8, "#777777", va=anchor, ha="right")
+    legend = band.panel.task.legend() if band.panel and band.on_picture else {}
+    for line, (name, shade) in enumerate([*legend.items()][:LEGEND_LINES]):
+        height = 0.70 - 0.13 * line
+        write(0.06, height, "\u25a0", 9, shade, va="top")
+        write(0.18, height, name, 8, NEUTRAL, va="top")
+
+
+def _draw_cell(axes: Axes, band: _Band, row: int, image: np.ndarray | None) -> None:
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+    if image is not None:
+        axes.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    if band.panel is None:
+        return
+    panel = band.panel
+    if panel.labelled is not None and not panel.labelled[row]:
+        write_text(axes, "no label" if band.predictions is None else "", NEUTRAL)
+    else:
+        panel.task.draw(axes, panel.targets[row].cpu(), *([] if band.predictions is None else [band.predictions[row]]))
+    if image is not None:  # what a task drew must not change the frame
+        axes.set_xlim(-0.5, image.shape[1] - 0.5)
+        axes.set_ylim(image.shape[0] - 0.5, -0.5)
+
+
+def _write(figure: Figure, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.part")
+    figure.savefig(unfinished, format="png", facecolor="white")
+    unfinished.replace(path)

@@ -1,0 +1,58 @@
+"""Checks of the arguments and labels that several kinds take. Each raises one line that names the task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from mtlrun.errors import ConfigError, DataError
+
+
+def class_names(task: str, option: str, names: int | Sequence[str], least: int) -> list[str]:
+    """The names of at least `least` classes; a number n stands for the names '0' to 'n-1'."""
+    if isinstance(names, int):
+        names = [str(index) for index in range(names)]
+    if not isinstance(names, Sequence) or isinstance(names, str) or not all(isinstance(name, str) for name in names):
+        raise ConfigError(f"{option} of task '{task}' must be a number or a list of names, found {names!r}")
+    if len(names) < least:
+        raise ConfigError(f"{option} of task '{task}' must name at least {least}, found {list(names)}")
+    twice = sorted({name for name in names if list(names).count(name) > 1})
+    if twice:
+        raise ConfigError(f"{option} of task '{task}' names '{twice[0]}' twice: give each its own name")
+    return list(names)
+
+
+def in_range(task: str, option: str, value: float, low: float, high: float = float("inf")) -> float:
+    """`value` if low <= value < high."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value < high:
+        limits = f"at least {low:g}" + ("" if high == float("inf") else f" and below {high:g}")
+        raise ConfigError(f"{option} of task '{task}' must be {limits}, found {value!r}")
+    return value
+
+
+def whole(task: str, option: str, value: int, low: int = 1) -> int:
+    """`value` if it is a whole number of at least `low`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        raise ConfigError(f"{option} of task '{task}' must be a whole number of at least {low}, found {value!r}")
+    return value
+
+
+def check_shape(task: str, targets: Tensor, form: str, fits: bool) -> None:
+    """Raise DataError unless the labels' shape fits."""
+    if not fits:
+        raise DataError(f"labels of task '{task}' must have shape {form}, found {tuple(targets.shape)}")
+
+
+def check_classes(task: str, targets: Tensor, num_classes: int, ignored: int | None = None) -> None:
+    """Raise DataError unless all labels are whole numbers in [0, num_classes), or the ignored value."""
+    if targets.is_floating_point() or targets.is_complex():
+        raise DataError(f"labels of task '{task}' must be class indices (integers), found {targets.dtype}")
+    wrong = (targets < 0) | (targets >= num_classes)
+    if ignored is not None:
+        wrong &= targets != ignored
+    if wrong.any():
+        found = torch.unique(targets[wrong])[:3].tolist()
+        allowed = f"0 to {num_classes - 1}" + ("" if ignored is None else f", or {ignored} for ignored")
+        raise DataError(f"labels of task '{task}' must be {allowed}, found {', '.join(map(str, found))}")

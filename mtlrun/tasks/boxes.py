@@ -1,0 +1,106 @@
+"""Boxes as centre points on a grid, and back. All on the device, without loops over rows or boxes.
+
+Zhou, Wang and Kraehenbuehl, Objects as Points, 2019 (CenterNet). Deviations: the Gaussians follow the box's
+two sides (Liu et al., Training-Time-Friendly Network, AAAI 2020, with its alpha = 0.54) instead of one
+radius, sizes are regressed as logarithms, and losses are per row.
+
+Shapes: n rows, M boxes per row (padded), C classes, h x w cells of `stride` input pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import logsigmoid, max_pool2d
+
+GAUSSIAN_SHARE = 0.54 / 6
+"""Deviation of a centre's Gaussian as a share of the box's side."""
+
+SMALLEST_DEVIATION = 1 / 6
+"""In cells: the next cell is background for a box below two cells."""
+
+
+@dataclass(frozen=True, slots=True)
+class CentreTargets:
+    """What the boxes say about each cell.
+
+    heat: [n, C, h, w], 1 at the cell of each centre, falling off around it.
+    cells: int64 [n, M], the cell of each centre in row-major order; 0 for padding.
+    shapes: [n, 4, M]: log(width / stride), log(height / stride), and the centre's place within its cell (x,
+        y).
+    present: bool [n, M], False for padding.
+    """
+
+    heat: Tensor
+    cells: Tensor
+    shapes: Tensor
+    present: Tensor
+
+
+def centre_targets(boxes: Tensor, grid: tuple[int, int], num_classes: int, stride: int) -> CentreTargets:
+    """Targets on an h x w grid for boxes [n, M, 5]: class (-1 is padding), x1, y1, x2, y2 in input pixels."""
+    present = boxes[..., 0] >= 0
+    x1, y1, x2, y2 = torch.where(present.unsqueeze(-1), boxes[..., 1:] / stride, 0).unbind(-1)
+    sides = torch.stack([x2 - x1, y2 - y1], 1)  # [n, 2, M], in cells
+    centres = torch.stack([x1 + x2, y1 + y2], 1) / 2
+    last = centres.new_tensor([grid[1] - 1, grid[0] - 1]).view(1, 2, 1)
+    cells = centres.floor().clamp_min(0).minimum(last)
+    shapes = torch.cat([sides.clamp_min(1e-4).log(), centres - cells], 1)
+    bumps = _bumps(cells, sides, grid) * present[..., None, None]
+    classes = torch.where(present, boxes[..., 0], 0).long()[..., None, None].expand_as(bumps)
+    heat = bumps.new_zeros(len(boxes), num_classes, *grid).scatter_reduce_(1, classes, bumps, "amax")
+    return CentreTargets(heat, (cells[:, 1] * grid[1] + cells[:, 0]).long(), shapes, present)
+
+
+def _bumps(cells: Tensor, sides: Tensor, grid: tuple[int, int]) -> Tensor:
+    """A Gaussian of height 1 around each centre's cell: [n, 2, M] -> [n, M, h, w]."""
+    deviation = (GAUSSIAN_SHARE * sides).clamp_min(SMALLEST_DEVIATION)
+    along_x, along_y = (
+        torch.exp(-0.5 * ((torch.arange(count, device=cells.device) - cells[:, axis, :, None]) / width).square())
+        for axis, count, width in (
+            (0, grid[1], deviation[:, 0, :, None]),
+            (1, grid[0], deviation[:, 1, :, None]),
+        )
+    )
+    return along_y.unsqueeze(3) * along_x.unsqueeze(2)
+
+
+def focal_loss(logits: Tensor, heat: Tensor) -> Tensor:
+    """Penalty-reduced focal loss (CenterNet, equation 1: alpha 2, beta 4), summed over the cells: [n]."""
+    chance = logits.sigmoid()
+    centre = (1 - chance).square() * logsigmoid(logits)
+    around = (1 - heat).pow(4) * chance.square() * logsigmoid(-logits)
+    return -torch.where(heat == 1, centre, around).flatten(1).sum(1)
+
+
+def shape_loss(shapes: Tensor, targets: CentreTargets) -> Tensor:
+    """Absolute error at the centres' cells, summed over boxes: maps of shapes [n, 4, h, w] -> [n]."""
+    found = shapes.flatten(2).gather(2, targets.cells.unsqueeze(1).expand(-1, 4, -1))
+    return torch.where(targets.present.unsqueeze(1), (found - targets.shapes).abs(), 0).flatten(1).sum(1)
+
+
+def decode(output: Tensor, num_classes: int, stride: int, most: int) -> Tensor:
+    """The highest peaks as boxes [n, k, 6] (class, x1, y1, x2, y2, score), best first; k <= most.
+
+    Args:
+        output: [n, C + 4, h, w], heat logits and shapes.
+        num_classes: C.
+        stride: input pixels per cell.
+        most: boxes per row.
+    """
+    height, width = output.shape[-2:]
+    heat = output[:, :num_classes].sigmoid()
+    peaks = torch.where(heat == max_pool2d(heat, 3, stride=1, padding=1), heat, 0)
+    scores, places = peaks.flatten(1).topk(min(most, num_classes * height * width))
+    cells = places % (height * width)
+    sides_x, sides_y, x, y = (
+        output[:, num_classes:].flatten(2).gather(2, cells.unsqueeze(1).expand(-1, 4, -1)).unbind(1)
+    )
+    x, y = x + cells % width, y + cells // width
+    half_x, half_y = (log_side.clamp(max=10).exp() / 2 for log_side in (sides_x, sides_y))
+    corners = torch.stack([x - half_x, y - half_y, x + half_x, y + half_y], 2) * stride
+    limits = corners.new_tensor([width, height, width, height]) * stride
+    corners = corners.clamp_min(0).minimum(limits)
+    return torch.cat([(places // (height * width)).to(corners)[..., None], corners, scores[..., None]], 2)

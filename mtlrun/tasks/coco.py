@@ -1,0 +1,58 @@
+"""COCO's mean average precision, from pycocotools' evaluator."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import warnings
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torchmetrics.detection import MeanAveragePrecision
+
+Rows = list[dict[str, Tensor]]
+"""Per row boxes [k, 4], labels [k] and, for predictions, scores [k], as torchmetrics takes them."""
+
+
+def as_rows(values: Tensor, kept: Tensor) -> Rows:
+    """The kept ones of [n, k, 5 or 6] (class, x1, y1, x2, y2, score) as one dict per row."""
+    pieces = values[kept].split(kept.sum(1).tolist())
+    rows = [{"boxes": piece[:, 1:5], "labels": piece[:, 0].long()} for piece in pieces]
+    if values.shape[2] > 5:
+        for row, piece in zip(rows, pieces):
+            row["scores"] = piece[:, 5]
+    return rows
+
+
+class BoxScores(MeanAveragePrecision):
+    """map (IoU .50:.05:.95), map_50, map_75 and ap_<class> for each class, from one run of the evaluator.
+
+    NaN for a class without a labelled box in the split; the means are over the others.
+
+    Args:
+        classes: names of the classes.
+        max_detections: boxes per row that count, the best ones first.
+    """
+
+    def __init__(self, classes: Sequence[str], max_detections: int) -> None:
+        super().__init__(max_detection_thresholds=[1, min(10, max_detections), max_detections], extended_summary=True)
+        self.warn_on_many_detections = False
+        self.classes = tuple(classes)
+        self.names = ("map", "map_50", "map_75", *(f"ap_{name}" for name in self.classes))
+
+    def compute(self) -> dict[str, Tensor]:
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = super().compute()
+        values = {name: found[name] for name in self.names[:3]} | self._per_class(found)
+        return {name: value.masked_fill(value < 0, torch.nan) for name, value in values.items()}
+
+    def _per_class(self, found: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Mean of the precision over IoU thresholds and recalls; -1 marks a class without labels."""
+        absent = torch.tensor(-1.0)
+        values = {f"ap_{name}": absent for name in self.classes}
+        for position, index in enumerate(torch.atleast_1d(found["classes"]).tolist()):
+            precision = found["precision"][:, :, position, 0, -1]  # [IoU, recall] for all areas, most detections
+            values[f"ap_{self.classes[index]}"] = precision.mean()
+        return values

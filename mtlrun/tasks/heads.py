@@ -1,0 +1,48 @@
+"""Heads that put out a vector per row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from mtlrun.tasks.arguments import in_range, whole
+from mtlrun.types import Feature
+
+
+class VectorHead(nn.Module):
+    """The last stage's output, averaged over its pixels if it is a map, through a small MLP: -> [n, outputs].
+
+    Args:
+        features: what the stages put out; only the last is used.
+        outputs: units of the last layer.
+        hidden: units of each ReLU layer before it; [] for a linear head.
+        dropout: share of units dropped before every layer, in [0, 1).
+    """
+
+    def __init__(
+        self, features: Sequence[Feature], outputs: int, hidden: Sequence[int] = (), dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        widths = [features[-1].channels, *hidden]
+        layers: list[nn.Module] = []
+        for width, following in pairwise(widths):
+            layers += [nn.Dropout(dropout), nn.Linear(width, following), nn.ReLU()]
+        layers += [nn.Dropout(dropout), nn.Linear(widths[-1], outputs)]
+        self.layers = nn.Sequential(*(layer for layer in layers if dropout or not isinstance(layer, nn.Dropout)))
+
+    def forward(self, outputs: Sequence[Tensor]) -> Tensor:
+        last = outputs[-1]
+        return self.layers(last.flatten(2).mean(2) if last.dim() > 2 else last)
+
+
+class VectorHeadOptions:
+    """Checked options of a VectorHead, for the kinds that use one."""
+
+    def __init__(self, task: str, hidden: Sequence[int], dropout: float) -> None:
+        self.hidden = [whole(task, "hidden", width) for width in hidden]
+        self.dropout = in_range(task, "dropout", dropout, 0, 1)
+
+    def build(self, features: Sequence[Feature], outputs: int) -> VectorHead:
+        return VectorHead(features, outputs, self.hidden, self.dropout)

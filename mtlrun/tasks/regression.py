@@ -1,0 +1,130 @@
+"""One number or several per row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import huber_loss, l1_loss, mse_loss
+from torchmetrics import Metric
+from torchmetrics.regression import MeanAbsoluteError, MeanSquaredError
+
+from mtlrun.errors import DataError, choose
+from mtlrun.tasks.arguments import check_shape, whole
+from mtlrun.tasks.base import HeadFactory, LossFunction, Task
+from mtlrun.tasks.heads import VectorHeadOptions
+from mtlrun.tasks.numerics import Constant, full_precision, mean_present
+from mtlrun.tasks.outputs import DefinedR2, OutputMean
+from mtlrun.types import Feature
+
+ERRORS: dict[str, Callable[..., Tensor]] = {"mse": mse_loss, "l1": l1_loss, "huber": huber_loss}
+
+
+class Regression(Task):
+    """Targets: [N] or [N, D], NaN where an entry is not known. Output: [n, D], standardised if `standardise`.
+
+    Judged by the mean absolute error in the targets' own unit, lower is better.
+
+    Args:
+        name: the task's name.
+        outputs: D, numbers per row.
+        standardise: train on (target - mean) / deviation of the training labels. Metrics stay in the original
+            unit.
+        hidden: units of the head's ReLU layers before the last one.
+        dropout: share of units dropped before each layer of the head.
+        loss: 'mse', 'l1' or 'huber' (quadratic below an error of 1, linear above), or a callable (see `Task`)
+            on output and target [n, D], both standardised if `standardise`.
+        head, metrics, judge: replace the kind's own, see `Task`. Metrics get [n, D] in the original unit, [n]
+            for D = 1.
+
+    Raises:
+        ConfigError: if an argument is out of its range.
+    """
+
+    default_judge = "mae"
+
+    def __init__(
+        self,
+        name: str,
+        outputs: int = 1,
+        standardise: bool = True,
+        *,
+        hidden: Sequence[int] = (),
+        dropout: float = 0.0,
+        loss: str | LossFunction = "mse",
+        head: HeadFactory | None = None,
+        metrics: Mapping[str, Metric] | None = None,
+        judge: str | None = None,
+    ) -> None:
+        super().__init__(name, head, None if isinstance(loss, str) else loss, metrics, judge)
+        self._outputs = whole(name, "outputs", outputs)
+        self.standardise = standardise
+        self.head_options = VectorHeadOptions(name, hidden, dropout)
+        self.error = ERRORS[choose(loss, ERRORS, f"loss for task '{name}'")] if isinstance(loss, str) else mse_loss
+        self._set_scale(torch.zeros(outputs), torch.ones(outputs))
+        self.higher_is_better()  # refuses a judge that is no metric
+
+    def _set_scale(self, mean_D: Tensor, deviation_D: Tensor) -> None:
+        self.mean, self.deviation = mean_D.float().cpu(), deviation_D.float().cpu()
+        self._mean, self._deviation = Constant(self.mean), Constant(self.deviation)
+
+    @property
+    def outputs(self) -> int:
+        return self._outputs
+
+    def default_head(self, features: Sequence[Feature], input_shape: tuple[int, ...]) -> nn.Module:
+        return self.head_options.build(features, self.outputs)
+
+    def losses(self, output: Tensor, target: Tensor) -> Tensor:
+        target = self._rows(target)
+        if self.standardise:
+            target = (target - self._mean.on(target.device)) / self._deviation.on(target.device)
+        return super().losses(output, target)
+
+    def default_loss(self, output: Tensor, target: Tensor) -> Tensor:
+        """Error [n]: mean over the row's known entries, 0 for a row without any."""
+        known = ~target.isnan()
+        error = self.error(full_precision(output), torch.where(known, target, 0), reduction="none")
+        return mean_present(error, known)
+
+    def default_metrics(self) -> dict[str, Metric]:
+        """Each averaged over the outputs, over known entries only; R2 is NaN below two rows."""
+        return {
+            "mae": OutputMean(MeanAbsoluteError(), self.outputs),
+            "rmse": OutputMean(MeanSquaredError(squared=False), self.outputs),
+            "r2": OutputMean(DefinedR2(), self.outputs, self.mean, self.deviation),
+        }
+
+    def fit(self, targets: Tensor) -> None:
+        """Mean and deviation of each output over its known labels; a constant one gets deviation 1."""
+        targets = self._rows(targets).double()
+        known = ~targets.isnan()
+        count_D = known.sum(0).clamp_min(1)
+        mean_D = torch.where(known, targets, 0).sum(0) / count_D
+        deviation_D = (torch.where(known, targets - mean_D, 0).square().sum(0) / count_D).sqrt()
+        negligible = deviation_D <= 1e-7 * mean_D.abs()
+        self._set_scale(mean_D, deviation_D.masked_fill(negligible, 1))
+
+    def check(self, targets: Tensor) -> None:
+        fits = targets.dim() == 2 and targets.shape[1] == self.outputs
+        form = f"[N, {self.outputs}]" + (" or [N]" if self.outputs == 1 else "")
+        check_shape(self.name, targets, form, fits or (targets.dim() == 1 and self.outputs == 1))
+        if targets.isinf().any():
+            raise DataError(f"labels of task '{self.name}' must be finite, or NaN for not known, found an infinity")
+
+    def metric_inputs(self, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        prediction, target = self.predict(output), self._rows(target)
+        return (prediction[:, 0], target[:, 0]) if self.outputs == 1 else (prediction, target)
+
+    def predict(self, output: Tensor) -> Tensor:
+        """[n, D] in the original unit."""
+        output = full_precision(output)
+        if not self.standardise:
+            return output
+        return output * self._deviation.on(output.device) + self._mean.on(output.device)
+
+    def _rows(self, target: Tensor) -> Tensor:
+        """[n] or [n, D] as floating-point [n, D]."""
+        target = target.reshape(len(target), self.outputs)
+        return target if target.is_floating_point() else target.float()
