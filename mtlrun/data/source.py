@@ -93,16 +93,12 @@ class TensorSource(Source):
         unit = 255.0 if inputs.dtype == torch.uint8 else 1.0
         shape = (-1, *[1] * (inputs.dim() - 2))
         self._shift = None if mean is None else (torch.tensor(mean) * unit).view(shape)
-        self._scale = (
-            None if std is None and unit == 1.0 else (1 / (torch.tensor(std or [1.0]) * unit)).view(shape)
-        )
+        self._scale = None if std is None and unit == 1.0 else (1 / (torch.tensor(std or [1.0]) * unit)).view(shape)
 
     def _check(self) -> None:
         for task, values in self._targets.items():
             if len(values) != len(self):
-                raise DataError(
-                    f"source '{self.name}' has {len(self)} inputs but {len(values)} labels for '{task}'"
-                )
+                raise DataError(f"source '{self.name}' has {len(self)} inputs but {len(values)} labels for '{task}'")
         for task, mask in self._labelled.items():
             if task not in self._targets:
                 raise DataError(f"source '{self.name}' has no task '{task}'{near_miss(task, self.tasks)}")
