@@ -1,0 +1,74 @@
+"""What every backbone in conf/backbone promises."""
+
+import inspect
+from collections.abc import Iterator
+
+import pytest
+import torch
+from hydra.utils import get_class
+from omegaconf import OmegaConf
+
+from mtlrun.backbones.base import Backbone
+from mtlrun.errors import ConfigError
+from mtlrun.paths import CONF
+
+NAMES = sorted(path.stem for path in (CONF / "backbone").glob("*.yaml"))
+VECTOR_BACKBONES = {"mlp"}
+SHAPES = [(3, 64, 64), (1, 28, 33)]
+
+
+def build(name: str, shape: tuple[int, ...]) -> Backbone:
+    settings = OmegaConf.to_container(OmegaConf.load(CONF / "backbone" / f"{name}.yaml"))
+    return get_class(settings.pop("_target_"))(input_shape=shape, **settings)
+
+
+@pytest.fixture
+def no_arithmetic() -> Iterator[None]:
+    """Shapes and the graph without values: a ResNet-50 takes milliseconds."""
+    with torch.device("meta"):
+        yield
+
+
+def test_issue_backbones_are_there() -> None:
+    assert {"mlp", "lenet", "cnn", "resnet18", "resnet34", "resnet50"} <= {*NAMES}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_yaml_states_every_option_with_its_default(name: str) -> None:
+    settings = OmegaConf.load(CONF / "backbone" / f"{name}.yaml")
+    parameters = dict(inspect.signature(get_class(settings._target_)).parameters)
+    del parameters["input_shape"]
+    assert {*settings} - {"_target_"} == {*parameters}
+    for option in parameters.keys() - {"depth"}:
+        default = parameters[option].default
+        assert settings[option] == (list(default) if isinstance(default, tuple) else default)
+    assert "weights" in parameters
+
+
+@pytest.mark.usefixtures("no_arithmetic")
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", NAMES)
+def test_features_describe_the_outputs(name: str, shape: tuple[int, int, int]) -> None:
+    backbone = build(name, shape)
+    outputs = backbone(torch.randn(2, *shape))
+    assert len(outputs) == len(backbone.features)
+    for feature, output in zip(backbone.features, outputs):
+        assert output.shape[:2] == (2, feature.channels), feature
+        assert (feature.stride is None) == (output.dim() == 2), feature
+        if feature.stride and not backbone.fixed_size:
+            assert output.shape[2:] == tuple(-(-side // feature.stride) for side in shape[1:]), feature
+
+
+@pytest.mark.usefixtures("no_arithmetic")
+@pytest.mark.parametrize("name", NAMES)
+def test_trains_every_parameter_even_on_a_single_row(name: str) -> None:
+    backbone = build(name, (3, 16, 16)).train()
+    outputs = backbone(torch.randn(1, 3, 16, 16))
+    outputs[-1].sum().backward()
+    assert all(parameter.grad is not None for parameter in backbone.parameters())
+
+
+@pytest.mark.parametrize("name", sorted({*NAMES} - VECTOR_BACKBONES))
+def test_vectors_are_sent_to_mlp(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"found rows of shape \(12,\): choose backbone=mlp$"):
+        build(name, (12,))
