@@ -1,0 +1,138 @@
+"""A run's folder: claimed so that no two runs share it, and written so that it can be read at any moment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any, Literal
+
+from mtlrun.errors import ResumeError
+from mtlrun.runs.environment import git_state, machine, versions
+from mtlrun.runs.jsonfile import read_json, write_json
+from mtlrun.runs.lock import FolderLock
+
+Ending = Literal["finished", "failed", "interrupted"]
+
+
+def claim(wanted: Path) -> Path:
+    """Make a folder that nobody else has: `wanted`, or else `wanted-2`, `wanted-3`, ..., and return it.
+
+    Safe among any number of processes, since mkdir either makes a folder or fails.
+    """
+    wanted.parent.mkdir(parents=True, exist_ok=True)
+    for number in count(1):
+        folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        return folder
+    raise AssertionError("count() does not end")
+
+
+class RunFolder:
+    """Names of the files of one run, and the record of its life in `run.json`.
+
+    Args:
+        path: the folder; made if absent.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.metrics_csv = self.path / "metrics.csv"
+        self.tasks_csv = self.path / "tasks.csv"
+        self.cosines_csv = self.path / "cosines.csv"
+        self.summary_json = self.path / "summary.json"
+        self.run_json = self.path / "run.json"
+        self.log = self.path / "run.log"
+        self._lock = FolderLock(self.path)
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of `last.pt` and `best.pt`; made if absent."""
+        return _made(self.path / "checkpoints")
+
+    @property
+    def plots(self) -> Path:
+        """Folder of the pictures; made if absent."""
+        return _made(self.path / "plots")
+
+    def start(
+        self,
+        command: Sequence[str],
+        seed: int,
+        resumed_from_step: int | None = None,
+    ) -> None:
+        """Lock the folder and write down that the run goes on.
+
+        Args:
+            command: the words of the command line.
+            seed: of the run.
+            resumed_from_step: last step of the checkpoint that the run continues from; None for a new run.
+
+        Raises:
+            ResumeError: if another process runs in this folder.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        if not self._lock.acquire():
+            holder = self._holder()
+            raise ResumeError(f"{self.path} is in use by {holder}: wait for it to end or stop it first")
+        record = _record(command, seed)
+        if resumed_from_step is not None:
+            record |= _continued(read_json(self.run_json) or {}, record, resumed_from_step)
+        write_json(self.run_json, record)
+
+    def note(self, device: str) -> None:
+        """Write down what the run trains on, such as 'cuda:0'; known only once torch is loaded."""
+        write_json(self.run_json, {**(read_json(self.run_json) or {}), "device": device})
+
+    def finish(self, status: Ending, error: str | None = None) -> None:
+        """Write down how the run ended, `error` in one line, and unlock the folder."""
+        line = " ".join(error.split()) if error else None
+        record = {**(read_json(self.run_json) or {}), "status": status, "end": _now(), "error": line}
+        write_json(self.run_json, record)
+        self._lock.release()
+
+    def write_summary(self, summary: Mapping[str, Any]) -> None:
+        """Write `summary.json`; numbers that are not finite become null."""
+        write_json(self.summary_json, summary)
+
+    def _holder(self) -> str:
+        record = read_json(self.run_json) or {}
+        return f"process {record['pid']} on {record.get('host')}" if "pid" in record else "another process"
+
+
+def _record(command: Sequence[str], seed: int) -> dict[str, Any]:
+    return {
+        "status": "running",
+        "command": list(command),
+        "seed": seed,
+        "start": _now(),
+        "end": None,
+        "error": None,
+        "resumed": [],
+        "device": None,
+        "pid": os.getpid(),
+        **machine(),
+        "git": git_state(Path.cwd()),
+        "versions": versions(),
+    }
+
+
+def _continued(before: dict[str, Any], now: dict[str, Any], step: int) -> dict[str, Any]:
+    """What a resumed run keeps of its first start, and the list of its continuations with this one added."""
+    kept: dict[str, Any] = {key: before[key] for key in ("command", "start") if key in before}
+    entry = {"time": now["start"], "step": step, "command": now["command"], "git": now["git"]}
+    return {**kept, "resumed": [*before.get("resumed", []), entry]}
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _now() -> str:
+    return datetime.now(UTC).astimezone().isoformat(timespec="seconds")

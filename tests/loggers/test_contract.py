@@ -1,0 +1,40 @@
+"""What every logger in conf/logger promises."""
+
+import inspect
+from pathlib import Path
+
+import pytest
+from hydra.utils import get_class
+from omegaconf import OmegaConf
+
+from mtlrun.loggers.base import Logger, flatten
+from mtlrun.loggers.csv import Csv
+from mtlrun.paths import CONF
+
+NAMES = sorted(path.stem for path in (CONF / "logger").glob("*.yaml"))
+
+
+def test_issue_loggers_are_there() -> None:
+    assert {"csv", "tensorboard", "wandb", "mlflow"} <= {*NAMES}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_yaml_states_every_option_with_its_default(name: str) -> None:
+    settings = OmegaConf.load(CONF / "logger" / f"{name}.yaml")
+    logger = get_class(settings.pop("_target_"))
+    assert issubclass(logger, Logger)
+    parameters = dict(inspect.signature(logger).parameters)
+    assert [*parameters][:2] == ["folder", "config"]
+    assert settings == {option: value.default for option, value in [*parameters.items()][2:]}
+
+
+def test_csv_leaves_the_folder_alone(tmp_path: Path) -> None:
+    logger = Csv(tmp_path, {"seed": 0})
+    logger.log(1, {"val/lane/iou": 0.5})
+    logger.close()
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_flatten() -> None:
+    nested = {"seed": 1, "trainer": {"epochs": 3, "deep": {"x": [1, 2]}}, "empty": {}}
+    assert flatten(nested) == {"seed": 1, "trainer.epochs": 3, "trainer.deep.x": [1, 2], "empty": {}}

@@ -1,0 +1,58 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from mtlrun.loggers.tensorboard import TensorBoard
+
+pytest.importorskip("tensorboard", reason="the extra 'tensorboard' is not installed")
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+CONFIG = {"seed": 3, "tasks": ["lane"]}
+
+
+def read(folder: Path) -> EventAccumulator:
+    return EventAccumulator(str(folder)).Reload()
+
+
+def scalars(events: EventAccumulator, name: str) -> list[tuple[int, float]]:
+    return [(event.step, event.value) for event in events.Scalars(name)]
+
+
+def test_figures_and_configuration_can_be_read_back(tmp_path: Path) -> None:
+    logger = TensorBoard(tmp_path, CONFIG)
+    logger.log(10, {"val/lane/iou": 0.5, "train/loss": 2.0})
+    logger.log(20, {"val/lane/iou": 0.75})
+    logger.close()
+    logger.close()
+    events = read(tmp_path / "tensorboard")
+    assert scalars(events, "val/lane/iou") == [(10, 0.5), (20, 0.75)]
+    assert scalars(events, "train/loss") == [(10, 2.0)]
+    text = events.Tensors("config/text_summary")[0].tensor_proto.string_val[0].decode()
+    assert json.loads(text.removeprefix("```json\n").removesuffix("\n```")) == CONFIG
+
+
+def test_resumed_run_hides_what_comes_after_its_checkpoint(tmp_path: Path) -> None:
+    killed = TensorBoard(tmp_path, CONFIG)
+    for step in (1, 2, 3, 4):
+        killed.log(step, {"loss": float(step)})
+    killed.close()
+    resumed = TensorBoard(tmp_path, CONFIG)
+    resumed.log(3, {"loss": 30.0})
+    resumed.log(4, {"loss": 40.0})
+    resumed.close()
+    assert scalars(read(tmp_path / "tensorboard"), "loss") == [(1, 1.0), (2, 2.0), (3, 30.0), (4, 40.0)]
+
+
+def test_runs_stay_apart(tmp_path: Path) -> None:
+    for job in ("0", "1"):
+        (tmp_path / job).mkdir()
+        logger = TensorBoard(tmp_path / job, CONFIG, subfolder="events")
+        logger.log(1, {"loss": float(job)})
+        logger.close()
+    assert [scalars(read(tmp_path / job / "events"), "loss") for job in "01"] == [[(1, 0.0)], [(1, 1.0)]]
+
+
+def test_nothing_logged_leaves_no_file(tmp_path: Path) -> None:
+    TensorBoard(tmp_path, CONFIG).close()
+    assert [*tmp_path.iterdir()] == []
