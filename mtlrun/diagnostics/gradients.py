@@ -1,0 +1,94 @@
+"""How the tasks' gradients on the shared parameters relate: cosines, conflicts, shares of the update."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mtlrun.linalg.gram import cosines, norms
+
+COST = 0.04
+"""Share of the training time that measuring may take by default."""
+BACKWARD = 2 / 3
+"""A backward pass's part of a plain step."""
+FREE_INTERVAL = 10
+"""Steps between two records where the balancer computes the Gram matrix anyway: the files stay small."""
+
+
+def default_interval(tasks: int, free: bool) -> int:
+    """Steps between two measurements, such that they take under 5 % of the time.
+
+    A measured step takes one backward pass per task in place of one.
+    """
+    return FREE_INTERVAL if free else max(FREE_INTERVAL, math.ceil((tasks - 1) * BACKWARD / COST))
+
+
+class PairStatistics:
+    """Mean cosine and share of conflicting steps of every pair, and each task's mean share of the update.
+
+    Args:
+        tasks: all tasks of the run, in order.
+    """
+
+    def __init__(self, tasks: Sequence[str]) -> None:
+        self.tasks = tuple(tasks)
+        self._pairs = torch.zeros(3, len(tasks), len(tasks), dtype=torch.float64)  # cosines, conflicts, measured
+        self._shares = torch.zeros(2, len(tasks), dtype=torch.float64)  # sum, measured
+
+    def add(self, tasks: Sequence[str], gram: Tensor, weights: Tensor | None) -> list[tuple[str, str, float]]:
+        """Note one measured step; returns (task_a, task_b, cosine) of each pair.
+
+        Args:
+            tasks: the active ones, [T].
+            gram: [T, T] on the CPU.
+            weights: [T], or None if the update is not a weighted sum.
+        """
+        places = torch.tensor([self.tasks.index(task) for task in tasks])
+        matrix = cosines(gram)
+        there = norms(gram) > 0
+        measured = (there[:, None] & there[None, :]).double()
+        stack = torch.stack([matrix * measured, (matrix < 0).double() * measured, measured])
+        self._pairs[:, places[:, None], places[None, :]] += stack
+        self._add_shares(places, gram, weights)
+        values = matrix.tolist()
+        return [(tasks[a], tasks[b], values[a][b]) for a in range(len(tasks)) for b in range(a + 1, len(tasks))]
+
+    def pairs(self) -> list[dict[str, Any]]:
+        """One record per pair that was ever measured."""
+        found = []
+        for a, task_a in enumerate(self.tasks):
+            for b, task_b in enumerate(self.tasks[a + 1 :], start=a + 1):
+                total, conflicts, measured = self._pairs[:, a, b].tolist()
+                if measured:
+                    record = {"mean_cosine": total / measured, "conflict_share": conflicts / measured}
+                    found.append({"task_a": task_a, "task_b": task_b, **record, "measured": int(measured)})
+        return found
+
+    def conflict_share(self) -> float | None:
+        """Share of conflicts over all measured pairs and steps; None if there was none."""
+        _, conflicts, measured = self._pairs.triu(1).sum((1, 2)).tolist()
+        return conflicts / measured if measured else None
+
+    def update_shares(self) -> dict[str, float | None]:
+        """Per task its mean share of the update, <w_t g_t, d> / <d, d> with d = sum_t w_t g_t."""
+        total, measured = self._shares.tolist()
+        return {task: t / m if m else None for task, t, m in zip(self.tasks, total, measured)}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"pairs": self._pairs, "shares": self._shares}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._pairs, self._shares = state["pairs"].clone(), state["shares"].clone()
+
+    def _add_shares(self, places: Tensor, gram: Tensor, weights: Tensor | None) -> None:
+        if weights is None:
+            return
+        wide = weights.to("cpu", torch.float64)
+        parts = wide * (gram @ wide)
+        if parts.sum() > 0:
+            self._shares[0, places] += parts / parts.sum()
+            self._shares[1, places] += 1

@@ -1,0 +1,53 @@
+"""Checkpoints: tensors and plain values only, replaced atomically, loaded without unpickling code."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from mtlrun.errors import ResumeError
+
+
+def save(path: Path, state: dict[str, Any]) -> None:
+    """Write `state` so that at any moment either the old or the new file is there, whole."""
+    unfinished = path.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        with open(unfinished, "wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read a checkpoint to the CPU.
+
+    Raises:
+        ResumeError: if it is absent or damaged.
+    """
+    if not path.is_file():
+        raise ResumeError(f"no checkpoint {path}")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, KeyError, pickle.UnpicklingError) as error:
+        raise ResumeError(f"{path} is damaged or not a checkpoint of mtlrun ({type(error).__name__})") from error
+
+
+def load_model(model: nn.Module, state: dict[str, Any], path: Path) -> None:
+    """Load a model's weights, all of them and no others.
+
+    Raises:
+        ResumeError: if the configuration builds another network than the checkpoint holds.
+    """
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip() if len(str(error).splitlines()) > 1 else str(error)
+        raise ResumeError(f"{path} does not fit the network of this configuration: {first}") from error

@@ -1,0 +1,104 @@
+"""Devices, precision and seeds: the only file that names an accelerator."""
+
+from __future__ import annotations
+
+import random
+import resource
+import sys
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+import torch
+
+from mtlrun.data.source import Source, TensorSource
+from mtlrun.errors import ConfigError
+from mtlrun.training.settings import Device, Precision
+
+FITS = 0.5
+"""Data moves to the accelerator if it takes at most this share of its free memory."""
+
+
+def resolve(device: Device) -> torch.device:
+    """The device to train on.
+
+    Raises:
+        ConfigError: if it is asked for by name and absent.
+    """
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if device is Device.auto:
+        return torch.device(next(name for name, present in available.items() if present))
+    if not available[device.value]:
+        present = [name for name, there in available.items() if there]
+        raise ConfigError(f"trainer.device={device.value} is not available here; there is: {', '.join(present)}, auto")
+    return torch.device(device.value)
+
+
+def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[Any]:
+    """Mixed precision for the forward pass; does nothing for fp32."""
+    kinds = {Precision.bf16: torch.bfloat16, Precision.fp16: torch.float16}
+    return torch.autocast(device.type, kinds.get(precision, torch.bfloat16), enabled=precision is not Precision.fp32)
+
+
+def grad_scaler(device: torch.device, precision: Precision) -> torch.amp.GradScaler:
+    """Loss scaling for fp16; passes everything through otherwise."""
+    scaler = torch.amp.GradScaler(device.type, enabled=precision is Precision.fp16)
+    scaler.scale(torch.ones((), device=device))  # makes its tensors now: the engine scales the losses itself
+    return scaler
+
+
+def place(sources: list[Source], device: torch.device) -> list[Source]:
+    """Keep in-memory sources on the device when they fit together; otherwise leave them where they are."""
+    if device.type != "cuda":
+        return [source.to(device) for source in sources]
+    needed = sum(source.nbytes() for source in sources if isinstance(source, TensorSource))
+    free, _ = torch.cuda.mem_get_info(device)
+    return [source.to(device) for source in sources] if needed <= FITS * free else sources
+
+
+def to_device(values: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Copy without waiting: through pinned memory where that exists."""
+    if values.device == device:
+        return values
+    if device.type == "cuda" and values.device.type == "cpu" and not values.is_pinned():
+        values = values.pin_memory()
+    return values.to(device, non_blocking=True)
+
+
+def pins_memory(device: torch.device) -> bool:
+    """Whether data workers should hand over pinned memory."""
+    return device.type == "cuda"
+
+
+def seed_everything(seed: int) -> None:
+    """Python, NumPy and torch on every device."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def rng_state() -> dict[str, torch.Tensor]:
+    """States of torch's global generators."""
+    state = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        state["cuda"] = torch.cuda.get_rng_state()
+    return state
+
+
+def set_rng_state(state: dict[str, torch.Tensor]) -> None:
+    torch.set_rng_state(state["cpu"].cpu())
+    if "cuda" in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state["cuda"].cpu())
+
+
+def peak_memory_bytes(device: torch.device) -> int:
+    """Largest memory in use so far: of the accelerator where it is counted, else of this process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def all_finite(module: torch.nn.Module) -> bool:
+    """Whether every parameter is finite; waits for the device once."""
+    return bool(torch.stack([parameter.isfinite().all() for parameter in module.parameters()]).all())

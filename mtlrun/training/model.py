@@ -1,0 +1,50 @@
+"""The network: a sharing scheme and one head per task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from mtlrun.sharing.base import Sharing
+from mtlrun.sharing.keys import task_key
+from mtlrun.tasks.base import Task
+from mtlrun.types import Batch, Rows
+
+
+class MultiTaskModel(nn.Module):
+    """Args: the sharing scheme, and task name -> head on its stage outputs."""
+
+    def __init__(self, sharing: Sharing, heads: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        self.sharing = sharing
+        self.heads = nn.ModuleDict({task_key(task): head for task, head in heads.items()})
+        self.tasks = tuple(heads)
+
+    def forward(self, inputs: Tensor, rows: Rows) -> dict[str, Any]:
+        """Each task's output on its labelled rows."""
+        features = self.sharing(inputs, rows)
+        return {task: self.head(task)(outputs) for task, outputs in features.items()}
+
+    def head(self, task: str) -> nn.Module:
+        return self.heads[task_key(task)]
+
+    def own_parameters(self, task: str) -> list[nn.Parameter]:
+        """Parameters that influence this task alone, its head included."""
+        return [*self.sharing.task_parameters(task), *self.head(task).parameters()]
+
+
+def task_losses(
+    network: nn.Module, tasks: Mapping[str, Task], batches: Sequence[Batch], counts: Mapping[str, int]
+) -> dict[str, Tensor]:
+    """Per task the sum of its rows' losses over `counts`, the number of its labelled rows in the whole step.
+
+    Dividing by the whole step's count makes the losses of micro-batches add up to the mean over the step.
+    """
+    losses: dict[str, Tensor] = {}
+    for batch in batches:
+        for task, output in network(batch.inputs, batch.rows).items():
+            loss = tasks[task].losses(output, batch.targets[task]).sum() / counts[task]
+            losses[task] = losses[task] + loss if task in losses else loss
+    return losses

@@ -1,0 +1,53 @@
+"""summary.json: what a run is judged and compared by."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mtlrun.training.devices import peak_memory_bytes
+from mtlrun.training.evaluate import Scores
+from mtlrun.training.trainer import Trainer
+
+
+def summarise(trainer: Trainer, test: dict[str, Scores]) -> dict[str, Any]:
+    """The summary; `test` holds the test scores at 'best' and 'last'."""
+    recorder = trainer.recorder
+    statistics, rows = recorder.statistics, recorder.rows_seen
+    return {
+        "tasks": {task: _task(trainer, test, task) for task in trainer.tasks},
+        "best_epoch": trainer.selection.best_epoch,
+        "best_score": trainer.selection.best_score,
+        "last_epoch": (trainer.step - 1) // trainer.steps_per_epoch,
+        "steps": trainer.step,
+        "pairs": statistics.pairs(),
+        "conflict_share": statistics.conflict_share(),
+        "wall_seconds": trainer.seconds,
+        "rows_per_second": trainer.step * trainer.settings.batch_size / trainer.seconds if trainer.seconds else None,
+        "rows": dict(rows),
+        "peak_memory_bytes": peak_memory_bytes(trainer.parts.stepper.device),
+        "parameters": count_parameters(trainer),
+    }
+
+
+def _task(trainer: Trainer, test: dict[str, Scores], name: str) -> dict[str, Any]:
+    task, rows = trainer.tasks[name], trainer.recorder.rows_seen
+    moments = {
+        moment: {"val": trainer.validation[moment][name], "test": test[moment][name]} for moment in ("best", "last")
+    }
+    return {
+        "metric": task.judge,
+        "higher_is_better": task.higher_is_better(),
+        **moments,
+        "gap": moments["last"]["val"].get("gap"),
+        "rows_share": rows[name] / max(sum(rows.values()), 1),
+        "update_share": trainer.recorder.statistics.update_shares()[name],
+    }
+
+
+def count_parameters(trainer: Trainer) -> dict[str, Any]:
+    """Numbers of parameters: shared ones, and each task's own."""
+    parts = trainer.parts.stepper.engine.parts
+    return {
+        "shared": sum(parameter.numel() for parameter in parts.shared),
+        "per_task": {task: sum(parameter.numel() for parameter in own) for task, own in parts.own.items()},
+    }

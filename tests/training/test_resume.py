@@ -1,0 +1,121 @@
+"""A run that is stopped anywhere and resumed leaves what an undisturbed run leaves."""
+
+import json
+import os
+import signal
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from mtlrun.config.execute import execute
+from mtlrun.errors import Interrupted
+from mtlrun.paths import CONF
+from mtlrun.training import trainer as trainer_module
+
+BALANCERS = sorted(path.stem for path in (CONF / "balancer").glob("*.yaml"))
+SAMPLERS = sorted(path.stem for path in (CONF / "sampler").glob("*.yaml"))
+TABLES = ("metrics.csv", "tasks.csv", "cosines.csv")
+DROPOUT = "backbone.dropout=0.2"  # random draws of the network's own must continue, too
+
+
+def content(folder):
+    summary = json.loads((folder / "summary.json").read_text())
+    for varying in ("wall_seconds", "rows_per_second", "peak_memory_bytes"):
+        summary.pop(varying)
+    model = torch.load(folder / "checkpoints" / "last.pt", weights_only=True)["model"]
+    return [(folder / name).read_text() for name in TABLES], summary, model
+
+
+def assert_same(one, other):
+    (tables, summary, model), (tables_2, summary_2, model_2) = content(one), content(other)
+    assert tables == tables_2
+    assert summary == summary_2
+    assert all(torch.equal(model[name], model_2[name]) for name in model)
+
+
+def signal_at(step, monkeypatch, number=signal.SIGTERM):
+    """Send ourselves a signal in the middle of the given step, once."""
+    taken = {"steps": 0}
+    original = trainer_module.train_step
+
+    def train_step(*arguments, **options):
+        taken["steps"] += 1
+        if taken["steps"] == step:
+            os.kill(os.getpid(), number)
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(trainer_module, "train_step", train_step)
+
+
+def interrupted(train, monkeypatch, step, *settings):
+    with monkeypatch.context() as patch:
+        signal_at(step, patch)
+        with pytest.raises(Interrupted) as stop:
+            train(*settings, folder="stopped")
+    assert stop.value.code == 143
+
+
+def resume(folder):
+    execute(OmegaConf.load(folder / ".hydra" / "config.yaml"), folder, resume=True)
+
+
+@pytest.mark.parametrize("balancer", BALANCERS)
+def test_every_balancer(train, tmp_path, monkeypatch, balancer):
+    settings = (f"balancer={balancer}", DROPOUT, "diagnostics.every=2")
+    train(*settings)
+    interrupted(train, monkeypatch, 11, *settings)
+    resume(tmp_path / "stopped")
+    assert_same(tmp_path / "run", tmp_path / "stopped")
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_every_sampler(train, tmp_path, monkeypatch, sampler):
+    train(f"sampler={sampler}")
+    interrupted(train, monkeypatch, 10, f"sampler={sampler}")
+    resume(tmp_path / "stopped")
+    assert_same(tmp_path / "run", tmp_path / "stopped")
+
+
+@pytest.mark.parametrize("step", [1, 7, 8, 20])
+def test_any_step(train, tmp_path, monkeypatch, step):
+    """First step, last and first of an epoch, and late: 7 steps an epoch, 21 in all."""
+    settings = ("scheduler=cosine", "balancer=gradnorm", "balancer.every=3")
+    train(*settings)
+    interrupted(train, monkeypatch, step, *settings)
+    resume(tmp_path / "stopped")
+    assert_same(tmp_path / "run", tmp_path / "stopped")
+
+
+def test_what_was_written_after_the_checkpoint_is_rolled_back(train, tmp_path, monkeypatch):
+    """As after kill -9: the tables are ahead of last.pt, and their last line is torn."""
+    train()
+    interrupted(train, monkeypatch, 10)
+    for name in TABLES:
+        with (tmp_path / "stopped" / name).open("a") as file:
+            file.write("99,shape,1.0\n5,len")
+    resume(tmp_path / "stopped")
+    assert_same(tmp_path / "run", tmp_path / "stopped")
+
+
+def test_without_a_checkpoint_it_starts_over(train, tmp_path, monkeypatch):
+    train()
+    interrupted(train, monkeypatch, 3)
+    (tmp_path / "stopped" / "checkpoints" / "last.pt").unlink()
+    resume(tmp_path / "stopped")
+    assert_same(tmp_path / "run", tmp_path / "stopped")
+
+
+def test_the_same_seed_gives_the_same_tables_and_another_seed_does_not(train, tmp_path):
+    train(DROPOUT, folder="one")
+    train(DROPOUT, folder="two")
+    train(DROPOUT, "seed=1", folder="three")
+    assert_same(tmp_path / "one", tmp_path / "two")
+    assert (tmp_path / "one" / "metrics.csv").read_text() != (tmp_path / "three" / "metrics.csv").read_text()
+
+
+def test_a_damaged_checkpoint_is_one_line(train, tmp_path):
+    result = train()
+    (result.folder / "checkpoints" / "last.pt").write_bytes(b"PK\x03\x04 not a checkpoint")
+    with pytest.raises(ValueError, match=r"last\.pt is damaged or not a checkpoint of mtlrun"):
+        resume(result.folder)

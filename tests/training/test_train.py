@@ -1,0 +1,172 @@
+"""Training options do what they say, seen from a whole run."""
+
+import csv
+import json
+
+import pytest
+import torch
+
+from mtlrun.errors import ConfigError, NonFiniteError
+
+
+def rows(result, name):
+    with (result.folder / name).open() as file:
+        return list(csv.DictReader(file))
+
+
+def weights(result, name="last"):
+    return torch.load(result.folder / "checkpoints" / f"{name}.pt", weights_only=True)["model"]
+
+
+def assert_close(one, other, **tolerance):
+    for name, values in weights(one).items():
+        torch.testing.assert_close(values, weights(other)[name], **tolerance)
+
+
+@pytest.mark.parametrize("balancer", ["equal", "uncertainty", "pcgrad", "gradnorm"])
+def test_micro_batches_equal_the_whole_batch(train, balancer):
+    whole = train(f"balancer={balancer}", "optimizer=sgd", folder="whole")
+    parts = train(f"balancer={balancer}", "optimizer=sgd", "trainer.accumulate=5", folder="parts")
+    assert_close(whole, parts, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+@pytest.mark.parametrize("balancer", ["uncertainty", "pcgrad"])
+def test_mixed_precision_trains_on_the_cpu(train, precision, balancer):
+    result = train(f"trainer.precision={precision}", f"balancer={balancer}")
+    exact = train(f"balancer={balancer}", folder="exact")
+    ours, theirs = (r.summary["tasks"]["shape"]["last"]["val"]["loss"] for r in (result, exact))
+    assert ours == pytest.approx(theirs, rel=0.05)
+
+
+def test_it_learns(train):
+    result = train("trainer.epochs=30", "optimizer.lr=0.01")
+    tasks = result.summary["tasks"]
+    assert tasks["shape"]["best"]["test"]["accuracy"] > 0.8
+    assert tasks["length"]["best"]["test"]["r2"] > 0.8
+    assert tasks["length"]["higher_is_better"] is False
+
+
+def test_only_the_heads_rate_changes(train):
+    frozen = train("optimizer=sgd", "optimizer.head_lr={shape: 0}", "trainer.max_steps=3", folder="frozen")
+    start = train("optimizer=sgd", "optimizer.lr=0", "trainer.max_steps=3", folder="start")
+    moved = {name for name, values in weights(frozen).items() if not torch.equal(values, weights(start)[name])}
+    assert moved
+    assert not any("task_shape" in name for name in moved)
+
+
+def test_clipping_bounds_the_update(train):
+    settings = ("optimizer=sgd", "optimizer.momentum=0", "optimizer.lr=1", "trainer.max_steps=1")
+    still = train(*settings, "optimizer.lr=0", folder="still")
+    clipped = train(*settings, "trainer.clip_norm=0.01", folder="clipped")
+    steps = [(values - weights(still)[name]).flatten() for name, values in weights(clipped).items()]
+    assert torch.cat(steps).norm() == pytest.approx(0.01, rel=1e-3)
+
+
+def test_patience_stops_early(train):
+    result = train("optimizer.lr=0", "trainer.epochs=20", "trainer.patience=2")
+    assert result.summary["best_epoch"] == 0
+    assert result.summary["last_epoch"] == 2
+
+
+def test_monitor_chooses_the_epoch(train):
+    result = train("trainer.monitor=length/mae", "trainer.epochs=6")
+    values = {
+        int(row["epoch"]): float(row["value"])
+        for row in rows(result, "metrics.csv")
+        if (row["split"], row["task"], row["metric"]) == ("val", "length", "mae")
+    }
+    assert result.summary["best_epoch"] == min(values, key=values.get)
+
+
+def test_best_is_chosen_on_validation_and_tested_with_its_own_weights(train):
+    result = train("trainer.epochs=8", "optimizer.lr=0.05")
+    best = result.summary["best_epoch"]
+    scores = [float(row["value"]) for row in rows(result, "metrics.csv") if row["metric"] == "score"]
+    assert scores.index(max(scores)) == best
+    assert torch.load(result.folder / "checkpoints" / "best.pt", weights_only=True)["epoch"] == best
+
+
+def test_evaluation_each_n_epochs_and_always_at_the_end(train):
+    result = train("trainer.epochs=5", "trainer.eval_every=2")
+    epochs = {int(row["epoch"]) for row in rows(result, "metrics.csv") if row["split"] == "val"}
+    assert epochs == {1, 3, 4}
+
+
+def test_tables_hold_every_step_and_the_real_rows(train):
+    result = train("sampler=uniform", "diagnostics.every=4")
+    steps = rows(result, "tasks.csv")
+    assert [int(row["step"]) for row in steps if row["task"] == "shape"] == list(range(21))
+    assert sum(int(row["rows"]) for row in steps if row["task"] == "shape") == 21 * 32
+    measured = sorted({int(row["step"]) for row in rows(result, "cosines.csv")})
+    assert measured == [0, 4, 8, 12, 16, 20]
+    assert [int(row["step"]) for row in steps if row["task"] == "shape" and row["grad_norm"]] == measured
+    share = result.summary["tasks"]["length"]["rows_share"]
+    assert share == pytest.approx(result.summary["rows"]["length"] / sum(result.summary["rows"].values()))
+
+
+def test_rows_between_two_lines_are_not_lost(train):
+    result = train("trainer.log_every=5")
+    steps = [row for row in rows(result, "tasks.csv") if row["task"] == "shape"]
+    assert [int(row["rows"]) for row in steps if not row["grad_norm"]][:1] != []
+    assert sum(int(row["rows"]) for row in steps) == 32 * (int(steps[-1]["step"]) + 1)
+
+
+def test_a_loss_that_is_not_finite_names_task_and_step_and_keeps_the_last_good_checkpoint(train, tmp_path):
+    with pytest.raises(NonFiniteError, match=r"task '\w+' is not finite at step \d+|parameter became"):
+        train("optimizer=sgd", "optimizer.lr=1e30", "trainer.checkpoint_every=1")
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["status"] == "failed"
+    kept = torch.load(tmp_path / "run" / "checkpoints" / "last.pt", weights_only=True)["model"]
+    assert all(values.isfinite().all() for values in kept.values())
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (("sharing=independent", "balancer=pcgrad"), "nothing is shared: choose sharing=hard, or balancer=equal"),
+        (("tasks=[shape]", "balancer=pcgrad"), "the single task 'shape' shares none: choose balancer=equal"),
+        (("optimizer.head_lr={shpe: 1}",), "did you mean 'shape'"),
+        (("trainer.monitor=length/mea",), "did you mean 'mae'"),
+        (("scheduler=plateau", "scheduler.interval=step"), "choose epoch"),
+        (("balancer=dwa", "balancer.temperature=-1"), "balancer.temperature must be positive"),
+        (("sharing.split=layer9",), "layer9"),
+    ],
+)
+def test_impossible_settings_are_refused_before_training(train, tmp_path, settings, words):
+    with pytest.raises(ConfigError, match=words):
+        train(*settings)
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+@pytest.mark.parametrize("scheduler", ["constant", "cosine", "one_cycle", "step", "exponential", "plateau"])
+def test_every_scheduler(train, scheduler):
+    assert train(f"scheduler={scheduler}").summary["steps"] == 21
+
+
+def test_subset_of_tasks(train):
+    result = train("tasks=[marks,shape]")
+    assert set(result.summary["tasks"]) == {"marks", "shape"}
+
+
+def test_tensorboard_gets_the_same_figures(train):
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    result = train("logger=tensorboard")
+    events = EventAccumulator(str(next(result.folder.rglob("events.out.*")).parent))
+    events.Reload()
+    logged = [event.value for event in events.Scalars("val/shape/accuracy")]
+    written = [
+        float(row["value"])
+        for row in rows(result, "metrics.csv")
+        if (row["split"], row["task"], row["metric"]) == ("val", "shape", "accuracy")
+    ]
+    assert logged == pytest.approx(written)
+
+
+@pytest.mark.slow
+def test_compiled_network_trains_alike(train):
+    plain = train("optimizer=sgd", folder="plain")
+    compiled = train("optimizer=sgd", "trainer.compile=true", folder="compiled")
+    assert_close(plain, compiled, rtol=1e-3, atol=1e-4)
