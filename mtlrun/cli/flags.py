@@ -1,0 +1,64 @@
+"""The flags of a run, in the order that Hydra can read."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import NoReturn
+
+from mtlrun.errors import ConfigError, near_miss
+
+_SWITCHES = ("-m/--multirun", "-r/--run", "--resolve", "--hydra-help")
+_VALUES = ("-cd/--config-dir", "-p/--package")
+_INFO = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
+_CHOICES = {"-c/--cfg": ("job", "hydra", "all"), "-i/--info": _INFO}
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse would print under a page of usage."""
+        raise ConfigError(message)
+
+
+def hydra_arguments(words: list[str]) -> list[str]:
+    """The words with all flags before all settings.
+
+    Hydra 1.3 refuses a flag that stands between two settings. Its flags that read other main configurations
+    or pickles are left out on purpose.
+
+    Raises:
+        ConfigError: for a flag that does not exist, or has a wrong value.
+    """
+    known, settings = _parser().parse_known_intermixed_args(words)
+    unknown = [word for word in settings if word.startswith("-")]
+    if unknown:
+        raise ConfigError(f"no flag '{unknown[0]}'{near_miss(unknown[0], _names()) or '; see mtlrun --help'}")
+    flags: list[str] = []
+    for name, value in vars(known).items():
+        if name != "settings" and value not in (None, False):
+            flags += [f"--{name.replace('_', '-')}", *([] if value is True else [value])]
+    return flags + [_with_force(word) for word in known.settings]
+
+
+def _with_force(word: str) -> str:
+    """`key={...}` as `++key={...}`: Hydra would refuse entries that are not there yet, such as a task's name.
+
+    A key that does not exist at all is caught by our own checks.
+    """
+    return f"++{word}" if re.match(r"\w[\w.]*=\{", word) else word
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="mtlrun", add_help=False, allow_abbrev=False)
+    for switch in _SWITCHES:
+        parser.add_argument(*switch.split("/"), action="store_true")
+    for flag in _VALUES:
+        parser.add_argument(*flag.split("/"))
+    for flag, choices in _CHOICES.items():
+        parser.add_argument(*flag.split("/"), choices=choices)
+    parser.add_argument("settings", nargs="*")
+    return parser
+
+
+def _names() -> list[str]:
+    return [name for flag in (*_SWITCHES, *_VALUES, *_CHOICES) for name in flag.split("/")]

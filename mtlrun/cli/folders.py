@@ -1,0 +1,108 @@
+"""Hydra callback: refuse a mistake before anything is written, then claim a folder that no other run has."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf
+
+from mtlrun.cli.jobs import check_jobs
+from mtlrun.config.composed import check_composed
+from mtlrun.errors import ConfigError
+from mtlrun.runs.folder import claim
+
+
+class Refused(SystemExit):
+    """Carries a mistake out of a callback: Hydra turns every Exception there into a mere warning."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(2)
+        self.error = error
+
+
+class RunFolders(Callback):
+    """Claims the folder of a run or of a sweep.
+
+    `sweeps` lists the sweep folders claimed in this process, latest last.
+    """
+
+    sweeps: list[Path] = []  # noqa: RUF012 (shared on purpose: Hydra makes the object and keeps it to itself)
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:  # Hydra's interface passes keywords
+        """Set `hydra.run.dir` to a folder of the run's own."""
+        try:
+            check_composed(config, GlobalHydra.instance().config_loader())
+            config.hydra.run.dir = str(run_folder(config))
+        except Exception as error:
+            raise Refused(error) from error
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Check every job that is known yet, and set the sweep's folder for all of them."""
+        try:
+            check_jobs(config, GlobalHydra.instance().config_loader())
+            self.sweeps.append(_sweep_folder(config))
+            _name_jobs_by_what_varies(config)
+        except Exception as error:
+            raise Refused(error) from error
+
+
+def run_folder(config: DictConfig) -> Path:
+    """The folder the user asked for, or else a fresh one.
+
+    Raises:
+        ConfigError: if the user's folder holds a run already.
+    """
+    wanted = Path(str(config.hydra.run.dir))
+    if not _given(config, "hydra.run.dir"):
+        return claim(wanted.with_name(f"{wanted.name}-{secrets.token_hex(2)}"))
+    refuse_used(wanted)
+    return wanted
+
+
+def refuse_used(folder: Path) -> None:
+    """Raise ConfigError if the folder holds a run."""
+    if (folder / "run.json").exists():
+        raise ConfigError(f"{folder} already holds a run: continue it with mtlrun resume {folder}, or choose another")
+
+
+def _sweep_folder(config: DictConfig) -> Path:
+    folder = Path(str(config.hydra.sweep.dir))
+    if _given(config, "hydra.sweep.dir"):
+        for job in sorted(folder.glob("*/run.json")):
+            refuse_used(job.parent)
+        return folder
+    folder = claim(folder.with_name(f"{folder.name}-{secrets.token_hex(2)}"))
+    # Jobs are composed anew from the list of overrides, so that is where they must find the folder.
+    config.hydra.overrides.hydra.append(f"hydra.sweep.dir='{folder}'")
+    config.hydra.sweep.dir = str(folder)
+    return folder
+
+
+def _name_jobs_by_what_varies(config: DictConfig) -> None:
+    """Keep settings that all jobs share out of the names of the job folders."""
+    overrides = OverridesParser.create().parse_overrides(list(config.hydra.overrides.task))
+    fixed = [override.key_or_group for override in overrides if not override.is_sweep_override()]
+    key = "hydra.job.config.override_dirname.exclude_keys"
+    if fixed and not _given(config, key):
+        quoted = ",".join(f"'{name}'" for name in fixed)
+        config.hydra.overrides.hydra.append(f"{key}=[{quoted}]")
+
+
+def _given(config: DictConfig, key: str) -> bool:
+    """Whether the command line sets the key."""
+    return any(str(line).lstrip("+").startswith(f"{key}=") for line in config.hydra.overrides.hydra)
+
+
+def job_name(number: int, overrides: str) -> str:
+    """The name of a job's folder: its number, and what varies if that is short and plain."""
+    name = f"{number}_{overrides}"
+    plain = all(character.isalnum() or character in "=,._-+" for character in overrides)
+    return name if overrides and plain and len(name) <= 80 else str(number)
+
+
+OmegaConf.register_new_resolver("mtlrun_job", job_name, replace=True)

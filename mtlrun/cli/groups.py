@@ -1,0 +1,44 @@
+"""The groups of the configuration tree, read off the folders alone: no Hydra, so that help is instant."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from mtlrun.paths import CONF
+
+Groups = dict[str, dict[str, str]]
+"""group -> option -> what its first comment line says"""
+
+
+def groups(config_dir: str | None = None) -> Groups:
+    """Every group that can be chosen, with its options: shipped ones first, then the user's own.
+
+    Args:
+        config_dir: a folder of the user's, as --config-dir names it; $MTLRUN_CONF_DIR is always looked at.
+    """
+    found = {group: _options(CONF / group) for group in shipped_groups()}
+    for folder in filter(None, (config_dir, os.environ.get("MTLRUN_CONF_DIR"))):
+        for group in sorted(path for path in Path(folder).glob("*/") if path.name not in ("hydra", "gradients")):
+            # A shipped option wins over a user's of the same name, as it does in Hydra.
+            found[group.name] = {**_options(group), **found.get(group.name, {})}
+    return {group: options for group, options in found.items() if options}
+
+
+def shipped_groups() -> list[str]:
+    """The groups of the defaults list of config.yaml, in its order but for `task`, which comes first."""
+    lines = (CONF / "config.yaml").read_text(encoding="utf-8").splitlines()
+    entries = [line.strip("- ").partition(":") for line in lines if line.startswith("  - ")]
+    names = [group for group, colon, _ in entries if colon and " " not in group]
+    return sorted(names, key=lambda name: name != "task")  # what most commands begin with
+
+
+def _options(folder: Path) -> dict[str, str]:
+    return {path.stem: _first_comment(path) for path in sorted(folder.glob("*.yaml"))}
+
+
+def _first_comment(path: Path) -> str:
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        if line.startswith("#") and not line.startswith("# @package"):
+            return line.lstrip("# ").strip()
+    return ""

@@ -1,0 +1,45 @@
+"""Where log lines go: the terminal, and run.log in the run's folder."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+class ConsoleHandler(logging.StreamHandler[TextIO]):
+    """Writes to whatever `sys.stdout` is when a line comes, so that a live progress bar can step aside."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stdout)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        self.stream = sys.stdout
+        super().emit(record)
+
+
+@contextmanager
+def logging_to(file: Path | None, console: bool) -> Iterator[None]:
+    """Send log lines to a file (appended to) and to the terminal; afterwards logging is as it was before."""
+    handlers: list[logging.Handler] = [ConsoleHandler()] if console else []
+    if file is not None:
+        handlers.append(logging.FileHandler(file, encoding="utf-8"))
+        handlers[-1].setFormatter(logging.Formatter(FORMAT))
+    root, ours = logging.getLogger(), logging.getLogger("mtlrun")
+    level = ours.level
+    ours.setLevel(logging.INFO)
+    for handler in handlers:
+        root.addHandler(handler)
+    try:
+        yield
+    finally:
+        ours.setLevel(level)
+        for handler in handlers:
+            root.removeHandler(handler)
+            handler.close()

@@ -1,0 +1,69 @@
+"""The command `mtlrun`: a verb goes to its module, anything else is a run and goes to Hydra."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from importlib import import_module
+from types import FrameType
+
+from mtlrun.cli.terminal import complain
+from mtlrun.cli.verbs import VERBS
+from mtlrun.errors import ConfigError, MtlrunError, near_miss
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line (`sys.argv` by default) and return its exit code.
+
+    0: done. 1: a job failed. 2: a mistake in the command, told in one line. 130, 143: Ctrl-C, SIGTERM.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    _exit_on_sigterm()
+    if os.getcwd() not in sys.path:
+        # Users keep their own classes beside them; an installed script does not look there by itself.
+        sys.path.append(os.getcwd())
+    try:
+        verb, rest = _split(words)
+        return import_module(f"mtlrun.cli.{verb}").main(rest)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (must stay open until the interpreter has flushed it)
+        return 0
+    except MtlrunError as error:
+        complain(error)
+        return 2
+
+
+def _split(words: list[str]) -> tuple[str, list[str]]:
+    """The verb and its arguments."""
+    if any(word in ("-sc", "--shell-completion") for word in words):
+        return "complete", words
+    if words and words[0] in VERBS:
+        asks_for_help = any(word in ("-h", "--help") for word in words[1:])
+        return ("help", words[:1]) if asks_for_help else (words[0], words[1:])
+    if any(word in ("-h", "--help") for word in words):
+        return "help", []
+    if "--version" in words:
+        return "version", []
+    _refuse_bare_word(words)
+    return "run", words
+
+
+def _refuse_bare_word(words: list[str]) -> None:
+    if words and words[0].replace("-", "").isalnum() and not words[0].startswith("-"):
+        hint = near_miss(words[0], VERBS) or f" (there are: {', '.join(VERBS)})"
+        raise ConfigError(f"no command '{words[0]}'{hint}; a setting is written key=value")
+
+
+def _exit_on_sigterm() -> None:
+    """Let SIGTERM unwind the stack, so that a run's status is written; training has a handler of its own."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _terminate)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    sys.exit(128 + number)

@@ -1,0 +1,81 @@
+"""`mtlrun resume RUN [key=value ...]`: continue a run in its folder, to the numbers it would have had."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from mtlrun.cli.job import show_results
+from mtlrun.cli.lifecycle import train, verdict
+from mtlrun.cli.logs import logging_to
+from mtlrun.cli.saved import change, find_run, load_config, record
+from mtlrun.cli.terminal import complain
+from mtlrun.errors import ResumeError
+from mtlrun.runs.folder import RunFolder
+from mtlrun.runs.reader import Run
+
+
+def main(arguments: list[str]) -> int:
+    """Continue the run that the first argument names; return the exit code."""
+    if not arguments:
+        raise ResumeError("name the run to continue: mtlrun resume RUN [key=value ...]")
+    path, words = find_run(arguments[0]), arguments[1:]
+    before = load_config(path)
+    config = change(before, words)
+    _refuse_ended(path, before, config)
+    try:
+        return _continue(path, config, words)
+    except Exception as error:
+        if os.environ.get("HYDRA_FULL_ERROR") == "1":
+            traceback.print_exception(error, file=sys.stderr)
+        code, line = verdict(error, path)
+        complain(line)
+        return code
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+
+
+def _refuse_ended(path: Path, before: DictConfig, config: DictConfig) -> None:
+    status = Run(path).status
+    if status == "running":
+        raise ResumeError(f"{path} is still running: wait for it to end, or stop it first")
+    if status == "finished" and not _goes_further(before, config):
+        raise ResumeError(
+            f"{path} is finished: to train on, raise trainer.epochs (now {before.trainer.epochs})"
+            + (f" or trainer.max_steps (now {before.trainer.max_steps})" if before.trainer.max_steps else "")
+        )
+
+
+def _goes_further(before: DictConfig, config: DictConfig) -> bool:
+    """Whether a limit on the length of training was raised or lifted."""
+    limit, former = config.trainer.max_steps, before.trainer.max_steps
+    return config.trainer.epochs > before.trainer.epochs or (former is not None and (limit is None or limit > former))
+
+
+def _continue(path: Path, config: DictConfig, words: list[str]) -> int:
+    folder = RunFolder(path)
+    step = _checkpoint_step(path)
+    with logging_to(folder.log, console=True):
+        if words:
+            record(path, words)
+        summary = train(config, folder, ["mtlrun", "resume", str(path), *words], resumed_from_step=step)
+    show_results(summary, path)
+    return 0
+
+
+def _checkpoint_step(path: Path) -> int:
+    """Step of the last checkpoint; 0 for a run that was killed before its first one.
+
+    Raises:
+        ResumeError: if the file is damaged.
+    """
+    file = path / "checkpoints" / "last.pt"
+    if not file.exists():
+        return 0
+    from mtlrun.training.checkpoint import load  # here: it loads torch, and a mistake is told without it
+
+    return int(load(file)["step"])

@@ -1,0 +1,101 @@
+"""Settings of the open groups, which no dataclass types: a change must suit the default it replaces."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from omegaconf import Container, DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from mtlrun.config.explain import suggest
+from mtlrun.errors import ConfigError
+
+OPEN_GROUPS = ("data", "backbone", "sharing", "sampler", "balancer", "optimizer", "scheduler", "logger")
+"""Groups that hold a `_target_` and the arguments of whatever it names."""
+
+_CLOSED_TARGETS = ("mtlrun.", "torch.")  # their YAML states every option; a user's own class may take more
+_NAMES: dict[type, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    list: "a list such as [1,2]",
+    dict: "a group of settings",
+}
+
+
+def is_open(key: str) -> bool:
+    """Whether the key lies inside an open group."""
+    return key.partition(".")[0] in OPEN_GROUPS and "." in key
+
+
+def check_change(key: str, config: DictConfig, defaults: DictConfig) -> None:
+    """Compare one changed setting of an open group with its default.
+
+    Args:
+        key: dotted, such as 'balancer.alpha'.
+        config: with the change.
+        defaults: without it.
+
+    Raises:
+        ConfigError: if the setting does not exist, or its value has another type than the default.
+    """
+    parts = key.split(".")
+    for depth in range(1, len(parts)):
+        parent, word = ".".join(parts[:depth]), parts[depth]
+        options = _select(defaults, parent)
+        if not isinstance(options, DictConfig) or word in options:
+            continue
+        if _closed(_select(config, parent)):
+            raise ConfigError(f"no setting '{word}' in {parent}{suggest(word, map(str, options))}")
+        return
+    if OmegaConf.is_missing(_select(config, ".".join(parts[:-1])), parts[-1]):
+        return  # the check of the whole configuration tells
+    value, default = _select(config, key), _select(defaults, key)
+    _check_type(key, _plain(value), _plain(default))
+    if isinstance(value, DictConfig) and default and _closed(config[parts[0]]):
+        _check_entries(key, value, default)
+
+
+def _check_entries(key: str, value: DictConfig, default: DictConfig) -> None:
+    """Refuse entries beside the default's own; an empty default may take any."""
+    extra = next((str(word) for word in value if word not in default), None)
+    if extra is not None:
+        raise ConfigError(f"no setting '{extra}' in {key}{suggest(extra, map(str, default))}")
+
+
+def _check_type(key: str, value: Any, default: Any) -> None:
+    if default is None or _fits(value, default):
+        return
+    shown = "null" if value is None else str(value).lower() if isinstance(value, bool) else value
+    raise ConfigError(f"{key}={shown}: must be {_NAMES[type(default)]}, like the default {default!r}")
+
+
+def _fits(value: Any, default: Any) -> bool:
+    """Whether the value can stand in for the default; an int is a float, null is no number."""
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(value, bool) and isinstance(default, bool)
+    if isinstance(default, float):
+        return isinstance(value, int | float)
+    if value is None:
+        return not isinstance(default, int)
+    return isinstance(value, type(default))
+
+
+def _closed(node: Any) -> bool:
+    target = node.get("_target_") if isinstance(node, DictConfig) else None
+    return str(target).startswith(_CLOSED_TARGETS)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Container):
+        return [] if isinstance(value, ListConfig) else {}
+    return value
+
+
+def _select(config: DictConfig, key: str) -> Any:
+    """The value at a dotted key; None where there is none, or where it cannot be resolved yet."""
+    try:
+        return OmegaConf.select(config, key)
+    except OmegaConfBaseException:
+        return None

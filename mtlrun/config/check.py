@@ -1,0 +1,120 @@
+"""Rules that a composed configuration must obey, checked in an instant: no torch here."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from mtlrun.config.changes import OPEN_GROUPS
+from mtlrun.config.explain import explain, suggest
+from mtlrun.config.schema import Root
+from mtlrun.errors import ConfigError
+
+_SMALLEST = {
+    "seed": 0,
+    "trainer.epochs": 1,
+    "trainer.max_steps": 1,
+    "trainer.batch_size": 1,
+    "trainer.accumulate": 1,
+    "trainer.eval_every": 1,
+    "trainer.eval_batch_size": 1,
+    "trainer.checkpoint_every": 1,
+    "trainer.log_every": 1,
+    "trainer.patience": 1,
+    "trainer.workers": 0,
+    "diagnostics.every": 0,
+    "diagnostics.gap_rows": 0,
+    "diagnostics.pictures": 0,
+    "balancer.every": 1,
+}
+
+
+def check(config: DictConfig) -> None:
+    """Refuse a configuration that cannot be trained.
+
+    Raises:
+        ConfigError: for the first rule that is broken.
+    """
+    _check_schema(config)
+    _check_complete(config)
+    for group in OPEN_GROUPS:
+        _check_target(config, group)
+    for key, smallest in _SMALLEST.items():
+        value = OmegaConf.select(config, key)
+        if isinstance(value, int | float) and value < smallest:
+            raise ConfigError(f"{key}={value}: must be {smallest} or more")
+    _check_trainer(config.trainer)
+    _check_tasks(config)
+
+
+def _check_schema(config: DictConfig) -> None:
+    """Catch what was added with '+' where the schema is closed: Hydra itself lets that pass."""
+    try:
+        OmegaConf.merge(OmegaConf.structured(Root), OmegaConf.to_container(config))
+    except OmegaConfBaseException as error:
+        raise ConfigError(explain(error)) from error
+
+
+def _check_complete(config: DictConfig) -> None:
+    missing = sorted(OmegaConf.missing_keys(config))
+    if missing:
+        raise ConfigError(f"{missing[0]} has no value: give {' '.join(f'{key}=...' for key in missing)}")
+
+
+def _check_target(config: DictConfig, group: str) -> None:
+    target = config[group].get("_target_")
+    if target is None:
+        raise ConfigError(f"no {group} chosen: give {group}=OPTION (mtlrun list {group} names them)")
+    if not isinstance(target, str) or "." not in target:
+        raise ConfigError(f"{group}._target_={target}: must be module.Class")
+    if not _module_exists(target):
+        module = target.rpartition(".")[0]
+        raise ConfigError(f"{group}._target_={target}: no module '{module}' is installed or in this folder")
+
+
+def _module_exists(target: str) -> bool:
+    """Whether the target's package can be found; of other people's packages nothing is imported to see it."""
+    package = target.partition(".")[0]
+    try:
+        return find_spec(target.rpartition(".")[0] if package == "mtlrun" else package) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _check_trainer(trainer: Any) -> None:
+    if trainer.accumulate > trainer.batch_size:
+        rows = trainer.batch_size
+        raise ConfigError(f"trainer.accumulate={trainer.accumulate}: must be at most trainer.batch_size={rows}")
+    if trainer.clip_norm is not None and not trainer.clip_norm > 0:
+        raise ConfigError(f"trainer.clip_norm={trainer.clip_norm}: must be above 0, or null for no clipping")
+
+
+def _check_tasks(config: DictConfig) -> None:
+    chosen = config.tasks
+    known = [] if config.task.inferred else [str(name) for name in config.task.tasks]
+    if chosen is not None:
+        _check_subset(list(chosen), known)
+    monitor = config.trainer.monitor
+    if monitor is None:
+        return
+    task, slash, metric = monitor.partition("/")
+    if not (slash and metric):
+        raise ConfigError(f"trainer.monitor={monitor}: must be TASK/METRIC, or null for all tasks")
+    active = list(chosen) if chosen is not None else known
+    if active and task not in active:
+        raise ConfigError(f"trainer.monitor={monitor}: no task '{task}' is trained{suggest(task, active)}")
+
+
+def _check_subset(chosen: list[str], known: list[str]) -> None:
+    shown = f"tasks=[{','.join(chosen)}]"
+    if not chosen:
+        raise ConfigError(f"{shown}: name at least one task, or null for all{suggest('', known)}")
+    twice = next((name for name in chosen if chosen.count(name) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"{shown}: '{twice}' is named twice")
+    wrong = next((name for name in chosen if name not in known), None)
+    if known and wrong is not None:
+        raise ConfigError(f"{shown}: no task '{wrong}'{suggest(wrong, known)}")

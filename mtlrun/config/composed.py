@@ -1,0 +1,51 @@
+"""Checks of a configuration as Hydra composed it, with the overrides that led to it."""
+
+from __future__ import annotations
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from mtlrun.config.changes import check_change, is_open
+from mtlrun.config.check import check
+
+
+def check_composed(config: DictConfig, loader: ConfigLoader) -> None:
+    """Refuse a configuration, its `hydra` node included, that cannot be trained.
+
+    Raises:
+        ConfigError: for the first mistake.
+    """
+    changed, choices = _changes(config)
+    if changed:
+        # What the settings would be without the changes, but with the same options chosen in each group.
+        defaults = loader.load_configuration(
+            config_name=config.hydra.job.config_name,
+            overrides=[*config.hydra.overrides.hydra, *choices],
+            run_mode=RunMode.RUN,
+        )
+        for key in changed:
+            check_change(key, config, defaults)
+    check(without_hydra(config))
+
+
+def without_hydra(config: DictConfig) -> DictConfig:
+    """The settings of the run alone."""
+    settings = config.copy()
+    OmegaConf.set_readonly(settings, False)
+    with open_dict(settings):
+        settings.pop("hydra", None)
+    return settings
+
+
+def _changes(config: DictConfig) -> tuple[list[str], list[str]]:
+    """Changed keys of the open groups, and the overrides that choose an option of a group."""
+    groups = set(config.hydra.runtime.choices)
+    keys, choices = [], []
+    for override in OverridesParser.create().parse_overrides(list(config.hydra.overrides.task)):
+        if override.key_or_group in groups:
+            choices.append(str(override.input_line))
+        elif is_open(override.key_or_group) and not override.is_delete():
+            keys.append(override.key_or_group)
+    return keys, choices

@@ -1,0 +1,141 @@
+"""Errors of Hydra, OmegaConf and YAML in one line of ours: what is wrong, where it was set, what to do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from hydra.errors import (
+    ConfigCompositionException,
+    HydraException,
+    InstantiationException,
+    MissingConfigException,
+    OverrideParseException,
+)
+from omegaconf import Container, DictConfig, ListConfig
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException, ValidationError
+from omegaconf.nodes import BooleanNode, EnumNode, FloatNode, IntegerNode, StringNode
+from yaml import MarkedYAMLError
+
+from mtlrun.errors import MtlrunError, near_miss
+
+_EXPECTED = {
+    IntegerNode: "a whole number",
+    FloatNode: "a number",
+    BooleanNode: "true or false",
+    StringNode: "a text",
+    ListConfig: "a list such as [a,b]",
+    DictConfig: "a group of settings",
+}
+
+
+def explain(error: BaseException) -> str | None:
+    """The line for a mistake of the user's; None for any other error, which is a bug."""
+    if isinstance(error, MtlrunError):
+        return str(error)
+    if isinstance(error, MissingConfigException):
+        return _missing_option(error)
+    if isinstance(error, OverrideParseException):
+        return f"cannot read '{error.override}': settings are key=value, special characters quoted"
+    if isinstance(error, MarkedYAMLError):
+        return _broken_yaml(error)
+    if isinstance(error, InstantiationException):
+        return _not_instantiated(error)
+    if isinstance(error, ConfigCompositionException):
+        return _not_composed(error)
+    if isinstance(error, OmegaConfBaseException):
+        return _wrong_setting(error, str(error.full_key or ""))
+    if isinstance(error, HydraException) or str(error).startswith("Config group override"):
+        return " ".join(str(error).split())
+    return None
+
+
+def suggest(word: str, options: Iterable[str]) -> str:
+    """The nearest option as a question; all options if none is near."""
+    names = [str(option) for option in options if not str(option).startswith("_")]
+    return near_miss(word, names) or f" (there are: {', '.join(names) or 'none'})"
+
+
+def _missing_option(error: MissingConfigException) -> str:
+    group, _, option = (error.missing_cfg_file or "").rpartition("/")
+    place = _place(str(error))
+    if not group:
+        return f"{place}no configuration file '{option}'"
+    return f"{place}no {group} '{option}'{suggest(option, error.options or [])}"
+
+
+def _broken_yaml(error: MarkedYAMLError) -> str:
+    mark = error.problem_mark or error.context_mark
+    place = f"{mark.name}, line {mark.line + 1}: " if mark else ""
+    return f"{place}not valid YAML: {error.problem or error.context}"
+
+
+def _not_instantiated(error: InstantiationException) -> str:
+    """What a class that YAML names has said, without Hydra's frame around it."""
+    if isinstance(error.__cause__, MtlrunError):
+        return str(error.__cause__)
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    text = " ".join(line.strip() for line in lines if not line.startswith("full_key"))
+    keys = [line.removeprefix("full_key: ").strip() for line in lines if line.startswith("full_key")]
+    text = text.replace(", set env var HYDRA_FULL_ERROR=1 to see chained exception.", "")
+    cause = error.__cause__
+    known = f": {cause}" if cause is not None and str(cause) not in text else ""
+    return f"{keys[0] + ': ' if keys else ''}{text}{known}"
+
+
+def _not_composed(error: ConfigCompositionException) -> str:
+    text = str(error)
+    cause = error.__cause__ or error.__context__
+    if isinstance(cause, OmegaConfBaseException):
+        override = re.search(r"Error merging override (\S+)", text)
+        return _place(text) + _wrong_setting(cause, override.group(1) if override else "")
+    sweep = re.match(r"(?:Ambiguous value for argument|Sweep parameters) '(.*?)'", text)
+    if sweep:
+        return f"{sweep.group(1)} lists several values: add -m to sweep over them, or write [...] for a list"
+    exists = re.match(r"Could not append to config. An item is already at '(.*)'", text)
+    if exists:
+        return f"'{exists.group(1)}' exists already: leave out the +"
+    return " ".join(line.strip() for line in text.splitlines() if "To append" not in line)
+
+
+def _place(text: str) -> str:
+    """'task/mine.yaml: ' for an error inside a file; nothing for the command line and the main file."""
+    found = re.match(r"In '(.*?)':", text)
+    return f"{found.group(1)}.yaml: " if found and found.group(1) not in ("config", "hydra/config") else ""
+
+
+def _wrong_setting(error: OmegaConfBaseException, override: str) -> str:
+    if isinstance(error, ConfigAttributeError | ConfigKeyError) and isinstance(error.parent_node, Container):
+        return unknown_setting(str(error.full_key), error.parent_node)
+    if isinstance(error, ValidationError):
+        return _wrong_value(error, override)
+    key = f"{error.full_key}: " if error.full_key else ""
+    return key + (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def unknown_setting(key: str, parent: Container) -> str:
+    """The line for a key that `parent`, the node above it, does not have."""
+    path, _, word = key.rpartition(".")
+    if isinstance(parent, DictConfig) and len(parent) == 0 and path:
+        return f"'{path}' has no entry '{word}' yet: write +{key}=... to add one"
+    place = f" in {path}" if path else ""
+    options = [str(option) for option in parent] if isinstance(parent, DictConfig) else []
+    return f"no setting '{word}'{place}{suggest(word, options)}"
+
+
+def _wrong_value(error: ValidationError, override: str) -> str:
+    node = error.child_node
+    key, _, found = override.partition("=")
+    key = key.lstrip("+") or str(error.full_key)
+    found = found or str(getattr(error, "value", ""))
+    if isinstance(node, EnumNode):
+        options = list(node.enum_type.__members__)
+        return f"{key}={found}: no such {key.rpartition('.')[2]}{suggest(found, options)}"
+    if "not Optional" in str(error):
+        return f"{key}={found}: must have a value"
+    if "is not a ListConfig" in str(error):
+        return f"{key}={found}: must be a list, such as {key}=[{found}]"
+    if not key or key == "None":
+        return str(error).splitlines()[0]
+    expected = next((text for kind, text in _EXPECTED.items() if isinstance(node, kind)), None)
+    return f"{key}={found}: must be {expected}" if expected else f"{key}={found}: {str(error).splitlines()[0]}"

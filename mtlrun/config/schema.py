@@ -1,0 +1,51 @@
+"""The typed root of the configuration. Hydra checks every YAML, users' own included, against it.
+
+No torch here. Open groups (`Dict[str, Any]`) hold a `_target_` and the arguments of whatever class it names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Optional  # noqa: UP035 (OmegaConf reads these at run time)
+
+from omegaconf import MISSING
+
+from mtlrun.training.settings import DiagnosticsSettings, TrainerSettings
+
+
+@dataclass
+class TaskSet:
+    name: str = MISSING
+    # task name -> arguments of its kind, with _target_
+    tasks: Dict[str, Any] = field(default_factory=dict)  # noqa: UP006
+    # whether the data may bring further tasks, which are not listed here
+    inferred: bool = False
+
+
+@dataclass
+class Root:
+    seed: int = 0
+    # names of the tasks to train; null for all of the task set
+    tasks: Optional[List[str]] = None  # noqa: UP006, UP045
+    task: TaskSet = field(default_factory=TaskSet)
+    data: Dict[str, Any] = field(default_factory=dict)  # noqa: UP006
+    backbone: Dict[str, Any] = field(default_factory=dict)  # noqa: UP006
+    sharing: Dict[str, Any] = field(default_factory=dict)  # noqa: UP006
+    sampler: Dict[str, Any] = field(default_factory=dict)  # noqa: UP006
+    balancer: Dict[str, Any] = field(default_factory=dict)  # noqa: UP006
+    optimizer: Dict[str, Any] = field(default_factory=dict)  # noqa: UP006
+    scheduler: Dict[str, Any] = field(default_factory=dict)  # noqa: UP006
+    trainer: TrainerSettings = field(default_factory=TrainerSettings)
+    diagnostics: DiagnosticsSettings = field(default_factory=DiagnosticsSettings)
+    logger: Dict[str, Any] = field(default_factory=dict)  # noqa: UP006
+
+
+SCHEMA = "mtl_schema"
+"""Name of the root's entry in the defaults list of config.yaml."""
+
+
+def register_schema() -> None:
+    """Make the root known to Hydra, so that every YAML and every override is checked against it."""
+    from hydra.core.config_store import ConfigStore  # here, since verbs need no Hydra
+
+    ConfigStore.instance().store(name=SCHEMA, node=Root)

@@ -1,0 +1,154 @@
+"""Malformed commands: each gets exactly one line on stderr and exit code 2, and leaves no folder behind."""
+
+# ruff: noqa: E501 (a mistake and its line stand side by side)
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BALANCERS = "dwa, equal, fixed, gradnorm, pcgrad, uncertainty"
+TASKS = "detection, lane, drivable, sign"
+
+MISTAKES = [
+    # options and groups
+    ("balancer=gradnrom", "no balancer 'gradnrom'; did you mean 'gradnorm'?"),
+    ("balencer=pcgrad", "no setting 'balencer'; did you mean 'balancer'?"),
+    ("data=null", "Config group override must be a string or a list. Got NoneType"),
+    ("hydra/launcher=submit", "no hydra/launcher 'submit' (there are: basic)"),
+    # keys
+    ("trainer.epohcs=3", "no setting 'epohcs' in trainer; did you mean 'epochs'?"),
+    ("+trainer.epohcs=3", "no setting 'epohcs' in trainer; did you mean 'epochs'?"),
+    ("balancer=gradnorm balancer.alhpa=1.5", "no setting 'alhpa' in balancer; did you mean 'alpha'?"),
+    ("balancer=gradnorm +balancer.alhpa=1.5", "no setting 'alhpa' in balancer; did you mean 'alpha'?"),
+    ("+trainer.epochs=3", "'trainer.epochs' exists already: leave out the +"),
+    ("+sedd=1", "no setting 'sedd'; did you mean 'seed'?"),
+    ("~foo", "Could not delete from config. 'foo' does not exist."),
+    (
+        "optimizer.head_lr.sign=0.1",
+        "'optimizer.head_lr' has no entry 'sign' yet: write +optimizer.head_lr.sign=... to add one",
+    ),
+    ("data.num_scenes={trian:5}", "no setting 'trian' in data.num_scenes; did you mean 'train'?"),
+    # types
+    ("trainer.epochs=abc", "trainer.epochs=abc: must be a whole number"),
+    ("trainer.compile=maybe", "trainer.compile=maybe: must be true or false"),
+    ("trainer.device=vulkan", "trainer.device=vulkan: no such device (there are: auto, cpu, cuda, mps)"),
+    ("seed=null", "seed=null: must have a value"),
+    ("tasks=lane", "tasks=lane: must be a list, such as tasks=[lane]"),
+    ("trainer.precision=bf61", "trainer.precision=bf61: no such precision; did you mean 'bf16'?"),
+    ("optimizer.lr=fast", "optimizer.lr=fast: must be a number, like the default 0.001"),
+    ("optimizer.betas=0.9", "optimizer.betas=0.9: must be a list such as [1,2], like the default []"),
+    (
+        "sampler=temperature sampler.temperature=true",
+        "sampler.temperature=true: must be a number, like the default 5.0",
+    ),
+    # ranges and names
+    ("seed=-1", "seed=-1: must be 0 or more"),
+    ("trainer.epochs=0", "trainer.epochs=0: must be 1 or more"),
+    (
+        "trainer.batch_size=8 trainer.accumulate=9",
+        "trainer.accumulate=9: must be at most trainer.batch_size=8",
+    ),
+    ("tasks=[lnae]", "tasks=[lnae]: no task 'lnae'; did you mean 'lane'?"),
+    ("tasks=[lane,lane]", "tasks=[lane,lane]: 'lane' is named twice"),
+    ("tasks=[]", f"tasks=[]: name at least one task, or null for all (there are: {TASKS})"),
+    (
+        "tasks=[lane] trainer.monitor=sign/accuracy",
+        "trainer.monitor=sign/accuracy: no task 'sign' is trained (there are: lane)",
+    ),
+    ("trainer.monitor=lane", "trainer.monitor=lane: must be TASK/METRIC, or null for all tasks"),
+    ("data.seed=???", "data.seed has no value: give data.seed=..."),
+    (
+        "balancer._target_=my_balancer.Mine",
+        "balancer._target_=my_balancer.Mine: no module 'my_balancer' is installed or in this folder",
+    ),
+    # grammar, flags and words
+    ("task=driving balancer", "cannot read 'balancer': settings are key=value, special characters quoted"),
+    ("tasks=[lane", "cannot read 'tasks=[lane': settings are key=value, special characters quoted"),
+    (
+        "seed=1,2",
+        "seed=1,2 lists several values: add -m to sweep over them, or write [...] for a list",
+    ),
+    ("--multirn seed=1,2", "no flag '--multirn'; did you mean '--multirun'?"),
+    ("--experimental-rerun=x", "no flag '--experimental-rerun=x'; see mtlrun --help"),
+    ("--cfg jbo", "argument -c/--cfg: invalid choice: 'jbo' (choose from 'job', 'hydra', 'all')"),
+    ("resme outputs", "no command 'resme'; did you mean 'resume'?; a setting is written key=value"),
+    ("list balancr", "no group 'balancr'; did you mean 'balancer'? (there are: {groups})"),
+    ("list --config-dir nowhere", "--config-dir nowhere: no such folder"),
+    # a mistake in any job refuses the whole sweep
+    (
+        "-m seed=0,1 trainer.epochs=0,1",
+        "trainer.epochs=0: must be 1 or more [in job seed=0 trainer.epochs=0]",
+    ),
+    ("-m balancer=equal,pcgard", "no balancer 'pcgard'; did you mean 'pcgrad'? [in job balancer=pcgard]"),
+]
+
+
+@pytest.mark.parametrize(("words", "line"), MISTAKES, ids=[words for words, _ in MISTAKES])
+def test_one_line_and_code_2(words, line, command, training, tmp_path):
+    groups = "task, data, backbone, sharing, sampler, balancer, optimizer, scheduler, trainer, diagnostics, logger"
+    outcome = command(*words.split())
+    expected = line.replace("{groups}", f"{groups}, experiment")
+    assert (outcome.code, outcome.err) == (2, f"mtlrun: error: {expected}\n")
+    assert not training.calls
+    assert not (tmp_path / "outputs").exists()
+
+
+BROKEN_FILES = [
+    ("balancer/mine.yaml", "_target_: [\nlr: 1", "balancer=mine", "not valid YAML"),
+    ("trainer/mine.yaml", "epohcs: 3", "trainer=mine", "trainer/mine.yaml: no setting 'epohcs' in trainer; did you mean 'epochs'?"),
+    ("trainer/mine.yaml", "epochs: many", "trainer=mine", "trainer/mine.yaml: trainer.epochs=many: must be a whole number"),
+    ("balancer/mine.yaml", "_target_: not_there.Mine", "balancer=mine", "no module 'not_there' is installed or in this folder"),
+    ("balancer/mine.yaml", "lr: 1", "balancer=mine", "no balancer chosen: give balancer=OPTION (mtlrun list balancer names them)"),
+    ("experiment/mine.yaml", "# @package _global_\ndefaults:\n  - override /balancer: pcgard\n", "experiment=mine", "no balancer 'pcgard'; did you mean 'pcgrad'?"),
+    ("experiment/mine.yaml", "# @package _global_\ntrainer: {epochs: 0}\n", "experiment=mine", "trainer.epochs=0: must be 1 or more"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("file", "text", "words", "line"), BROKEN_FILES)
+def test_a_users_own_broken_file_is_told_in_one_line(file, text, words, line, command, tmp_path):
+    path = tmp_path / "conf" / file
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    outcome = command("--config-dir", "conf", words)
+    assert outcome.code == 2
+    assert line in outcome.err
+    assert outcome.err.startswith("mtlrun: error: ")
+    assert outcome.err.count("\n") == 1
+
+
+def test_a_syntax_error_names_file_and_line(command, tmp_path):
+    (tmp_path / "conf/balancer").mkdir(parents=True)
+    (tmp_path / "conf/balancer/mine.yaml").write_text("_target_: a.B\nlr: [1\nx: 2\n")
+    outcome = command("--config-dir", "conf", "balancer=mine")
+    assert "conf/balancer/mine.yaml, line 3: not valid YAML" in outcome.err
+
+
+def test_a_missing_config_dir(command, tmp_path):
+    outcome = command("--config-dir", "nowhere")
+    assert outcome.code == 2
+    assert outcome.err == f"mtlrun: error: Additional config directory '{tmp_path / 'nowhere'}' not found\n"
+
+
+def test_a_traceback_only_when_asked_for(command, monkeypatch):
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    outcome = command("seed=-1")
+    assert outcome.code == 2
+    assert "Traceback" in outcome.err
+    assert outcome.err.endswith("mtlrun: error: seed=-1: must be 0 or more\n")
+
+
+@pytest.mark.parametrize("words", ["trainer.epochs=0", "balancer=gradnrom"])
+def test_the_real_command_fails_fast_without_torch(words, tmp_path):
+    code = "import sys; from mtlrun.cli.main import main; code = main(); print('torch' in sys.modules); sys.exit(code)"
+    root = Path(__file__).parents[2]
+    result = subprocess.run(
+        [sys.executable, "-c", code, words],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(root), "PATH": ""},
+        capture_output=True,
+        text=True,
+    )
+    assert (result.returncode, result.stdout) == (2, "False\n")
+    assert result.stderr.count("\n") == 1

@@ -1,0 +1,174 @@
+"""Runs and sweeps: folders, statuses, exit codes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mtlrun.cli.folders import job_name
+from mtlrun.errors import ConfigError, DataError, Interrupted
+
+
+def record(folder: Path) -> dict:
+    return json.loads((folder / "run.json").read_text())
+
+
+def only_run() -> Path:
+    (folder,) = Path("outputs").glob("*/*")
+    return folder
+
+
+def test_a_run_leaves_a_folder_and_names_it_last(command, training):
+    outcome = command("task=multidigits", "seed=3")
+    folder = only_run()
+    assert outcome.code == 0
+    assert "0.75" in outcome.out
+    assert outcome.out.splitlines()[-1] == str(folder)
+    assert record(folder)["status"] == "finished"
+    assert record(folder)["command"] == ["mtlrun", "task=multidigits", "seed=3"]
+    assert (folder / ".hydra/config.yaml").exists()
+    assert "INFO mtlrun.training: training" in (folder / "run.log").read_text()
+    config, path, resume = training.calls[0]
+    assert (config.seed, path, resume) == (3, folder.absolute(), False)
+
+
+def test_runs_never_share_a_folder(command):
+    for _ in range(2):
+        assert command("task=multidigits").code == 0
+    assert len(list(Path("outputs").glob("*/*"))) == 2
+
+
+def test_an_explicit_folder_is_used_once(command):
+    assert command("hydra.run.dir=mine").code == 0
+    again = command("hydra.run.dir=mine", "seed=9")
+    assert again.code == 2
+    assert again.err == (
+        "mtlrun: error: mine already holds a run: continue it with mtlrun resume mine, or choose another\n"
+    )
+    assert record(Path("mine"))["seed"] == 0
+
+
+@pytest.mark.parametrize("error", [ConfigError("impossible\npair"), DataError("impossible pair")])
+def test_a_mistake_found_while_building(error, command, training):
+    training.behave = lambda config: (_ for _ in ()).throw(error)
+    outcome = command()
+    assert (outcome.code, outcome.err) == (2, "mtlrun: error: impossible pair\n")
+    assert (record(only_run())["status"], record(only_run())["error"]) == ("failed", "impossible pair")
+
+
+def test_a_bug_is_one_line_and_a_traceback_in_the_log(command, training):
+    training.behave = lambda config: {}["x"]
+    outcome = command()
+    log = only_run() / "run.log"
+    assert outcome.code == 1
+    assert outcome.err == f"mtlrun: error: KeyError: 'x' (details: {log})\n"
+    assert "Traceback" not in outcome.out
+    assert "Traceback" in log.read_text()
+    assert record(only_run())["error"] == "KeyError: 'x'"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(KeyboardInterrupt(), 130), (Interrupted(143), 143), (Interrupted(130), 130)]
+)
+def test_an_interrupted_run(error, code, command, training):
+    training.behave = lambda config: (_ for _ in ()).throw(error)
+    outcome = command()
+    assert outcome.code == code
+    assert "Traceback" not in outcome.err
+    assert record(only_run())["status"] == "interrupted"
+
+
+def test_a_failing_job_does_not_stop_a_sweep(command, training):
+    def fail_for_one(config):
+        if config.seed == 1:
+            raise RuntimeError("boom")
+
+    training.behave = fail_for_one
+    outcome = command("task=multidigits", "seed=0,1,2", "-m")  # the flag may stand anywhere
+    sweep = only_run()
+    statuses = {job.name: record(job)["status"] for job in sweep.iterdir() if job.is_dir()}
+    assert statuses == {"0_seed=0": "finished", "1_seed=1": "failed", "2_seed=2": "finished"}
+    assert outcome.code == 1
+    assert outcome.err == f"mtlrun: error: job 1: RuntimeError: boom (details: {sweep}/1_seed=1/run.log)\n"
+    assert "boom" in outcome.out
+    assert outcome.out.splitlines()[-1] == str(sweep)
+
+
+def test_an_interrupt_stops_a_sweep(command, training):
+    training.behave = lambda config: (_ for _ in ()).throw(Interrupted(143))
+    outcome = command("-m", "seed=0,1")
+    assert outcome.code == 143
+    assert [record(job)["status"] for job in only_run().glob("*/")] == ["interrupted"]
+
+
+def test_a_sweep_folder_with_runs_is_not_used_again(command, training):
+    Path("mine/0_seed=0").mkdir(parents=True)
+    Path("mine/0_seed=0/run.json").touch()
+    outcome = command("-m", "seed=0,1", "hydra.sweep.dir=mine")
+    assert outcome.code == 2
+    assert "mine/0_seed=0 already holds a run" in outcome.err
+    assert not training.calls
+
+
+def test_a_sweep_from_an_experiment_file(command, training):
+    assert command("experiment=compare_balancers", "task=multidigits", "hydra.sweeper.params.seed=0").code == 0
+    assert len(training.calls) == 4
+    assert {Path(path).name for _, path, _ in training.calls} >= {"0_balancer=equal,seed=0"}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "name"),
+    [("", "3"), ("seed=1", "3_seed=1"), ("tasks=[a,b]", "3"), ("data.path=/x", "3"), ("a=" + "b" * 99, "3")],
+)
+def test_job_folders_are_named_by_what_varies_if_it_is_plain(overrides, name):
+    assert job_name(3, overrides) == name
+
+
+def test_users_own_classes_beside_them_are_found(command, training, tmp_path):
+    (tmp_path / "my_balancer.py").write_text("class Mine: ...\n")
+    (tmp_path / "conf/balancer").mkdir(parents=True)
+    (tmp_path / "conf/balancer/mine.yaml").write_text("_target_: my_balancer.Mine\nstrength: 1.0\n")
+    assert command("--config-dir", "conf", "balancer=mine", "+balancer.more=2").code == 0
+    assert training.calls[0][0].balancer == {"_target_": "my_balancer.Mine", "strength": 1.0, "more": 2}
+
+
+def test_entries_of_an_empty_mapping_can_be_given_as_a_whole(command, training):
+    assert command("optimizer.head_lr={sign:1e-4}").code == 0
+    assert training.calls[0][0].optimizer.head_lr == {"sign": 1e-4}
+
+
+SLOW_TRAINING = """
+import sys, time, types
+fake = types.ModuleType("mtlrun.config.execute")
+def execute(config, folder, resume=False):
+    (folder / "ready").touch()
+    time.sleep(60)
+fake.execute = execute
+sys.modules[fake.__name__] = fake
+from mtlrun.cli.main import main
+sys.exit(main(["hydra.run.dir=mine"]))
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_real_signals(number, code, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW_TRAINING],
+        cwd=tmp_path,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "mine/ready").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (code, "")
+    assert record(tmp_path / "mine")["status"] == "interrupted"

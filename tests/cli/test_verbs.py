@@ -1,0 +1,102 @@
+"""Help, list, version, completion: instant, and without torch."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mtlrun.cli.groups import groups, shipped_groups
+from mtlrun.cli.verbs import VERBS
+
+ROOT = Path(__file__).parents[2]
+SELECTABLE = ["task", "data", "backbone", "sharing", "sampler", "balancer", "optimizer", "scheduler"]
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["help"], ["balancer=foo", "--help"]])
+def test_help_names_groups_verbs_and_examples(words, command):
+    outcome = command(*words)
+    assert outcome.code == 0
+    for word in [*VERBS, *SELECTABLE, "uncertainty", "mtlrun task=driving balancer=uncertainty"]:
+        assert word in outcome.out
+
+
+def test_help_of_a_verb(command):
+    assert command("resume", "--help").out == f"mtlrun resume: {VERBS['resume']}\n"
+
+
+def test_version(command):
+    assert command("--version").out.startswith("mtlrun ")
+
+
+def test_groups_are_those_of_the_defaults_list():
+    assert shipped_groups()[:8] == SELECTABLE
+    assert "mtl_schema" not in shipped_groups()
+    assert "gradients" not in groups()
+
+
+@pytest.mark.parametrize("group", shipped_groups())
+def test_every_option_says_what_it_is(group):
+    assert all(comment and "@package" not in comment for comment in groups()[group].values())
+
+
+def test_list_of_one_group(command):
+    out = command("list", "balancer").out
+    assert out.startswith("balancer\n  dwa ")
+    assert "arXiv:1803.10704" in out.splitlines()[1]
+    assert "sampler" not in command("list", "balancer").out.split()
+
+
+@pytest.mark.parametrize("how", ["flag", "environment"])
+def test_list_shows_users_own_options(how, command, tmp_path, monkeypatch):
+    (tmp_path / "mine/balancer").mkdir(parents=True)
+    (tmp_path / "mine/balancer/own.yaml").write_text("# @package _global_\n# My own way\n_target_: a.B\n")
+    if how == "environment":
+        monkeypatch.setenv("MTLRUN_CONF_DIR", "mine")
+    out = command("list", "balancer", *(["--config-dir=mine"] if how == "flag" else [])).out
+    assert "  own          My own way\n" in out
+    assert "  pcgrad " in out
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("mtlrun re", "resume"),
+        ("mtlrun balancer=pc", "balancer=pcgrad"),
+        ("mtlrun trainer.ep", "trainer.epochs="),
+    ],
+)
+def test_completion(line, expected, command, monkeypatch):
+    monkeypatch.setenv("COMP_LINE", line)
+    assert expected in command("-sc", "query=bash").out.split()
+
+
+def test_completion_leaves_folders_of_a_verb_to_the_shell(command, monkeypatch):
+    monkeypatch.setenv("COMP_LINE", "mtlrun resume out")
+    assert command("-sc", "query=bash").out == ""
+
+
+@pytest.mark.parametrize("words", [["--help"], ["list"], ["--version"], ["--cfg", "job"], ["list", "nothing"]])
+def test_torch_is_not_imported(words, tmp_path):
+    code = "import sys; from mtlrun.cli.main import main; main(); sys.exit('torch' in sys.modules)"
+    result = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+
+
+def test_python_dash_m(tmp_path):
+    result = subprocess.run(
+        [sys.executable, "-m", "mtlrun", "balancer=gradnrom"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == "mtlrun: error: no balancer 'gradnrom'; did you mean 'gradnorm'?\n"

@@ -1,0 +1,176 @@
+"""Rules of a composed configuration, and of changes to the open groups."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from omegaconf import DictConfig, OmegaConf
+
+from mtlrun.config.changes import check_change, is_open
+from mtlrun.config.check import check
+from mtlrun.config.schema import Root
+from mtlrun.errors import ConfigError
+
+GROUPS = ("data", "backbone", "sharing", "sampler", "balancer", "optimizer", "scheduler", "logger")
+
+
+def make(**changes: object) -> DictConfig:
+    """A small configuration that passes, with changes by dotted key (`__` for the dot)."""
+    tasks = {"left": {"_target_": "a.B"}, "right": {"_target_": "a.B"}}
+    chosen = {group: {"_target_": "mtlrun.errors.ConfigError"} for group in GROUPS}
+    config = OmegaConf.merge(OmegaConf.structured(Root), {"task": {"name": "toy", "tasks": tasks}, **chosen})
+    assert isinstance(config, DictConfig)
+    for key, value in changes.items():
+        OmegaConf.update(config, key.replace("__", "."), value, force_add=True)
+    return config
+
+
+def test_a_sound_configuration_passes():
+    check(make(tasks=["right"], trainer__monitor="right/accuracy", trainer__clip_norm=0.1, seed=0))
+
+
+@pytest.mark.parametrize(
+    ("key", "smallest"),
+    [
+        ("seed", 0),
+        ("trainer__epochs", 1),
+        ("trainer__max_steps", 1),
+        ("trainer__batch_size", 1),
+        ("trainer__accumulate", 1),
+        ("trainer__eval_every", 1),
+        ("trainer__eval_batch_size", 1),
+        ("trainer__checkpoint_every", 1),
+        ("trainer__log_every", 1),
+        ("trainer__patience", 1),
+        ("trainer__workers", 0),
+        ("diagnostics__every", 0),
+        ("diagnostics__gap_rows", 0),
+        ("diagnostics__pictures", 0),
+        ("balancer__every", 1),
+    ],
+)
+def test_smallest_values(key, smallest):
+    check(make(**{key: smallest}))
+    with pytest.raises(ConfigError, match=f"={smallest - 1}: must be {smallest} or more"):
+        check(make(**{key: smallest - 1}))
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, float("nan")])
+def test_clip_norm_is_positive(value):
+    with pytest.raises(ConfigError, match="must be above 0"):
+        check(make(trainer__clip_norm=value))
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_group_needs_a_choice(group):
+    config = make()
+    del config[group]["_target_"]
+    with pytest.raises(ConfigError, match=f"no {group} chosen"):
+        check(config)
+
+
+@pytest.mark.parametrize(
+    ("target", "line"),
+    [
+        ("nothing.at.all", "no module 'nothing.at'"),
+        ("mtlrun.balancers.nothing.X", "no module 'mtlrun.balancers.nothing'"),
+        ("Mine", "must be module.Class"),
+        (3, "must be module.Class"),
+    ],
+)
+def test_targets_that_cannot_be_found(target, line):
+    with pytest.raises(ConfigError, match=line):
+        check(make(balancer___target_=target))
+
+
+def test_missing_values_are_all_named():
+    with pytest.raises(ConfigError, match=r"^data.path has no value: give data.path=... sampler.x=...$"):
+        check(make(data__path="???", sampler__x="???"))
+
+
+def test_task_sets_whose_data_names_the_tasks_leave_names_open():
+    check(make(task__inferred=True, tasks=["middle"]))
+    with pytest.raises(ConfigError, match="no task 'middle'"):
+        check(make(tasks=["middle"]))
+
+
+DEFAULTS = OmegaConf.create(
+    {
+        "balancer": {
+            "_target_": "mtlrun.balancers.x.X",
+            "alpha": 1.5,
+            "steps": 3,
+            "exact": False,
+            "form": "soft",
+            "norm": None,
+            "sizes": [1, 2],
+            "per_task": {},
+            "inner": {"_target_": "torch.optim.Adam", "lr": 0.1},
+        }
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("alpha", 2),
+        ("alpha", float("inf")),
+        ("steps", 0),
+        ("exact", True),
+        ("form", None),
+        ("form", "hard"),
+        ("norm", "anything"),
+        ("sizes", []),
+        ("per_task", {"lane": 2}),
+        ("per_task.lane", 2),
+        ("inner.lr", 1),
+    ],
+)
+def test_changes_that_suit_their_defaults(key, value):
+    check_change(f"balancer.{key}", changed(key, value), DEFAULTS)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "line"),
+    [
+        ("alpha", "big", "balancer.alpha=big: must be a number, like the default 1.5"),
+        ("alpha", True, "balancer.alpha=true: must be a number, like the default 1.5"),
+        ("alpha", None, "balancer.alpha=null: must be a number, like the default 1.5"),
+        ("steps", 1.5, "balancer.steps=1.5: must be a whole number, like the default 3"),
+        ("exact", 1, "balancer.exact=1: must be true or false, like the default False"),
+        ("form", 1, "balancer.form=1: must be a text, like the default 'soft'"),
+        ("sizes", 3, "balancer.sizes=3: must be a list such as [1,2]"),
+        ("per_task", 3, "balancer.per_task=3: must be a group of settings"),
+        ("alhpa", 1, "no setting 'alhpa' in balancer; did you mean 'alpha'?"),
+        ("inner.rl", 1, "no setting 'rl' in balancer.inner (there are: lr)"),
+    ],
+)
+def test_changes_that_do_not(key, value, line):
+    with pytest.raises(ConfigError) as error:
+        check_change(f"balancer.{key}", changed(key, value), DEFAULTS)
+    assert str(error.value).startswith(line)
+
+
+def test_a_users_own_class_may_take_more():
+    config, defaults = changed("more", 1), DEFAULTS.copy()
+    config.balancer._target_ = defaults.balancer._target_ = "mine.Mine"
+    check_change("balancer.more", config, defaults)
+
+
+def changed(key: str, value: object) -> DictConfig:
+    config = DEFAULTS.copy()
+    OmegaConf.update(config, f"balancer.{key}", value, merge=False, force_add=True)
+    return config
+
+
+@pytest.mark.parametrize(("key", "answer"), [("balancer.alpha", True), ("balancer", False), ("trainer.x", False)])
+def test_open_keys(key, answer):
+    assert is_open(key) is answer
+
+
+def test_no_torch_is_needed():
+    code = "import sys, mtlrun.config.check, mtlrun.config.composed; sys.exit('torch' in sys.modules)"
+    root = str(Path(__file__).parents[2])
+    assert subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": root}).returncode == 0

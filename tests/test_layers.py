@@ -1,0 +1,138 @@
+"""Imports point one way: a module imports only from layers below its own, or from its own package."""
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "mtlrun"
+
+# Low to high. Packages on one line do not import each other.
+LAYERS = [
+    ["types", "errors", "paths"],
+    ["instantiate", "linalg", "runs"],
+    ["report", "balancers", "tasks", "data", "backbones", "loggers"],
+    ["samplers", "sharing"],  # samplers draw from sources, sharing schemes are built from backbones
+    ["gradients", "diagnostics"],
+    ["training"],
+    ["config"],
+    ["cli"],
+    ["__init__", "__main__"],
+]
+RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+SETTINGS = "mtlrun.training.settings"  # plain dataclasses: whoever has no torch may read them
+NO_TORCH = ("torch", "torchvision", "torchmetrics")
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    """'mtlrun.cli.run' for mtlrun/cli/run.py, 'mtlrun.cli' for mtlrun/cli/__init__.py."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def part_of(module: str) -> str:
+    """'cli' for 'mtlrun.cli.run'; '__init__' for 'mtlrun' itself."""
+    return [*module.split("."), "__init__"][1]
+
+
+NAMES = {name_of(path) for path in MODULES}
+
+
+@cache
+def imports(path: Path, everywhere: bool = True) -> frozenset[str]:
+    """Modules that a file imports: anywhere, or only while it is loaded; imports for types do not count."""
+    return frozenset(
+        target for node in _statements(ast.parse(path.read_text()), everywhere) for target in _targets(node)
+    )
+
+
+def _statements(tree: ast.AST, everywhere: bool) -> list[ast.AST]:
+    found: list[ast.AST] = []
+    for node in ast.iter_child_nodes(tree):
+        typing_only = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+        inside = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        if not typing_only and (everywhere or not inside):
+            found += [node, *_statements(node, everywhere)]
+    return found
+
+
+def _targets(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.module:
+        whole = [f"{node.module}.{alias.name}" for alias in node.names]
+        return [name if name in NAMES else node.module for name in whole]
+    return []
+
+
+def own(path: Path, everywhere: bool = True) -> set[str]:
+    return {target for target in imports(path, everywhere) if target.split(".")[0] == "mtlrun"}
+
+
+def test_every_package_has_a_layer():
+    parts = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in MODULES}
+    assert parts == set(RANK)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_point_down(path):
+    part = part_of(name_of(path)) if path.parent != PACKAGE else path.stem
+    wrong = {
+        target
+        for target in own(path)
+        if part_of(target) != part and RANK[part_of(target)] >= RANK[part] and target != "mtlrun"
+    }
+    assert not wrong, f"{name_of(path)} must not import {', '.join(sorted(wrong))}"
+
+
+@pytest.mark.parametrize(
+    ("part", "allowed"),
+    [("runs", {"errors"}), ("report", {"errors", "runs"}), ("errors", set()), ("types", set())],
+)
+def test_low_parts_import_little(part, allowed):
+    for path in [path for path in MODULES if part in (path.relative_to(PACKAGE).parts[0], path.stem)]:
+        if part_of(name_of(path)) == part:
+            assert {part_of(target) for target in own(path)} <= allowed | {part}, name_of(path)
+
+
+def test_no_cycles():
+    graph = {name_of(path): own(path, everywhere=False) - {name_of(path)} for path in MODULES}
+    while leaves := [name for name, targets in graph.items() if not targets & set(graph)]:
+        for name in leaves:
+            del graph[name]
+    assert not graph, f"these modules import each other: {', '.join(sorted(graph))}"
+
+
+@pytest.mark.parametrize("part", ["runs", "report", "errors", "paths"])
+def test_no_torch_in(part):
+    paths = [path for path in MODULES if part_of(name_of(path)) == part]
+    assert paths
+    for path in paths:
+        assert not {target.split(".")[0] for target in imports(path)} & set(NO_TORCH), name_of(path)
+
+
+def test_the_device_is_named_in_one_file():
+    found = {
+        name_of(path)
+        for path in MODULES
+        if re.search(r"\bcuda\b", "\n".join(_code_lines(path)))
+    }  # fmt: skip
+    assert found <= {"mtlrun.training.devices", SETTINGS}
+
+
+def _code_lines(path: Path) -> list[str]:
+    """The code without comments and docstrings, which may speak of anything."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            node.value = ast.Constant("")
+    return ast.unparse(tree).splitlines()
+
+
+def test_files_stay_small():
+    long = {name_of(path): size for path in MODULES if (size := len(path.read_text().splitlines())) > 250}
+    assert not long
