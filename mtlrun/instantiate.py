@@ -43,7 +43,5 @@ def _one_line(error: InstantiationException, where: str) -> MtlrunError:
         cause = cause.__cause__ or cause.__context__
     if isinstance(cause, MtlrunError):
         return cause
-    lines = [
-        line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith("full_key")
-    ]
+    lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith("full_key")]
     return ConfigError(f"{where}: {' '.join(lines)}")

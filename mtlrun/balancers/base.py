@@ -39,9 +39,7 @@ class Balancer(ABC):
         return self._combine(losses.detach(), jacobian.detach(), names)
 
     @abstractmethod
-    def _combine(
-        self, losses: Tensor, jacobian: Tensor, tasks: tuple[str, ...]
-    ) -> tuple[Tensor | None, Tensor]:
+    def _combine(self, losses: Tensor, jacobian: Tensor, tasks: tuple[str, ...]) -> tuple[Tensor | None, Tensor]:
         """`combine` on detached tensors with names."""
 
     def end_epoch(self) -> None:  # noqa: B027 (most methods do not count epochs)
@@ -105,14 +103,10 @@ class JacobianBalancer(Balancer):
     reads = "jacobian"
 
     @abstractmethod
-    def direction(
-        self, jacobian: Tensor, losses: Tensor, tasks: tuple[str, ...]
-    ) -> tuple[Tensor | None, Tensor]:
+    def direction(self, jacobian: Tensor, losses: Tensor, tasks: tuple[str, ...]) -> tuple[Tensor | None, Tensor]:
         """(weights [T] or None, combined gradient [P]) from the gradients [T, P] and losses [T]."""
 
-    def _combine(
-        self, losses: Tensor, jacobian: Tensor, tasks: tuple[str, ...]
-    ) -> tuple[Tensor | None, Tensor]:
+    def _combine(self, losses: Tensor, jacobian: Tensor, tasks: tuple[str, ...]) -> tuple[Tensor | None, Tensor]:
         check_finite(jacobian.abs().amax(1), tasks)
         return self.direction(jacobian, losses, tasks)
 

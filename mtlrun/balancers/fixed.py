@@ -25,11 +25,7 @@ class Fixed(LossBalancer):
     def __init__(self, task_weights: Mapping[str, float] | None = None) -> None:
         self.task_weights = dict(task_weights or {})
         for task, weight in self.task_weights.items():
-            if (
-                isinstance(weight, bool)
-                or not isinstance(weight, int | float)
-                or not 0 <= weight < float("inf")
-            ):
+            if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
                 raise ConfigError(f"balancer.task_weights.{task} must be a number >= 0, found {weight!r}")
 
     def weights(self, losses: Tensor, tasks: tuple[str, ...]) -> Tensor:

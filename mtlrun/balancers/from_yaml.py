@@ -18,8 +18,9 @@ RUN_SETTINGS = ("defaults", "every", "gradients")
 def load_balancer(name: str, options: dict[str, Any]) -> Balancer:
     """See `mtlrun.balancers.load`."""
     choose(name, sorted(path.stem for path in (CONF / "balancer").glob("*.yaml")), "balancer")
-    settings = OmegaConf.load(CONF / "balancer" / f"{name}.yaml")
-    method = {key: settings._get_node(key) for key in settings if key not in RUN_SETTINGS}
+    settings = OmegaConf.to_container(OmegaConf.load(CONF / "balancer" / f"{name}.yaml"))
+    assert isinstance(settings, dict)
+    method = {str(key): value for key, value in settings.items() if key not in RUN_SETTINGS}
     for option in options:
         choose(option, [key for key in method if key != "_target_"], f"option of balancer '{name}'")
     root = OmegaConf.create({"seed": 0, "balancer": {**method, **options}})

@@ -19,8 +19,8 @@ class GradNorm(GramBalancer):
     """Learns weights w_t that bring norm(w_t g_t) to mean_t norm(w_t g_t) times r_t^alpha.
 
     r_t = (L_t / L_t at the task's first step) / mean over tasks is the relative inverse training rate. The weights
-    descend sum_t |norm(w_t g_t) - target_t| with the target held constant (Eq. 2), and are then renormalised to keep their
-    sum, T. The step itself uses the weights from before their update, as in Algorithm 1.
+    descend sum_t |norm(w_t g_t) - target_t| with the target held constant (Eq. 2), and are then renormalised to keep
+    their sum, T. The step itself uses the weights from before their update, as in Algorithm 1.
 
     Deviations: Adam moves w (the paper does not name its optimizer), and w stays above 1e-6.
 

@@ -13,7 +13,7 @@ from mtlrun.balancers.base import GramBalancer
 class PCGrad(GramBalancer):
     """Projects each gradient off the others that it conflicts with, in random order, and sums the results.
 
-    Every projection stays in the span of the gradients, so it is done on coefficients [T, T] with the Gram matrix alone.
+    Every projection stays in the span of the gradients: coefficients [T, T] and the Gram matrix are all it takes.
 
     Args:
         seed: of the random orders.
@@ -24,9 +24,7 @@ class PCGrad(GramBalancer):
 
     def solve(self, gram: Tensor, losses: Tensor, tasks: tuple[str, ...]) -> Tensor:
         rows = torch.arange(len(gram))
-        coefficients = torch.eye(
-            len(gram), dtype=gram.dtype
-        )  # row i: the projected gradient i in terms of all
+        coefficients = torch.eye(len(gram), dtype=gram.dtype)  # row i: the projected gradient i in terms of all
         for others in self._orders(len(gram)).T:
             inner = (coefficients * gram[others]).sum(1)
             squares = gram[others, others]

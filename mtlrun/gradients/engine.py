@@ -70,9 +70,7 @@ class Engine:
         self._held: dict[str, float] = {}
         self._steps_since_solve = 0
 
-    def begin(
-        self, tasks: Sequence[str], micro_batches: int = 1, measure: bool = False, scale: float = 1.0
-    ) -> None:
+    def begin(self, tasks: Sequence[str], micro_batches: int = 1, measure: bool = False, scale: float = 1.0) -> None:
         """Start a step.
 
         Args:
@@ -88,9 +86,7 @@ class Engine:
     def backward(self, losses: Mapping[str, Tensor]) -> None:
         """Backward passes of one micro-batch; a task without a row in it has no loss here."""
         like = next(iter(losses.values()))
-        present = [
-            losses[task].detach() if task in losses else like.new_zeros(()) for task in self._step.tasks
-        ]
+        present = [losses[task].detach() if task in losses else like.new_zeros(()) for task in self._step.tasks]
         values = torch.stack(present)
         self._losses = values if self._losses is None else self._losses + values
         self._pass.backward(losses)
@@ -117,23 +113,20 @@ class Engine:
         return isinstance(self.balancer, GramBalancer) and self.parts.seen is None
 
     def _choose(self, measure: bool) -> Pass:
-        step, balancer = self._step, self.balancer
+        step, parts, balancer = self._step, self.parts, self.balancer
         if isinstance(balancer, LossBalancer):
-            late = (
-                step.micro_batches > 1 and balancer.weights_need_losses
-            )  # weights are known only after all of them
-            if not (measure or late):
-                return WeightedSum(step, balancer)
-        elif (
-            self.every > 1
-            and self._steps_since_solve % self.every
-            and all(t in self._held for t in step.tasks)
-        ):
-            return HeldWeights(step, self.parts, self._held)
-        elif isinstance(balancer, GramBalancer) and self.parts.seen is not None:
-            if step.micro_batches == 1 and not measure:
-                return SeenOnly(step, self.parts, balancer)
-        return PerTask(step, self.parts, balancer, self._rows, measure)
+            late = step.micro_batches > 1 and balancer.weights_need_losses  # weights are known only after all of them
+            one_pass = not (measure or late)
+            return WeightedSum(step, balancer) if one_pass else PerTask(step, parts, balancer, self._rows, measure)
+        if self._holds(step.tasks):
+            return HeldWeights(step, parts, self._held)
+        if isinstance(balancer, GramBalancer) and parts.seen is not None and step.micro_batches == 1 and not measure:
+            return SeenOnly(step, parts, balancer)
+        return PerTask(step, parts, balancer, self._rows, measure)
+
+    def _holds(self, tasks: tuple[str, ...]) -> bool:
+        """Whether this step lies between two solves and every active task has a weight from before."""
+        return self._steps_since_solve % self.every != 0 and all(task in self._held for task in tasks)
 
     def _hold(self, tasks: tuple[str, ...], weights: Tensor | None) -> None:
         if isinstance(self._pass, HeldWeights):

@@ -61,9 +61,7 @@ class WeightedSum:
         self._weights = weights if len(names) == len(self._step.tasks) else None
 
     def finish(self, losses: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        if (
-            self._weights is None
-        ):  # only some tasks were in the last micro-batch; these weights need no losses
+        if self._weights is None:  # only some tasks were in the last micro-batch; these weights need no losses
             self._weights = self._balancer.weights(losses, self._step.tasks)
         return self._weights, None
 
@@ -76,7 +74,8 @@ class HeldWeights:
 
     def backward(self, losses: Losses) -> None:
         own = [parameter for task in losses for parameter in self._parts.own[task]]
-        plain, weighted = sum(losses.values()), sum(self._held[task] * loss for task, loss in losses.items())
+        plain = torch.stack([*losses.values()]).sum()
+        weighted = torch.stack([self._held[task] * loss for task, loss in losses.items()]).sum()
         accumulate(own, gradients(plain * self._step.scale, own, retain=True))
         shared = self._parts.shared
         accumulate(shared, gradients(weighted * self._step.scale, shared, retain=False))
@@ -115,9 +114,7 @@ class SeenOnly:
 class PerTask:
     """One backward pass per task into the rows of a buffer, then one combination: serves every kind of balancer."""
 
-    def __init__(
-        self, step: Step, parts: Parts, balancer: Balancer, rows: GradientRows, measure: bool
-    ) -> None:
+    def __init__(self, step: Step, parts: Parts, balancer: Balancer, rows: GradientRows, measure: bool) -> None:
         self._step, self._parts, self._balancer, self._rows = step, parts, balancer, rows
         self._needs_gram = measure or (isinstance(balancer, GramBalancer) and parts.seen is None)
         self._written: set[str] = set()

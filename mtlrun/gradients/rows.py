@@ -56,8 +56,6 @@ class GradientRows:
         self._apply(torch._foreach_add_, row, gradients)
 
     def _apply(self, operation, row: int, gradients: Sequence[Tensor | None]) -> None:  # type: ignore[no-untyped-def]
-        pairs = [
-            (view, gradient) for view, gradient in zip(self._views[row], gradients) if gradient is not None
-        ]
+        pairs = [(view, gradient) for view, gradient in zip(self._views[row], gradients) if gradient is not None]
         if pairs:
             operation([view for view, _ in pairs], [gradient for _, gradient in pairs])

@@ -91,9 +91,7 @@ class Drawer:
         by_remainder = sorted(active, key=lambda place: counts[place] - self._owed[place])
         for place in by_remainder[: max(0, self.batch_size - sum(counts))]:
             counts[place] += 1
-        for place in reversed(
-            by_remainder
-        ):  # pools that owe rows can push the others' sum above the batch size
+        for place in reversed(by_remainder):  # pools that owe rows can push the others' sum above the batch size
             counts[place] -= min(max(sum(counts) - self.batch_size, 0), counts[place])
         self._owed = [owed - count for owed, count in zip(self._owed, counts)]
         return counts

@@ -32,9 +32,7 @@ def make_pools(sources: Sequence[Source], tasks: Collection[str]) -> list[Pool]:
                 masks.append((mask, [task]))
             else:
                 alike.append(task)
-        pools += [
-            Pool(source.name, tuple(names), mask.nonzero().squeeze(1)) for mask, names in masks if mask.any()
-        ]
+        pools += [Pool(source.name, tuple(names), mask.nonzero().squeeze(1)) for mask, names in masks if mask.any()]
     return pools
 
 

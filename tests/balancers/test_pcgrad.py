@@ -37,9 +37,7 @@ def test_each_draw_is_one_of_the_orders_and_all_of_them_occur():
     jacobian -= 1.4 * jacobian.mean(0)  # plenty of conflict
     options = [
         surgery(jacobian, orders)
-        for orders in itertools.product(
-            *(itertools.permutations([j for j in range(3) if j != i]) for i in range(3))
-        )
+        for orders in itertools.product(*(itertools.permutations([j for j in range(3) if j != i]) for i in range(3)))
     ]
     balancer, seen = load("pcgrad"), set()
     for _ in range(100):

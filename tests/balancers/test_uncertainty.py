@@ -26,9 +26,7 @@ def test_follows_torch_adam_on_the_paper_objective():
         adam.step()
 
 
-@pytest.mark.parametrize(
-    ("form", "minimiser"), [("regression", math.log(4.0)), ("classification", math.log(8.0))]
-)
+@pytest.mark.parametrize(("form", "minimiser"), [("regression", math.log(4.0)), ("classification", math.log(8.0))])
 def test_settles_at_the_minimiser(form, minimiser):
     """d/ds (f L exp(-s) + s/2) = 0 at exp(s) = 2 f L."""
     balancer = load("uncertainty", lr=0.05, form=form)

@@ -1,4 +1,4 @@
-"""The engine against gradients worked out separately with autograd, for every kind of balancer and every way through."""
+"""The engine against gradients worked out separately with autograd, for every kind of balancer and every way."""
 
 import pytest
 import torch
@@ -24,9 +24,7 @@ class Net(nn.Module):
 
     def losses(self, inputs, tasks=TASKS):
         features = torch.tanh(self.second(torch.tanh(self.first(inputs))))
-        return {
-            t: ((self.heads[t](features) - k) ** 2).mean() * 10**k for k, t in enumerate(TASKS) if t in tasks
-        }
+        return {t: ((self.heads[t](features) - k) ** 2).mean() * 10**k for k, t in enumerate(TASKS) if t in tasks}
 
     def shared(self):
         return [*self.first.parameters(), *self.second.parameters()]
@@ -91,9 +89,7 @@ def own_grad(net, task):
 @pytest.mark.parametrize("parts", [1, 3])
 @pytest.mark.parametrize("measure", [False, True])
 @pytest.mark.parametrize("scale", [1.0, 1024.0])
-@pytest.mark.parametrize(
-    "balancer", [Sharper(), load("fixed", task_weights={"b": 0.25})], ids=["Sharper", "Fixed"]
-)
+@pytest.mark.parametrize("balancer", [Sharper(), load("fixed", task_weights={"b": 0.25})], ids=["Sharper", "Fixed"])
 def test_loss_balancers_weigh_shared_and_own(balancer, parts, measure, scale):
     net = Net()
     jacobian, own = expected(net)

@@ -93,9 +93,7 @@ def test_order_depends_on_the_seed_alone():
 def test_continues_exactly(sampler):
     straight = Drawer(sampler, pools(), TASKS, 7, seed=0)
     ahead = moments(60)
-    losses = [
-        torch.rand(len(pool.rows), generator=torch.Generator().manual_seed(0)) for pool in straight.pools
-    ]
+    losses = [torch.rand(len(pool.rows), generator=torch.Generator().manual_seed(0)) for pool in straight.pools]
     for moment in ahead[:25]:
         straight.next(moment)
     straight.rank(losses, ahead[25]) if sampler.wants_row_losses else None
