@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -103,17 +104,17 @@ def _bands(panels: Sequence[TaskPanel], with_images: bool) -> list[_Band]:
 def _draw_title(figure: Figure, cell: Bbox, band: _Band) -> None:
     """Name of the band, and the colours of its classes where there is room for them."""
 
-    def write(x: float, y: float, text: str, size: float, color: str, **style: str) -> None:
-        figure.text(cell.x0 + x * cell.width, cell.y0 + y * cell.height, text, fontsize=size, color=color, **style)
+    def write(x: float, y: float, text: str, **style: Any) -> None:
+        figure.text(cell.x0 + x * cell.width, cell.y0 + y * cell.height, text, **style)
 
     high, anchor = (0.92, "top") if band.on_picture else (0.5, "center")
-    write(0.04, high, band.title, 9, NEUTRAL, va=anchor, weight="bold")
-    write(0.96, high, band.subtitle, 8, "#777777", va=anchor, ha="right")
+    write(0.04, high, band.title, fontsize=9, weight="bold", color=NEUTRAL, va=anchor)
+    write(0.96, high, band.subtitle, fontsize=8, color="#777777", va=anchor, ha="right")
     legend = band.panel.task.legend() if band.panel and band.on_picture else {}
     for line, (name, shade) in enumerate([*legend.items()][:LEGEND_LINES]):
         height = 0.70 - 0.13 * line
-        write(0.06, height, "\u25a0", 9, shade, va="top")
-        write(0.18, height, name, 8, NEUTRAL, va="top")
+        write(0.06, height, "\u25a0", fontsize=9, color=shade, va="top")
+        write(0.18, height, name, fontsize=8, color=NEUTRAL, va="top")
 
 
 def _draw_cell(axes: Axes, band: _Band, row: int, image: np.ndarray | None) -> None:

@@ -25,6 +25,15 @@ def as_rows(values: Tensor, kept: Tensor) -> Rows:
     return rows
 
 
+def _mean_precision(precision: Tensor) -> Tensor:
+    """Mean of [IoU, recall, class, area, detections] for all areas and most detections, over the classes with labels.
+
+    pycocotools' own figure is -1 unless exactly 100 detections count.
+    """
+    values = precision[:, :, :, 0, -1]
+    return values[values > -1].mean() if (values > -1).any() else torch.tensor(-1.0)
+
+
 class BoxScores(MeanAveragePrecision):
     """map (IoU .50:.05:.95), map_50, map_75 and ap_<class> for each class, from one run of the evaluator.
 
@@ -45,7 +54,8 @@ class BoxScores(MeanAveragePrecision):
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             found = super().compute()
-        values = {name: found[name] for name in self.names[:3]} | self._per_class(found)
+        values = {"map": _mean_precision(found["precision"])} | {name: found[name] for name in self.names[1:3]}
+        values |= self._per_class(found)
         return {name: value.masked_fill(value < 0, torch.nan) for name, value in values.items()}
 
     def _per_class(self, found: dict[str, Tensor]) -> dict[str, Tensor]:

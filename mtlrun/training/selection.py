@@ -17,15 +17,15 @@ def overall_score(scores: Mapping[str, Mapping[str, float]], tasks: Mapping[str,
     """Geometric mean of the judging metrics, each one inverted where lower is better. Higher is better.
 
     A relative change counts the same in every task, whatever its unit, as in the relative measures that multi-task
-    papers report, and no reference run is needed.
+    papers report, and no reference run is needed. A metric that is NaN does not count.
     """
     logs = []
     for name, task in tasks.items():
         value = scores[name][task.judge]
-        if math.isnan(value):
-            return -math.inf
+        if math.isnan(value):  # such as the mAP of a split without a box: it says nothing about any epoch
+            continue
         logs.append(math.log(max(value, SMALLEST)) if task.higher_is_better() else -math.log(max(value, 1e-12)))
-    return math.exp(sum(logs) / len(logs))
+    return math.exp(sum(logs) / len(logs)) if logs else -math.inf
 
 
 class Selection:

@@ -61,7 +61,7 @@ class DiagnosticsSettings:
     # measure the tasks' gradients each n steps; null chooses n so that it costs under 5 %; 0 for never
     every: Optional[int] = None  # noqa: UP045
     # training rows of each source that are evaluated too, for the generalisation gap; 0 for none
-    gap_rows: int = 512
+    gap_rows: int = 256
     # test rows shown with labels and predictions in plots/; 0 for none
     pictures: int = 6
     # draw plots/ at the end

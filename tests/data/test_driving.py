@@ -141,7 +141,7 @@ def test_boxes_lie_in_the_picture_and_are_large_enough(scenes: dict[str, np.ndar
 
 
 def test_every_scene_has_a_road_and_some_paint(scenes: dict[str, np.ndarray]) -> None:
-    drivable, marking = scenes["masks"] & 1, scenes["masks"] >> 1
+    drivable, marking = scenes["masks"] & 1, scenes["masks"] >> 1 & 1
     assert 0.2 < drivable.mean() < 0.6
     assert 0.01 < marking.mean() < 0.08
     assert (marking.sum((1, 2)) > 5).mean() > 0.95
@@ -154,6 +154,21 @@ def test_box_is_where_geometry_says() -> None:
     assert (left, right) == pytest.approx((56 - 8.75, 56 + 8.75), abs=0.3)  # 1.75 m wide, 100 px focal, 10 m
     assert bottom == pytest.approx(26 + 15, abs=0.3)  # camera 1.5 m above ground
     assert top == pytest.approx(26, abs=0.6)  # the car is as high as the camera
+
+
+def test_the_own_lane_is_part_of_the_road_and_lies_ahead(scenes: dict[str, np.ndarray]) -> None:
+    drivable, own = scenes["masks"] & 1, scenes["masks"] >> 2
+    assert not (own & ~drivable & 1).any()
+    assert 0.2 < own.sum() / drivable.sum() < 0.9
+    targets = build.road_targets(scenes)["drivable"]
+    assert torch.equal(targets > 0, torch.from_numpy(drivable) > 0)
+    assert torch.equal(targets == 1, torch.from_numpy(own) > 0)
+
+
+@pytest.mark.parametrize(("place", "sides"), [(-2.0, (-4, 0.0)), (1.0, (0.0, 4)), (9.0, (0.0, 4))])
+def test_own_lane_reaches_from_line_to_line(place: float, sides: tuple[float, float]) -> None:
+    outline = ROAD_AHEAD.own_lane(place)
+    assert (min(spot[0] for spot in outline), max(spot[0] for spot in outline)) == sides
 
 
 def test_what_a_car_covers_is_neither_drivable_nor_marking() -> None:

@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -58,13 +59,14 @@ def classes_panel() -> TaskPanel:
 def texts(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """Every text that gets into a figure, with its colour."""
     seen: list[tuple[str, str]] = []
-    original = Axes.text
+    for owner in (Axes, Figure):
+        original = owner.text
 
-    def record(self: Axes, x: float, y: float, s: str, **options: object) -> object:
-        seen.append((s, str(options["color"])))
-        return original(self, x, y, s, **options)
+        def record(self: Any, x: float, y: float, s: str, original: Any = original, **options: Any) -> Any:
+            seen.append((s, str(options["color"])))
+            return original(self, x, y, s, **options)
 
-    monkeypatch.setattr(Axes, "text", record)
+        monkeypatch.setattr(owner, "text", record)
     return seen
 
 

@@ -96,14 +96,15 @@ def test_perfect_boxes_score_one_silently(capsys: pytest.CaptureFixture[str]) ->
     assert capsys.readouterr() == ("", "")
 
 
-def test_mean_average_precision_by_hand() -> None:
+@pytest.mark.parametrize("most", [5, 30, 100, 120])
+def test_mean_average_precision_by_hand(most: int) -> None:
     """Two cars in two rows, one of them found: a box 8 x 8 found as 8 x 6.2 has IoU 0.775.
 
     Recall 1/2 with precision 1 is 51 of 101 recall points; the IoU passes 6 of the 10 thresholds.
     """
     boxes = torch.tensor([[[0.0, 8.0, 8.0, 16.0, 16.0]], [[0.0, 8.0, 8.0, 16.0, 16.0]]])
     output = output_for(torch.tensor([[[0.0, 8.0, 8.0, 16.0, 14.2]], [[-1.0, 0, 0, 0, 0]]]))
-    found = scores(Detection("t", CLASSES), output, boxes)
+    found = scores(Detection("t", CLASSES, max_detections=most), output, boxes)
     half = 51 / 101
     assert found["map_50"] == pytest.approx(half)
     assert found["map_75"] == pytest.approx(half)

@@ -101,8 +101,8 @@ def road_targets(arrays: Arrays) -> dict[str, Tensor]:
     """Labels of the three tasks on road scenes."""
     return {
         "detection": torch.from_numpy(arrays["boxes"]),
-        "lane": torch.from_numpy(arrays["masks"] >> 1),
-        "drivable": torch.from_numpy(arrays["masks"] & 1),
+        "lane": torch.from_numpy(arrays["masks"] >> 1 & 1),
+        "drivable": torch.from_numpy(2 * (arrays["masks"] & 1) - (arrays["masks"] >> 2)),  # 1 own lane, 2 other lanes
     }
 
 

@@ -141,6 +141,13 @@ class Pen:
         table = [0] * first + [255] * (last + 1 - first) + [0] * (255 - last)
         return np.asarray(self._ids.point(table).reduce(SCALE), dtype=np.float32) / 255
 
+    def outline(self, corners: Sequence[Spot]) -> np.ndarray:
+        """Share of each pixel inside a polygon that is not painted, whatever lies before it: float32 [H, W]."""
+        mask = Image.new("L", self._ids.size)
+        fine = [(column * SCALE - 0.5, row * SCALE - 0.5) for column, row in self.camera.project_all(corners)]
+        ImageDraw.Draw(mask).polygon(fine, 255)
+        return np.asarray(mask.reduce(SCALE), dtype=np.float32) / 255
+
     def _ink(self, colour: RGB, glow: int) -> tuple[int, int, int, int]:
         return *mix(colour, self._haze_colour, self._veil * (1 - 0.6 * glow / 255)), glow
 

@@ -27,8 +27,8 @@ class Drawn:
     """A picture with its labels.
 
     image: uint8 [3, H, W]. boxes: float32 [MAX_BOXES, 5], rows (class in DETECTED, x1, y1, x2, y2) in pixels,
-    padded with class -1. masks: uint8 [H, W], bit 0 drivable, bit 1 marking. present: uint8 [4], one for
-    each of ASKED.
+    padded with class -1. masks: uint8 [H, W], bit 0 road surface, bit 1 marking, bit 2 own lane. present:
+    uint8 [4], one for each of ASKED.
     """
 
     image: np.ndarray
@@ -55,11 +55,16 @@ def draw(seed: int, index: int, height: int, width: int) -> Drawn:
     pen = Pen(scene.camera, (height, width), (scene.weather.sky[1], scene.weather.haze))
     seen = paint(scene, pen)
     image = develop(pen.picture(), scene.weather, scene.camera.horizon, (seed, index))
-    drivable = pen.coverage(ROAD, MARKING) >= 0.5
-    marking = drivable & (pen.coverage(MARKING, MARKING) >= 0.33)
-    masks = drivable.astype(np.uint8) | (marking.astype(np.uint8) << 1)
+    masks = _masks(scene, pen)
     present = [any(thing.label == label for thing in seen) for label in ASKED]
     return Drawn(image, _boxes(seen), masks, np.array(present, dtype=np.uint8))
+
+
+def _masks(scene: Scene, pen: Pen) -> np.ndarray:
+    surface = pen.coverage(ROAD, MARKING) >= 0.5
+    marking = surface & (pen.coverage(MARKING, MARKING) >= 0.33)
+    own = surface & (pen.outline(scene.road.own_lane(-scene.camera.offset)) >= 0.5)
+    return surface.astype(np.uint8) | (marking.astype(np.uint8) << 1) | (own.astype(np.uint8) << 2)
 
 
 def paint(scene: Scene, pen: Pen) -> list[Seen]:

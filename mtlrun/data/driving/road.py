@@ -59,10 +59,20 @@ class Road:
             self._line(pen, line)
         self._crossing(pen)
 
-    def _strip(self, pen: Pen, sides: tuple[float, float], colour: RGB, ladder: list[float] = LADDER) -> None:
+    def own_lane(self, place: float) -> list[Spot]:
+        """Outline of the lane around `place`, metres from the centre line; at the road's edge it takes the shoulder in."""
+        edge = self.lanes * self.lane_width / 2
+        lane = min(max(int((place + edge) // self.lane_width), 0), self.lanes - 1)
+        left = self.left if lane == 0 else lane * self.lane_width - edge
+        right = self.right if lane == self.lanes - 1 else (lane + 1) * self.lane_width - edge
+        return self._outline((left, right))
+
+    def _outline(self, sides: tuple[float, float], ladder: list[float] = LADDER) -> list[Spot]:
         spots: list[Spot] = [(sides[0], 0.0, ahead) for ahead in ladder]
-        spots += [(sides[1], 0.0, ahead) for ahead in reversed(ladder)]
-        pen.polygon(spots, colour, solid=True, glow=0)
+        return spots + [(sides[1], 0.0, ahead) for ahead in reversed(ladder)]
+
+    def _strip(self, pen: Pen, sides: tuple[float, float], colour: RGB, ladder: list[float] = LADDER) -> None:
+        pen.polygon(self._outline(sides, ladder), colour, solid=True, glow=0)
 
     def _line(self, pen: Pen, line: Line) -> None:
         sides = (line.side - line.width / 2, line.side + line.width / 2)

@@ -1,0 +1,63 @@
+"""The real command in processes of its own, on a small table."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture(scope="session")
+def table(tmp_path_factory):
+    draw = np.random.default_rng(0)
+    inputs = draw.normal(size=(400, 6)).astype(np.float32)
+    path = tmp_path_factory.mktemp("data") / "table.npz"
+    np.savez(path, inputs=inputs, sign=(inputs[:, 0] > 0).astype(np.int64), size=inputs[:, 1] - inputs[:, 2])
+    return path
+
+
+@pytest.fixture()
+def start(tmp_path):
+    """start(*words) -> a running `mtlrun WORDS` in tmp_path; killed at the end of the test if still there."""
+    running = []
+
+    def begin(*words):
+        command = [sys.executable, "-m", "mtlrun", *words]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        # a process group of its own: Ctrl-C reaches the command, not the tests
+        process = subprocess.Popen(command, cwd=tmp_path, env=dict(os.environ), start_new_session=True, **pipes)
+        running.append(process)
+        return process
+
+    yield begin
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture()
+def finish(start):
+    """finish(*words) -> (exit code, stdout, stderr) of `mtlrun WORDS`."""
+
+    def complete(*words):
+        process = start(*words)
+        out, err = process.communicate(timeout=240)
+        return process.returncode, out, err
+
+    return complete
+
+
+def wait_for(condition, process, seconds=120):
+    """Until the condition holds; fails if the process ends before."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, f"ended too early: {process.communicate()}"
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+
+
+def status(folder):
+    return json.loads((folder / "run.json").read_text())["status"]
