@@ -45,13 +45,13 @@ def centre_targets(boxes: Tensor, grid: tuple[int, int], num_classes: int, strid
     x1, y1, x2, y2 = torch.where(present.unsqueeze(-1), boxes[..., 1:] / stride, 0).unbind(-1)
     sides = torch.stack([x2 - x1, y2 - y1], 1)  # [n, 2, M], in cells
     centres = torch.stack([x1 + x2, y1 + y2], 1) / 2
-    last = centres.new_tensor([grid[1] - 1, grid[0] - 1]).view(1, 2, 1)
-    cells = centres.floor().clamp_min(0).minimum(last)
+    columns, rows = (centres[:, axis].floor().clamp(0, count - 1) for axis, count in enumerate(grid[::-1]))
+    cells = torch.stack([columns, rows], 1)
     shapes = torch.cat([sides.clamp_min(1e-4).log(), centres - cells], 1)
     bumps = _bumps(cells, sides, grid) * present[..., None, None]
     classes = torch.where(present, boxes[..., 0], 0).long()[..., None, None].expand_as(bumps)
     heat = bumps.new_zeros(len(boxes), num_classes, *grid).scatter_reduce_(1, classes, bumps, "amax")
-    return CentreTargets(heat, (cells[:, 1] * grid[1] + cells[:, 0]).long(), shapes, present)
+    return CentreTargets(heat, (rows * grid[1] + columns).long(), shapes, present)
 
 
 def _bumps(cells: Tensor, sides: Tensor, grid: tuple[int, int]) -> Tensor:

@@ -14,6 +14,7 @@ CLOTHES: list[RGB] = [
     (200, 50, 50), (45, 75, 150), (235, 235, 230), (30, 32, 38), (220, 170, 50), (60, 120, 80),
     (150, 80, 150), (235, 120, 60), (110, 160, 200), (120, 100, 80),
 ]  # fmt: skip
+NEON: list[RGB] = [(200, 240, 40), (250, 245, 60), (140, 250, 90)]
 TROUSERS: list[RGB] = [(38, 44, 66), (28, 28, 32), (96, 84, 66), (70, 74, 80), (52, 70, 100)]
 
 
@@ -27,9 +28,9 @@ class Clothes:
     trousers: RGB
 
 
-def random_clothes(rng: Random) -> Clothes:
+def random_clothes(rng: Random, shirts: list[RGB]) -> Clothes:
     """Somebody's colours."""
-    return Clothes(rng.choice(SKINS), rng.choice(HAIRS), rng.choice(CLOTHES), rng.choice(TROUSERS))
+    return Clothes(rng.choice(SKINS), rng.choice(HAIRS), rng.choice(shirts), rng.choice(TROUSERS))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,13 +137,13 @@ def random_pedestrian(rng: Random, side: float, ahead: float) -> Pedestrian:
     """An adult or, one time in six, a child."""
     height = rng.uniform(1.05, 1.35) if rng.random() < 1 / 6 else rng.uniform(1.58, 1.92)
     coat = rng.choice([0.46, 0.44, 0.32])
-    clothes = random_clothes(rng)
+    clothes = random_clothes(rng, CLOTHES)
     return Pedestrian(side=side, ahead=ahead, height=height, stride=rng.uniform(0.0, 0.13), coat=coat, clothes=clothes)
 
 
 def random_cyclist(rng: Random, side: float, ahead: float) -> Cyclist:
-    """Somebody who rides along the road or, one time in three, across it."""
-    helmet, frame, clothes = rng.choice(CLOTHES), rng.choice(CLOTHES), random_clothes(rng)
+    """Somebody in a bright jersey who rides along the road or, one time in three, across it."""
+    helmet, frame, clothes = rng.choice(CLOTHES), rng.choice(CLOTHES), random_clothes(rng, NEON)
     lean = rng.uniform(-0.05, 0.05)
     if rng.random() < 1 / 3:
         way = rng.choice([-1, 1])

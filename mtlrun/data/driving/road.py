@@ -60,7 +60,7 @@ class Road:
         self._crossing(pen)
 
     def own_lane(self, place: float) -> list[Spot]:
-        """Outline of the lane around `place`, metres from the centre line; at the road's edge it takes the shoulder in."""
+        """Outline of the lane around `place`, metres from the centre line; the outermost lanes include the shoulder."""
         edge = self.lanes * self.lane_width / 2
         lane = min(max(int((place + edge) // self.lane_width), 0), self.lanes - 1)
         left = self.left if lane == 0 else lane * self.lane_width - edge

@@ -98,9 +98,9 @@ def _people(rng: Random, road: Road, town: bool, junction: float | None) -> list
     count = rng.choices([0, 1, 2, 3, 4], [36, 14, 20, 18, 12] if town else [58, 14, 14, 8, 6])[0]
     people: list[Thing] = []
     for _ in range(count):
-        ahead = rng.uniform(5.5, 11.0) if rng.random() < 0.75 else rng.uniform(11.0, 18.0)
+        ahead = rng.uniform(5.0, 9.0) if rng.random() < 0.8 else rng.uniform(9.0, 16.0)
         if rng.random() < 0.3:
-            ahead = ahead if junction is None else min(junction, 14.0) + rng.uniform(0.0, 3.0)
+            ahead = ahead if junction is None else min(junction, 11.0) + rng.uniform(0.0, 3.0)
             people.append(random_pedestrian(rng, rng.uniform(road.left, road.right), ahead))
             continue
         people.append(random_pedestrian(rng, _beside(rng, road, 0.5, 2.6), ahead))
