@@ -19,7 +19,7 @@ def table(tmp_path_factory):
     return path
 
 
-@pytest.fixture()
+@pytest.fixture
 def start(tmp_path):
     """start(*words) -> a running `mtlrun WORDS` in tmp_path; killed at the end of the test if still there."""
     running = []
@@ -38,7 +38,7 @@ def start(tmp_path):
         process.communicate()
 
 
-@pytest.fixture()
+@pytest.fixture
 def finish(start):
     """finish(*words) -> (exit code, stdout, stderr) of `mtlrun WORDS`."""
 
