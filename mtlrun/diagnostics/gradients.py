@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from mtlrun.linalg.gram import cosines, norms
+from mtlrun.runs.update_share import update_share
 
 COST = 0.04
 """Share of the training time that measuring may take by default."""
@@ -74,7 +75,7 @@ class PairStatistics:
         return conflicts / measured if measured else None
 
     def update_shares(self) -> dict[str, float | None]:
-        """Per task its mean share of the update, <w_t g_t, d> / <d, d> with d = sum_t w_t g_t."""
+        """Per task its mean share of the update."""
         total, measured = self._shares.tolist()
         return {task: t / m if m else None for task, t, m in zip(self.tasks, total, measured)}
 
@@ -87,8 +88,9 @@ class PairStatistics:
     def _add_shares(self, places: Tensor, gram: Tensor, weights: Tensor | None) -> None:
         if weights is None:
             return
-        wide = weights.to("cpu", torch.float64)
-        parts = wide * (gram @ wide)
-        if parts.sum() > 0:
-            self._shares[0, places] += parts / parts.sum()
+        shares = torch.from_numpy(
+            update_share(weights.to("cpu", torch.float64).numpy(), norms(gram).numpy(), cosines(gram).numpy())
+        )
+        if bool(shares.isfinite().all()):
+            self._shares[0, places] += shares
             self._shares[1, places] += 1

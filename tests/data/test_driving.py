@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from mtlrun.data.driving import build
-from mtlrun.data.driving.build import channel_statistics, draw_splits, load, scene_recipe, sign_recipe
+from mtlrun.data.driving.build import draw_splits, load, scene_recipe, sign_recipe
 from mtlrun.data.driving.camera import Camera
 from mtlrun.data.driving.cars import HATCHBACK, Car
 from mtlrun.data.driving.crops import KINDS, draw_crop
@@ -118,13 +118,6 @@ def test_training_inputs_are_normalised_per_source() -> None:
         inputs = source.prepare(source.fetch(torch.arange(len(source)))[0])
         assert inputs.mean((0, 2, 3)) == pytest.approx(torch.zeros(3), abs=1e-4)
         assert inputs.std((0, 2, 3)) == pytest.approx(torch.ones(3), abs=1e-3)
-
-
-def test_channel_statistics_equal_numpy() -> None:
-    images = np.random.default_rng(0).integers(0, 256, (5, 3, 4, 6), dtype=np.uint8)
-    mean, std = channel_statistics(images)
-    assert mean == pytest.approx((images / 255).mean((0, 2, 3)))
-    assert std == pytest.approx((images / 255).std((0, 2, 3)))
 
 
 def test_boxes_lie_in_the_picture_and_are_large_enough(scenes: dict[str, np.ndarray]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,6 +13,7 @@ from mtlrun.data.driving.options import SPLITS, cache_folder, split_sizes, whole
 from mtlrun.data.driving.recipe import Arrays, Recipe
 from mtlrun.data.driving.render import ASKED, MAX_BOXES, draw
 from mtlrun.data.source import Source, Splits, TensorSource
+from mtlrun.data.statistics import channel_statistics
 
 MOST_PIXELS = 1024
 
@@ -108,23 +108,11 @@ def road_targets(arrays: Arrays) -> dict[str, Tensor]:
 
 def sources(name: str, drawn: Mapping[str, Arrays], targets: Mapping[str, dict[str, Tensor]]) -> dict[str, Source]:
     """One source per split, all normalised by the statistics of the training images."""
-    mean, std = channel_statistics(drawn["train"]["images"])
+    mean, std = channel_statistics(torch.from_numpy(drawn["train"]["images"]))
     return {
         split: TensorSource(name, torch.from_numpy(arrays["images"]), targets[split], mean=mean, std=std)
         for split, arrays in drawn.items()
     }
-
-
-def channel_statistics(images: np.ndarray) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation per channel of uint8 [N, 3, H, W], on the scale from 0 to 1."""
-    levels = np.arange(256) / 255
-    means, deviations = [], []
-    for channel in range(images.shape[1]):
-        share = np.bincount(images[:, channel].ravel(), minlength=256) / images[:, channel].size
-        mean = float(share @ levels)
-        means.append(mean)
-        deviations.append(float(np.sqrt(share @ (levels - mean) ** 2)))
-    return means, deviations
 
 
 def counted(sizes: Mapping[str, int]) -> str:
