@@ -164,6 +164,8 @@ def test_real_signals(number, code, tmp_path):
         env=environment,
         stderr=subprocess.PIPE,
         text=True,
+        # whoever started the tests in the background made them, and all their children, deaf to Ctrl-C
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 60
     while not (tmp_path / "mine/ready").exists() and time.monotonic() < deadline:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -28,7 +29,8 @@ def start(tmp_path):
         command = [sys.executable, "-m", "mtlrun", *words]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         # a process group of its own: Ctrl-C reaches the command, not the tests
-        process = subprocess.Popen(command, cwd=tmp_path, env=dict(os.environ), start_new_session=True, **pipes)
+        hear = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}  # tests in the background are deaf
+        process = subprocess.Popen(command, cwd=tmp_path, env=dict(os.environ), start_new_session=True, **pipes, **hear)
         running.append(process)
         return process
 
