@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 from mtlrun.balancers.base import LossBalancer
@@ -24,9 +25,13 @@ class Fixed(LossBalancer):
 
     def __init__(self, task_weights: Mapping[str, float] | None = None) -> None:
         self.task_weights = dict(task_weights or {})
+        self._on_device: dict[tuple[tuple[str, ...], torch.device, torch.dtype], Tensor] = {}
         for task, weight in self.task_weights.items():
             if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
                 raise ConfigError(f"balancer.task_weights.{task} must be a number >= 0, found {weight!r}")
 
     def weights(self, losses: Tensor, tasks: tuple[str, ...]) -> Tensor:
-        return losses.new_tensor([self.task_weights.get(task, 1.0) for task in tasks])
+        key = (tasks, losses.device, losses.dtype)
+        if key not in self._on_device:  # made once, since a copy to an accelerator would wait for it
+            self._on_device[key] = losses.new_tensor([self.task_weights.get(task, 1.0) for task in tasks])
+        return self._on_device[key]

@@ -54,15 +54,14 @@ class WeightedSum:
         self._weights: Tensor | None = None
 
     def backward(self, losses: Losses) -> None:
-        names = [task for task in self._step.tasks if task in losses]
-        stacked = torch.stack([losses[task] for task in names])
-        weights = self._balancer.weights(stacked.detach(), tuple(names))
-        (stacked @ (weights * self._step.scale if self._step.scale != 1 else weights)).backward()
-        self._weights = weights if len(names) == len(self._step.tasks) else None
+        tasks, scale = self._step.tasks, self._step.scale
+        like = next(iter(losses.values()))
+        stacked = torch.stack([losses[task] if task in losses else like.new_zeros(()) for task in tasks])
+        if self._weights is None:  # with several micro-batches the weights need no losses: the first ones serve all
+            self._weights = self._balancer.weights(stacked.detach(), tasks)
+        (stacked @ (self._weights * scale if scale != 1 else self._weights)).backward()
 
     def finish(self, losses: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        if self._weights is None:  # only some tasks were in the last micro-batch; these weights need no losses
-            self._weights = self._balancer.weights(losses, self._step.tasks)
         return self._weights, None
 
 

@@ -189,6 +189,24 @@ def test_uncertainty_learns_once_a_step_however_it_is_computed():
     torch.testing.assert_close(plain.weights(like, TASKS), parts.weights(like, TASKS))
 
 
+def test_a_task_that_is_missing_in_a_micro_batch_keeps_the_whole_steps_weights():
+    """DWA's weights depend on which tasks are active in the step: parts of a step must not ask for their own."""
+    whole, parts = Net(), Net()
+    balancers = [load("dwa", temperature=0.5) for _ in range(2)]
+    for balancer in balancers:
+        for losses in ([1.0, 2.0, 3.0], [0.5, 1.9, 3.3]):
+            balancer.combine(torch.tensor(losses).double(), torch.eye(3).double(), TASKS)
+            balancer.end_epoch()
+    step(whole, engine(whole, balancers[0]))
+    run = engine(parts, balancers[1])
+    parts.zero_grad()
+    run.begin(TASKS, 2)
+    run.backward(parts.losses(INPUTS, ("a", "b")))
+    run.backward(parts.losses(INPUTS, ("c",)))
+    run.finish()
+    torch.testing.assert_close(shared_grad(parts), shared_grad(whole))
+
+
 def test_overflow_under_loss_scaling_is_left_to_the_scaler():
     net = Net()
     balancer = load("gradnorm")
