@@ -42,6 +42,9 @@ class Balancer(ABC):
     def _combine(self, losses: Tensor, jacobian: Tensor, tasks: tuple[str, ...]) -> tuple[Tensor | None, Tensor]:
         """`combine` on detached tensors with names."""
 
+    def check(self, tasks: Sequence[str]) -> None:  # noqa: B027 (most methods name no task)
+        """Raise ConfigError for an option that names a task which is not among these; called before training."""
+
     def end_epoch(self) -> None:  # noqa: B027 (most methods do not count epochs)
         """Called once after the last step of each epoch."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from mtlrun.balancers.base import LossBalancer
-from mtlrun.errors import ConfigError
+from mtlrun.errors import ConfigError, choose
 
 
 class Fixed(LossBalancer):
@@ -29,6 +29,10 @@ class Fixed(LossBalancer):
         for task, weight in self.task_weights.items():
             if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
                 raise ConfigError(f"balancer.task_weights.{task} must be a number >= 0, found {weight!r}")
+
+    def check(self, tasks: Sequence[str]) -> None:
+        for task in self.task_weights:
+            choose(task, tasks, "task in balancer.task_weights named")
 
     def weights(self, losses: Tensor, tasks: tuple[str, ...]) -> Tensor:
         key = (tasks, losses.device, losses.dtype)

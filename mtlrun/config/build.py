@@ -50,6 +50,8 @@ def build(config: DictConfig, folder: RunFolder) -> Trainer:
     balancer, every, gradients = build_balancer(config)
     sampler = instantiate(config.sampler, "sampler")
     splits, tasks = build_data(config)
+    balancer.check(list(tasks))
+    sampler.check(list(tasks))
     model = build_model(config, splits, tasks).to(device)
     log.info("%s; %s", splits.statement, _sizes(model))
     engine = build_engine(model, balancer, every, gradients)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -31,6 +31,9 @@ class Sampler(ABC):
         Args:
             sizes: task -> number of training rows that are labelled for it.
         """
+
+    def check(self, tasks: Collection[str]) -> None:  # noqa: B027 (most samplers name no task)
+        """Raise ConfigError for an option that names a task which is not among these; called before training."""
 
     def share_in_use(self, moment: Moment) -> float:
         """Share of each pool's rows, easiest first, that may be drawn."""

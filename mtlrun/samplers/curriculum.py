@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from mtlrun.errors import ConfigError, choose
@@ -52,12 +52,19 @@ class Curriculum(Sampler):
         if self.stages is not None and not any(stage.has_begun(Moment(0, 0, 0.0)) for stage in self.stages):
             raise ConfigError("none of sampler.stages begins at the start: give one from_fraction: 0")
 
+    def check(self, tasks: Collection[str]) -> None:
+        for stage in self.stages or ():
+            if stage.tasks is not None and not stage.tasks:
+                raise ConfigError("a stage in sampler.stages names no task: give some, or null for all")
+            for task in stage.tasks or ():
+                choose(task, tasks, "task in sampler.stages named")
+            if stage.sampler is not None:
+                stage.sampler.check(tasks)
+
     def probabilities(self, sizes: Mapping[str, int], moment: Moment) -> dict[str, float]:
         stages = self.stages if self.stages is not None else one_by_one(list(sizes))
         stage = [stage for stage in stages if stage.has_begun(moment)][-1]
         active = list(sizes) if stage.tasks is None else stage.tasks
-        for task in active:
-            choose(task, sizes, "task in sampler.stages named")
         return (stage.sampler or Uniform()).probabilities({task: sizes[task] for task in active}, moment)
 
 

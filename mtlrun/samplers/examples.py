@@ -3,7 +3,7 @@ arXiv:1904.03626)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import ClassVar
 
 from mtlrun.errors import ConfigError, choose
@@ -36,6 +36,9 @@ class Examples(Sampler):
         self.start, self.full_at = start, full_at
         self.power = PACING_POWERS[choose(pacing, PACING_POWERS, "sampler.pacing")]
         self.sampler = sampler or Proportional()
+
+    def check(self, tasks: Collection[str]) -> None:
+        self.sampler.check(tasks)
 
     def probabilities(self, sizes: Mapping[str, int], moment: Moment) -> dict[str, float]:
         return self.sampler.probabilities(sizes, moment)

@@ -156,7 +156,9 @@ def test_examples_uses_the_easiest_rows_first():
         (lambda: Examples(pacing="lineer"), "did you mean 'linear'"),
         (lambda: Curriculum([Stage(["a"], from_epoch=1)]), "begins at the start"),
         (lambda: Stage(["a"]), "from_epoch and from_fraction"),
-        (lambda: Curriculum([Stage(["z"], from_epoch=0)]).probabilities({"a": 1}, Moment(0, 0, 0.0)), "'z'"),
+        (lambda: Curriculum([Stage(["z"], from_epoch=0)]).check(["a"]), "'z'"),
+        (lambda: Curriculum([Stage(None, from_epoch=0), Stage([], from_epoch=3)]).check(["a"]), "names no task"),
+        (lambda: Examples(sampler=Curriculum([Stage(["z"], from_epoch=0)])).check(["a"]), "'z'"),
     ],
 )
 def test_mistakes_are_named(build, word):

@@ -131,6 +131,7 @@ def test_a_loss_that_is_not_finite_names_task_and_step_and_keeps_the_last_good_c
         (("scheduler=plateau", "scheduler.interval=step"), "choose epoch"),
         (("balancer=dwa", "balancer.temperature=-1"), "balancer.temperature must be positive"),
         (("sharing.split=layer9",), "layer9"),
+        (("balancer=fixed", "balancer.task_weights={shpe: 2}"), "did you mean 'shape'"),
     ],
 )
 def test_impossible_settings_are_refused_before_training(train, tmp_path, settings, words):
