@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 from typing import Any
 
@@ -38,6 +39,7 @@ def check(config: DictConfig) -> None:
     Raises:
         ConfigError: for the first rule that is broken.
     """
+    _check_processes()
     _check_schema(config)
     _check_complete(config)
     for group in OPEN_GROUPS:
@@ -48,6 +50,15 @@ def check(config: DictConfig) -> None:
             raise ConfigError(f"{key}={value}: must be {smallest} or more")
     _check_trainer(config.trainer)
     _check_tasks(config)
+
+
+def _check_processes() -> None:
+    """Several processes would each train alone, and report as if they had trained together."""
+    size = os.environ.get("WORLD_SIZE", "1")
+    if size != "1":
+        raise ConfigError(
+            f"started as {size} processes (WORLD_SIZE={size}): training runs in one, start it without torchrun"
+        )
 
 
 def _check_schema(config: DictConfig) -> None:

@@ -30,6 +30,12 @@ def test_a_sound_configuration_passes():
     check(make(tasks=["right"], trainer__monitor="right/accuracy", trainer__clip_norm=0.1, seed=0))
 
 
+def test_several_processes_are_refused(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match=r"started as 2 processes .*without torchrun"):
+        check(make())
+
+
 @pytest.mark.parametrize(
     ("key", "smallest"),
     [
