@@ -87,6 +87,15 @@ def build(config: DictConfig, folder: RunFolder) -> Trainer:
     return Trainer(parts, settings, diagnostics, folder, steps_per_epoch, int(total_steps))
 
 
+def build_evaluator(config: DictConfig) -> tuple[Evaluator, MultiTaskModel, Splits]:
+    """What it takes to score a trained network, and nothing that writes: the run may still be going on."""
+    settings = typed(config.trainer, TrainerSettings)
+    device = devices.resolve(settings.device)
+    splits, tasks = build_data(config)
+    model = build_model(config, splits, tasks).to(device)
+    return Evaluator(model, tasks, device, settings.precision, settings.eval_batch_size), model, splits
+
+
 def typed(node: DictConfig, schema: type[S]) -> S:
     """A node as an instance of its dataclass; a config that was read back from a file has lost its types."""
     return cast(S, OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), OmegaConf.to_container(node))))

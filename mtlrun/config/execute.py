@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
+from torch import nn
 
-from mtlrun.config.build import build
+from mtlrun.config.build import build, build_evaluator
 from mtlrun.errors import choose
 from mtlrun.runs.folder import RunFolder
 from mtlrun.training.checkpoint import load, load_model
@@ -50,16 +51,17 @@ def evaluate(config: DictConfig, folder: Path, checkpoint: str = "best", split: 
         ResumeError: if there is no such checkpoint.
     """
     choose(split, ("test", "val"), "split")
-    trainer = build(config, RunFolder(folder))
-    _load(trainer, checkpoint)
-    return trainer.parts.evaluator.evaluate(getattr(trainer.parts.splits, split))
+    evaluator, model, splits = build_evaluator(config)
+    _load(model, folder, checkpoint)
+    return evaluator.evaluate(getattr(splits, split))
 
 
 def _test(trainer: Trainer) -> dict[str, Any]:
     """Test scores of the last network and of the best one, which stays loaded for the pictures."""
     splits, evaluator = trainer.parts.splits, trainer.parts.evaluator
     last = evaluator.evaluate(splits.test)
-    best_epoch, best_step = _load(trainer, "best")
+    state = _load(trainer.parts.stepper.model, trainer.folder.path, "best")
+    best_epoch, best_step = state["epoch"], state["step"]
     is_last = best_step == trainer.step
     best = last if is_last else evaluator.evaluate(splits.test)
     trainer.write_metrics(best_epoch, best_step, "test", best)
@@ -70,12 +72,12 @@ def _test(trainer: Trainer) -> dict[str, Any]:
     return summarise(trainer, {"best": best, "last": last})
 
 
-def _load(trainer: Trainer, name: str) -> tuple[int, int]:
-    """Load a checkpoint's network; returns its (epoch, step)."""
-    path = trainer.folder.checkpoints / f"{choose(name, ('best', 'last'), 'checkpoint')}.pt"
+def _load(model: nn.Module, folder: Path, name: str) -> dict[str, Any]:
+    """Load a checkpoint's network into the model; returns the whole checkpoint."""
+    path = folder / "checkpoints" / f"{choose(name, ('best', 'last'), 'checkpoint')}.pt"
     state = load(path)
-    load_model(trainer.parts.stepper.model, state["model"], path)
-    return state.get("epoch", (state["step"] - 1) // trainer.steps_per_epoch), state["step"]
+    load_model(model, state["model"], path)
+    return state
 
 
 def _plot(folder: Path) -> None:

@@ -106,11 +106,9 @@ def test_an_absent_task_leaves_the_others_their_state(name):
     assert torch.isfinite(run(balancer, 2)).all()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "pcgrad"])  # draws a random order per row
 def test_state_follows_the_names_not_the_rows(name):
     """Naming the rows in another order gives the same update wherever no random draw is involved."""
-    if name == "pcgrad":
-        pytest.skip("PCGrad draws a random order per row")
     straight, turned = load(name), load(name)
     order = [2, 0, 1]
     for step in range(8):

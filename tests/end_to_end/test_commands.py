@@ -85,10 +85,16 @@ def test_lazy_sources_are_read_by_workers_and_resume_exactly(tmp_path, finish):
         assert (tmp_path / "workers0" / name).read_text() == (tmp_path / "workers2" / name).read_text()
 
 
-def test_eval_repeats_the_summary(table, tmp_path, finish):
-    assert finish(*quick(table), "hydra.run.dir=run")[0] == 0
+def files(folder):
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file() and path.name != "eval.json"}
+
+
+def test_eval_repeats_the_summary_and_leaves_the_run_alone(table, tmp_path, finish):
+    assert finish(*quick(table), "hydra.run.dir=run", "logger=tensorboard")[0] == 0
+    before = files(tmp_path / "run")
     code, out, err = finish("eval", "run")
     assert code == 0, err
+    assert files(tmp_path / "run") == before
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert f"{summary['tasks']['sign']['best']['test']['accuracy']:.4f}" in out
 
