@@ -11,6 +11,7 @@ from torch import Tensor
 from mtlrun.balancers.base import JacobianBalancer
 from mtlrun.balancers.options import is_number
 from mtlrun.balancers.rows_state import RowPerTask, weighted_sum
+from mtlrun.balancers.shares import Shares
 from mtlrun.balancers.state import PerTask
 from mtlrun.errors import ConfigError, choose
 from mtlrun.linalg.gram import gram_matrix
@@ -62,7 +63,7 @@ class MoCo(JacobianBalancer):
         self.gamma, self.gamma_sigma, self.rho = gamma, gamma_sigma, rho
         self.update = choose(update, ("raw", "tracked"), "balancer.update")
         self._tracked = RowPerTask()
-        self._seen, self._shares = PerTask(0.0), PerTask(1.0)
+        self._seen, self._shares = PerTask(0.0), Shares()
         self._steps = 0
 
     def direction(self, jacobian: Tensor, losses: Tensor, tasks: tuple[str, ...]) -> tuple[Tensor | None, Tensor]:
@@ -83,12 +84,10 @@ class MoCo(JacobianBalancer):
     def _move(self, gram: Tensor, tasks: tuple[str, ...]) -> Tensor:
         """One projected step of the active tasks' weights [T]; what they hold together stays as it is."""
         self._steps += 1
-        shares = self._shares.get(tasks, gram)
-        held = shares.sum()
-        weights = shares / held if held > 0 else torch.full_like(shares, 1 / len(tasks))
+        weights = self._shares.get(tasks, gram)
         slope = gram @ weights + self.rho * weights
         weights = project_simplex(weights - self.gamma / self._steps**self.gamma_sigma * slope)
-        self._shares.set(tasks, weights * held)
+        self._shares.set(tasks, weights)
         return weights
 
     def state_dict(self) -> dict[str, Any]:

@@ -30,13 +30,19 @@ class NumberPerTask:
         given: task name -> number.
         default: the number of a task that is not named.
         above: every number must be larger than this.
+        least: every number must be at least this.
 
     Raises:
         ConfigError: naming the task whose number is none, or too small.
     """
 
     def __init__(
-        self, option: str, given: Mapping[str, float] | None, default: float, above: float = -float("inf")
+        self,
+        option: str,
+        given: Mapping[str, float] | None,
+        default: float,
+        above: float = -float("inf"),
+        least: float = -float("inf"),
     ) -> None:
         if given is not None and not isinstance(given, Mapping):
             raise ConfigError(f"balancer.{option} must map task names to numbers, found {given!r}")
@@ -44,10 +50,10 @@ class NumberPerTask:
         self.default = default
         self.given = dict(given or {})
         self._tensors: dict[tuple[tuple[str, ...], torch.device, torch.dtype], Tensor] = {}
-        rule = "a number" if above == -float("inf") else f"a number > {above:g}"
+        bound = f" > {above:g}" if is_number(above) else f" >= {least:g}" if is_number(least) else ""
         for task, number in self.given.items():
-            if not is_number(number) or number <= above:
-                raise ConfigError(f"balancer.{option}.{task} must be {rule}, found {number!r}")
+            if not is_number(number) or number <= above or number < least:
+                raise ConfigError(f"balancer.{option}.{task} must be a number{bound}, found {number!r}")
 
     def check(self, tasks: Sequence[str]) -> None:
         """Raise ConfigError for a name that is not among `tasks`."""

@@ -15,8 +15,6 @@ import torch
 from PIL import Image
 
 from mtlrun.data.bdd100k_labels import Boxes, Part, classes_of, drivable_masks, lane_masks, read_part
-from mtlrun.data.drawings import share
-from mtlrun.data.driving.options import whole
 from mtlrun.data.gtsrb import CLASSES, sign_sources
 from mtlrun.data.image_files import (
     UNREADABLE,
@@ -27,6 +25,7 @@ from mtlrun.data.image_files import (
     sample_statistics,
     unreadable,
 )
+from mtlrun.data.options import share, whole
 from mtlrun.data.roots import folder_of
 from mtlrun.data.source import Splits
 from mtlrun.errors import DataError, choose

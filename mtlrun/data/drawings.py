@@ -1,50 +1,71 @@
-"""Drawn pictures of a task set, split by index and kept on disk."""
+"""Pictures that a task set draws itself: row by row, split by index, and kept on disk."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
-from dataclasses import replace
-from functools import cache
-from importlib.resources import files
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from mtlrun.data.driving.cache import cached
-from mtlrun.data.driving.options import SPLITS
-from mtlrun.data.driving.recipe import Arrays, Recipe
-from mtlrun.errors import ConfigError
+import numpy as np
+
+from mtlrun.data.array_cache import Arrays, code_version, file_name, kept
+from mtlrun.data.options import SPLITS
+
+log = logging.getLogger(__name__)
 
 
-def drawn_splits(package: str, recipe: Recipe, sizes: Mapping[str, int], folder: str | None) -> dict[str, Arrays]:
-    """The rows of each split, from its own range of indices.
+@dataclass(frozen=True)
+class Recipe:
+    """package: whose code draws; kind: what is drawn; options: all that the drawing depends on; row: name -> shape and
+    dtype of each array of one row; draw: index -> those arrays, in that order. A row depends on nothing but its index.
+    """
+
+    package: str
+    kind: str
+    options: Mapping[str, int]
+    row: Mapping[str, tuple[tuple[int, ...], str]]
+    draw: Callable[[int], Sequence[np.ndarray | int]]
+
+    def make(self, rows: range) -> Arrays:
+        """Draw these rows: name -> [N, ...]."""
+        arrays = {name: np.empty((len(rows), *shape), dtype) for name, (shape, dtype) in self.row.items()}
+        for place, index in enumerate(rows):
+            for array, value in zip(arrays.values(), self.draw(index)):
+                array[place] = value
+        return arrays
+
+    def fits(self, arrays: Arrays, count: int) -> bool:
+        """Whether the arrays have the shapes and dtypes of `count` rows."""
+        return arrays.keys() == self.row.keys() and all(
+            arrays[name].shape == (count, *shape) and arrays[name].dtype == np.dtype(dtype)
+            for name, (shape, dtype) in self.row.items()
+        )
+
+
+def draw_splits(recipe: Recipe, sizes: Mapping[str, int], cache: str | None) -> dict[str, Arrays]:
+    """The drawings of each split, from its own range of indices.
 
     Args:
-        package: whose code draws; after a change to it, older cache files are not used.
         recipe: draws the rows.
         sizes: rows per split.
-        folder: where drawings are kept (in a subfolder with the last name of the package); None for nowhere.
+        cache: folder in which drawings are kept (in a subfolder with the last name of the package); None for nowhere.
     """
-    versioned = replace(recipe, options={**recipe.options, "code": code_version(package)})
-    place = Path(folder).expanduser() / package.rpartition(".")[2] if folder else None
-    return {
-        split: cached(place, versioned, range(SPLITS[split], SPLITS[split] + size)) for split, size in sizes.items()
-    }
+    folder = Path(cache).expanduser() / recipe.package.rpartition(".")[2] if cache else None
+    return {split: _rows(recipe, range(SPLITS[split], SPLITS[split] + size), folder) for split, size in sizes.items()}
 
 
-def share(name: str, value: object) -> float:
-    """The value of an option, if it is a share from 0 to below 1.
-
-    Raises:
-        ConfigError: otherwise.
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
-        raise ConfigError(f"data.{name} should be a share from 0 to below 1, found {value!r}")
-    return float(value)
+def counted(sizes: Mapping[str, int]) -> str:
+    """The sizes of the splits as train/val/test."""
+    return "/".join(str(sizes[split]) for split in SPLITS)
 
 
-@cache
-def code_version(package: str) -> int:
-    """A number that changes with the code of a package."""
-    sources = sorted(files(package).iterdir(), key=lambda entry: entry.name)
-    code = b"".join(entry.read_bytes() for entry in sources if entry.name.endswith(".py"))
-    return int(hashlib.sha256(code).hexdigest()[:12], 16)
+def _rows(recipe: Recipe, rows: range, folder: Path | None) -> Arrays:
+    key = {"code": code_version(recipe.package), "first": rows.start, "rows": len(rows), **recipe.options}
+
+    def make() -> Arrays:
+        log.info("drawing %d %s", len(rows), recipe.kind)
+        return recipe.make(rows)
+
+    path = None if folder is None else folder / file_name(recipe.kind, key)
+    return kept(path, make, lambda arrays: recipe.fits(arrays, len(rows)))

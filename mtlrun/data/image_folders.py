@@ -9,9 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mtlrun.data.drawings import share
-from mtlrun.data.driving.options import whole
 from mtlrun.data.image_files import SUFFIXES, LazySource, Pictures, kept, sample_statistics
+from mtlrun.data.options import share, whole
 from mtlrun.data.roots import folder_of
 from mtlrun.data.source import Splits
 from mtlrun.errors import ConfigError, DataError, near_miss

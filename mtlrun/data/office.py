@@ -13,9 +13,8 @@ from pathlib import Path
 
 import torch
 
-from mtlrun.data.drawings import share
-from mtlrun.data.driving.options import whole
 from mtlrun.data.image_files import SUFFIXES, LazySource, Pictures, kept
+from mtlrun.data.options import share, whole
 from mtlrun.data.source import Splits
 from mtlrun.errors import ConfigError, DataError
 

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
-from mtlrun.data.drawings import share
 from mtlrun.data.image_files import DamagedFile
+from mtlrun.data.options import share
 from mtlrun.data.pixel_augment import Kind, augmented
 from mtlrun.data.source import Source, Splits
 from mtlrun.errors import ConfigError, DataError

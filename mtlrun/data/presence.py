@@ -11,10 +11,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from mtlrun.data.driving.build import counted, draw_splits, scene_recipe, sources
-from mtlrun.data.driving.options import split_sizes
-from mtlrun.data.driving.recipe import Arrays
+from mtlrun.data.array_cache import Arrays
+from mtlrun.data.drawings import counted, draw_splits
+from mtlrun.data.driving.build import scene_recipe, sources
 from mtlrun.data.driving.render import ASKED
+from mtlrun.data.options import split_sizes
 from mtlrun.data.source import Splits
 
 

@@ -2,73 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torchmetrics import Metric
 
 from mtlrun.errors import DataError
-from mtlrun.tasks.arguments import check_shape, whole
-from mtlrun.tasks.base import HeadFactory, LossFunction, Task
-from mtlrun.tasks.dense import DenseHead, image_size
+from mtlrun.tasks.arguments import check_shape
 from mtlrun.tasks.numerics import full_precision, mean_present
+from mtlrun.tasks.pixel_measures import PixelMeasures
 from mtlrun.tasks.pixel_scores import DepthErrors
-from mtlrun.types import Feature
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-class Depth(Task):
+class Depth(PixelMeasures):
     """Targets: depth or inverse depth [N, H, W] in the data's unit, 0 = unknown pixel. Output: [n, 1, H, W].
 
     Loss and metrics as in the NYUv2 and Cityscapes benchmarks of Liu et al., "End-to-End Multi-Task Learning with
     Attention", CVPR 2019, arXiv:1803.10704: absolute error over the known pixels; judged by `abs_err`, its mean in the
     data's unit, lower is better; and `rel_err`, the mean of |p - g| / g. Deviation: the loss is the mean over rows of
     each row's mean, theirs is over all known pixels of the batch.
-
-    Args:
-        name: the task's name.
-        width: channels of the head.
-        stride: finest level of the backbone used, in input pixels per feature pixel.
-        pool: test rows whose pixels are pooled before the metrics are averaged: the batch size of the papers' test
-            loader to compare with their numbers; None pools the whole split.
-        head, loss, metrics, judge: replace the kind's own, see `Task`. Metrics get [n, H, W] twice, 0 for unknown.
-
-    Raises:
-        ConfigError: if an argument is out of its range.
     """
 
     default_judge = "abs_err"
-    on_picture = True
-
-    def __init__(
-        self,
-        name: str,
-        *,
-        width: int = 32,
-        stride: int = 2,
-        pool: int | None = None,
-        head: HeadFactory | None = None,
-        loss: LossFunction | None = None,
-        metrics: Mapping[str, Metric] | None = None,
-        judge: str | None = None,
-    ) -> None:
-        super().__init__(name, head, loss, metrics, judge)
-        self.width, self.stride = whole(name, "width", width), whole(name, "stride", stride)
-        self.pool = None if pool is None else whole(name, "pool", pool)
-        self.higher_is_better()  # refuses a judge that is no metric
-
-    @property
-    def outputs(self) -> int:
-        return 1
-
-    def default_head(self, features: Sequence[Feature], input_shape: tuple[int, ...]) -> nn.Module:
-        """Raises ConfigError for inputs that are no images, or a backbone without feature maps."""
-        size = image_size(self.name, features, input_shape)
-        return DenseHead(features, size, self.outputs, self.width, self.stride)
+    outputs = 1
 
     def default_loss(self, output: Tensor, target: Tensor) -> Tensor:
         """Absolute error [n]: mean over the row's known pixels, 0 if it has none."""
@@ -82,9 +42,6 @@ class Depth(Task):
         check_shape(self.name, targets, "[N, H, W]", targets.dim() == 3)
         if not targets.is_floating_point() or not targets.isfinite().all():
             raise DataError(f"labels of task '{self.name}' must be finite floating-point numbers, 0 for unknown pixels")
-
-    def metric_inputs(self, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        return self.predict(output), target
 
     def predict(self, output: Tensor) -> Tensor:
         """[n, H, W], in the unit of the targets."""

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import normalize
 from torchmetrics import Metric
 
 from mtlrun.errors import DataError
-from mtlrun.tasks.arguments import check_shape, whole
-from mtlrun.tasks.base import HeadFactory, LossFunction, Task
-from mtlrun.tasks.dense import DenseHead, image_size
+from mtlrun.tasks.arguments import check_shape
 from mtlrun.tasks.numerics import full_precision, mean_present
+from mtlrun.tasks.pixel_measures import PixelMeasures
 from mtlrun.tasks.pixel_scores import AngleErrors, AngleShares
-from mtlrun.types import Feature
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-class SurfaceNormals(Task):
+class SurfaceNormals(PixelMeasures):
     """Targets: unit vectors [N, 3, H, W], the zero vector = unknown pixel. Output: [n, 3, H, W], of any length.
 
     Loss and metrics as in the NYUv2 benchmark of Liu et al., "End-to-End Multi-Task Learning with Attention", CVPR
@@ -31,47 +28,11 @@ class SurfaceNormals(Task):
     degrees. Deviations: the loss is the mean over rows of each row's mean, theirs is over all known pixels of the
     batch; unknown is a zero vector, theirs is one whose three entries sum to 0.
 
-    Args:
-        name: the task's name.
-        width: channels of the head.
-        stride: finest level of the backbone used, in input pixels per feature pixel.
-        pool: test rows whose pixels are pooled before the metrics are averaged: the batch size of the papers' test
-            loader to compare with their numbers (the median is then a mean of medians); None pools the whole split.
-        head, loss, metrics, judge: replace the kind's own, see `Task`. Metrics get unit vectors [n, 3, H, W] and the
-            labels.
-
-    Raises:
-        ConfigError: if an argument is out of its range.
+    With `pool`, the median is a mean of medians.
     """
 
     default_judge = "mean"
-    on_picture = True
-
-    def __init__(
-        self,
-        name: str,
-        *,
-        width: int = 32,
-        stride: int = 2,
-        pool: int | None = None,
-        head: HeadFactory | None = None,
-        loss: LossFunction | None = None,
-        metrics: Mapping[str, Metric] | None = None,
-        judge: str | None = None,
-    ) -> None:
-        super().__init__(name, head, loss, metrics, judge)
-        self.width, self.stride = whole(name, "width", width), whole(name, "stride", stride)
-        self.pool = None if pool is None else whole(name, "pool", pool)
-        self.higher_is_better()  # refuses a judge that is no metric
-
-    @property
-    def outputs(self) -> int:
-        return 3
-
-    def default_head(self, features: Sequence[Feature], input_shape: tuple[int, ...]) -> nn.Module:
-        """Raises ConfigError for inputs that are no images, or a backbone without feature maps."""
-        size = image_size(self.name, features, input_shape)
-        return DenseHead(features, size, self.outputs, self.width, self.stride)
+    outputs = 3
 
     def default_loss(self, output: Tensor, target: Tensor) -> Tensor:
         """1 - cosine [n]: mean over the row's known pixels, 0 if it has none."""
@@ -87,9 +48,6 @@ class SurfaceNormals(Task):
         check_shape(self.name, targets, "[N, 3, H, W]", fits)
         if not targets.is_floating_point() or not targets.isfinite().all() or (targets.norm(dim=1) > 1.01).any():
             raise DataError(f"labels of task '{self.name}' must be unit vectors, zero vectors for unknown pixels")
-
-    def metric_inputs(self, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        return self.predict(output), target
 
     def predict(self, output: Tensor) -> Tensor:
         """Unit vectors [n, 3, H, W]."""

@@ -12,18 +12,19 @@ import numpy as np
 import pytest
 import torch
 
+from mtlrun.data.drawings import draw_splits
 from mtlrun.data.driving import build
-from mtlrun.data.driving.build import draw_splits, load, scene_recipe, sign_recipe
+from mtlrun.data.driving.build import load, scene_recipe, sign_recipe
 from mtlrun.data.driving.camera import Camera
 from mtlrun.data.driving.cars import HATCHBACK, Car
 from mtlrun.data.driving.crops import KINDS, draw_crop
-from mtlrun.data.driving.options import MOST_ROWS, SPLITS
 from mtlrun.data.driving.pen import FIRST_OBJECT, MARKING, ROAD, Pen
 from mtlrun.data.driving.render import MAX_BOXES, Scene, draw, paint
 from mtlrun.data.driving.road import WHITE_PAINT, Line, Road
 from mtlrun.data.driving.signs import SIGNS
 from mtlrun.data.driving.thing import Thing
 from mtlrun.data.driving.weather import CLEAR
+from mtlrun.data.options import MOST_ROWS, SPLITS
 from mtlrun.errors import ConfigError
 
 SIZES = {"train": 6, "val": 2, "test": 3}
@@ -238,7 +239,7 @@ def test_a_damaged_file_is_drawn_again(tmp_path: Path, damage: bytes, caplog: py
     file.write_bytes({b"cut": content[:-200], b"flipped": flipped}.get(damage, damage))
     with caplog.at_level(logging.WARNING):
         again = draw_splits(recipe, {"train": 4}, str(tmp_path))
-    assert "drawing it again" in caplog.text
+    assert "making it again" in caplog.text
     assert np.array_equal(again["train"]["images"], whole["train"]["images"])
     assert file.read_bytes() == content
 

@@ -64,13 +64,13 @@ def test_same_seed_same_data_other_seed_other_data(name):
     [
         ("subspace", {"vectors": "subspce"}, "no data.vectors 'subspce'; did you mean 'subspace'?"),
         ("subspace", {"vectors": "orthogonal", "tasks": 9, "dimensions": 8}, "data.dimensions=9 or more, found 8"),
-        ("subspace", {"rank": 0}, "data.rank must be a whole number of at least 1, found 0"),
+        ("subspace", {"rank": 0}, "data.rank should be a whole number from 1 to 10000000, found 0"),
         ("subspace", {"noise": -1}, "data.noise must be at least 0, found -1"),
         ("scarce", {"relatedness": 1.5}, "data.relatedness must be a number from 0 to 1, found 1.5"),
-        ("scarce", {"scarce_rows": 2.5}, "data.scarce_rows must be a whole number of at least 1, found 2.5"),
+        ("scarce", {"scarce_rows": 2.5}, "data.scarce_rows should be a whole number from 1 to 10000000, found 2.5"),
         ("scales", {"unit": "km"}, "no data.unit 'km'"),
-        ("scales", {"dimensions": 5}, "data.dimensions must be a whole number of at least 6, found 5"),
-        ("conflict", {"rows": True}, "data.rows must be a whole number"),
+        ("scales", {"dimensions": 5}, "data.dimensions should be a whole number from 6 to 10000000, found 5"),
+        ("conflict", {"rows": True}, "data.rows should be a whole number"),
         ("shortcut", {"agreement": "all"}, "data.agreement must be a number from 0 to 1, found 'all'"),
     ],
 )

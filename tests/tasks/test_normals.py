@@ -24,9 +24,10 @@ def scores(task: SurfaceNormals, output: Tensor, target: Tensor, batch: int = 3)
 
 def example(rows: int = 7) -> tuple[Tensor, Tensor]:
     """Outputs some 20 degrees off the labels, with unknown pixels in uneven numbers."""
-    target = normalize(torch.randn(rows, 3, 30, 25), dim=1)
-    output = (target + 0.25 * torch.randn_like(target)) * 5
-    target *= torch.rand(rows, 1, 30, 25) > 0.8 * torch.rand(rows, 1, 1, 1)
+    draw = torch.Generator().manual_seed(0)
+    target = normalize(torch.randn(rows, 3, 30, 25, generator=draw), dim=1)
+    output = (target + 0.25 * torch.randn(target.shape, generator=draw)) * 5
+    target *= torch.rand(rows, 1, 30, 25, generator=draw) > 0.8 * torch.rand(rows, 1, 1, 1, generator=draw)
     return output, target
 
 

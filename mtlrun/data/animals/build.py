@@ -7,10 +7,9 @@ from collections.abc import Mapping
 import torch
 
 from mtlrun.data.animals.render import draw
-from mtlrun.data.drawings import drawn_splits
-from mtlrun.data.driving.build import counted
-from mtlrun.data.driving.options import split_sizes, whole
-from mtlrun.data.driving.recipe import Arrays, Recipe
+from mtlrun.data.array_cache import Arrays
+from mtlrun.data.drawings import Recipe, counted, draw_splits
+from mtlrun.data.options import split_sizes, whole
 from mtlrun.data.source import Source, Splits, TensorSource
 from mtlrun.data.statistics import channel_statistics
 
@@ -34,7 +33,7 @@ def load(seed: int, num_rows: Mapping[str, int], size: int, cache: str | None) -
     sizes = split_sizes("num_rows", num_rows)
     made: dict[str, list[Source]] = {split: [] for split in sizes}
     for detector in DETECTORS:
-        drawn = drawn_splits("mtlrun.data.animals", silhouette_recipe(seed, detector, size), sizes, cache)
+        drawn = draw_splits(silhouette_recipe(seed, detector, size), sizes, cache)
         for split, source in sources(detector, drawn).items():
             made[split].append(source)
     return Splits(
@@ -54,7 +53,7 @@ def silhouette_recipe(seed: int, detector: str, size: int) -> Recipe:
     """
     options = {"seed": whole("seed", seed, 0, 2**31 - 1), "size": whole("size", size, 24, 512)}
     row: dict[str, tuple[tuple[int, ...], str]] = {"images": ((3, size, size), "uint8"), "present": ((), "int64")}
-    return Recipe(f"{detector}s", options, row, lambda index: draw(seed, detector, index, size))
+    return Recipe("mtlrun.data.animals", f"{detector}s", options, row, lambda index: draw(seed, detector, index, size))
 
 
 def sources(detector: str, drawn: Mapping[str, Arrays]) -> dict[str, Source]:

@@ -7,14 +7,15 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from mtlrun.data.driving.cache import cached
+from mtlrun.data.array_cache import Arrays
+from mtlrun.data.drawings import Recipe, counted, draw_splits
 from mtlrun.data.driving.crops import draw_crop
-from mtlrun.data.driving.options import SPLITS, cache_folder, split_sizes, whole
-from mtlrun.data.driving.recipe import Arrays, Recipe
 from mtlrun.data.driving.render import ASKED, MAX_BOXES, draw
+from mtlrun.data.options import split_sizes, whole
 from mtlrun.data.source import Source, Splits, TensorSource
 from mtlrun.data.statistics import channel_statistics
 
+PACKAGE = "mtlrun.data.driving"
 MOST_PIXELS = 1024
 
 
@@ -71,7 +72,7 @@ def scene_recipe(seed: int, height: int, width: int) -> Recipe:
         "masks": ((height, width), "uint8"),
         "present": ((len(ASKED),), "uint8"),
     }
-    return Recipe("scenes", options, row, lambda index: draw(seed, index, height, width).arrays())
+    return Recipe(PACKAGE, "scenes", options, row, lambda index: draw(seed, index, height, width).arrays())
 
 
 def sign_recipe(seed: int, size: int) -> Recipe:
@@ -88,13 +89,7 @@ def sign_recipe(seed: int, size: int) -> Recipe:
         "images": ((3, size, size), "uint8"),
         "kinds": ((), "int64"),
     }
-    return Recipe("signs", options, row, lambda index: draw_crop(seed, index, size))
-
-
-def draw_splits(recipe: Recipe, sizes: Mapping[str, int], cache: str | None) -> dict[str, Arrays]:
-    """The drawings of each split, from its own range of indices."""
-    folder = cache_folder(cache)
-    return {split: cached(folder, recipe, range(SPLITS[split], SPLITS[split] + size)) for split, size in sizes.items()}
+    return Recipe(PACKAGE, "signs", options, row, lambda index: draw_crop(seed, index, size))
 
 
 def road_targets(arrays: Arrays) -> dict[str, Tensor]:
@@ -113,8 +108,3 @@ def sources(name: str, drawn: Mapping[str, Arrays], targets: Mapping[str, dict[s
         split: TensorSource(name, torch.from_numpy(arrays["images"]), targets[split], mean=mean, std=std)
         for split, arrays in drawn.items()
     }
-
-
-def counted(sizes: Mapping[str, int]) -> str:
-    """The sizes of the splits as train/val/test."""
-    return "/".join(str(sizes[split]) for split in SPLITS)

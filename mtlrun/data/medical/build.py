@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mtlrun.data.drawings import drawn_splits, share
-from mtlrun.data.driving.build import counted as sizes_of
-from mtlrun.data.driving.options import split_sizes, whole
-from mtlrun.data.driving.recipe import Arrays, Recipe
+from mtlrun.data.array_cache import Arrays
+from mtlrun.data.drawings import Recipe, draw_splits
+from mtlrun.data.drawings import counted as sizes_of
 from mtlrun.data.medical.labels import BLANK, FINDINGS, UNCERTAIN, Reading, counted
 from mtlrun.data.medical.render import draw
+from mtlrun.data.options import share, split_sizes, whole
 from mtlrun.data.source import Splits, TensorSource
 from mtlrun.data.statistics import channel_statistics
 from mtlrun.errors import ConfigError
@@ -49,7 +49,7 @@ def load(
     shares = share("blank_share", blank_share), share("uncertain_share", uncertain_share)
     if sum(shares) >= 1:
         raise ConfigError(f"data.blank_share={blank_share} and data.uncertain_share={uncertain_share} leave no label")
-    drawn = drawn_splits("mtlrun.data.medical", radiograph_recipe(seed, size), sizes, cache)
+    drawn = draw_splits(radiograph_recipe(seed, size), sizes, cache)
     mean, std = channel_statistics(torch.from_numpy(drawn["train"]["images"]))
     made = {}
     for split, arrays in drawn.items():
@@ -75,7 +75,7 @@ def radiograph_recipe(seed: int, size: int) -> Recipe:
     """
     options = {"seed": whole("seed", seed, 0, 2**31 - 1), "size": whole("size", size, 32, 512)}
     row = {"images": ((1, size, size), "uint8"), "findings": ((len(FINDINGS),), "uint8")}
-    return Recipe("radiographs", options, row, lambda index: draw(seed, index, size))
+    return Recipe("mtlrun.data.medical", "radiographs", options, row, lambda index: draw(seed, index, size))
 
 
 def entries(arrays: Arrays, seed: int, blank_share: float, uncertain_share: float) -> dict[str, Tensor]:

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import torch
 
-from mtlrun.data.drawings import share
 from mtlrun.data.medical.labels import Reading
 from mtlrun.data.medical.tables import Options, Table, split_patients, splits_of
+from mtlrun.data.options import share
 from mtlrun.data.roots import folder_of, read_csv
 from mtlrun.data.source import Splits
 from mtlrun.errors import DataError

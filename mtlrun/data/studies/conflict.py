@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import torch
 
+from mtlrun.data.options import whole, within
 from mtlrun.data.source import Splits
-from mtlrun.data.studies.draws import Rows, directions, normal, splits_of, whole, within
+from mtlrun.data.studies.draws import Rows, directions, normal, splits_of
 
 
 def load(seed: int = 0, dimensions: int = 20, rows: int = 400, held_out: int = 400, noise: float = 0.0) -> Splits:
@@ -27,9 +28,9 @@ def load(seed: int = 0, dimensions: int = 20, rows: int = 400, held_out: int = 4
     Raises:
         ConfigError: if an option is out of range.
     """
-    whole("dimensions", dimensions)
-    whole("rows", rows)
-    whole("held_out", held_out, low=2)
+    whole("dimensions", dimensions, 1)
+    whole("rows", rows, 1)
+    whole("held_out", held_out, 2)
     within("noise", noise, 0)
     generator = torch.Generator().manual_seed(seed)
     (vector,) = directions(1, dimensions, generator)

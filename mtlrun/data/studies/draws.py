@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from mtlrun.data.source import Source, Splits, TensorSource
-from mtlrun.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -58,16 +57,3 @@ def directions(count: int, dimensions: int, generator: torch.Generator) -> Tenso
 def signs(count: int, generator: torch.Generator) -> Tensor:
     """-1 or 1 with equal probability, [count]."""
     return torch.randint(2, (count,), generator=generator) * 2 - 1
-
-
-def whole(option: str, value: int, low: int = 1) -> None:
-    """Raise ConfigError unless data.`option` is a whole number of at least `low`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
-        raise ConfigError(f"data.{option} must be a whole number of at least {low}, found {value!r}")
-
-
-def within(option: str, value: float, low: float, high: float = float("inf")) -> None:
-    """Raise ConfigError unless data.`option` is a number from `low` to `high`."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        limits = f"at least {low:g}" if high == float("inf") else f"a number from {low:g} to {high:g}"
-        raise ConfigError(f"data.{option} must be {limits}, found {value!r}")

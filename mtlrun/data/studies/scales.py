@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import torch
 
+from mtlrun.data.options import whole, within
 from mtlrun.data.source import Splits
-from mtlrun.data.studies.draws import Rows, directions, normal, splits_of, whole, within
+from mtlrun.data.studies.draws import Rows, directions, normal, splits_of
 from mtlrun.errors import choose
 
 PER_METRE = {"m": 1.0, "mm": 1000.0}
@@ -46,9 +47,9 @@ def load(
         ConfigError: if an option is out of range.
     """
     factor = PER_METRE[choose(unit, PER_METRE, "data.unit")]
-    whole("dimensions", dimensions, low=CLASSES + 1)
-    whole("rows", rows)
-    whole("held_out", held_out, low=2)
+    whole("dimensions", dimensions, CLASSES + 1)
+    whole("rows", rows, 1)
+    whole("held_out", held_out, 2)
     within("noise", noise, 0)
     generator = torch.Generator().manual_seed(seed)
     slope, *kinds = directions(CLASSES + 1, dimensions, generator)

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import torch
 
+from mtlrun.data.options import whole, within
 from mtlrun.data.source import Splits
-from mtlrun.data.studies.draws import Rows, directions, rows_of_their_own, splits_of, whole, within
+from mtlrun.data.studies.draws import Rows, directions, rows_of_their_own, splits_of
 from mtlrun.data.studies.subspace import linear
 
 
@@ -43,10 +44,10 @@ def load(
         ConfigError: if an option is out of range.
     """
     within("relatedness", relatedness, 0, 1)
-    whole("dimensions", dimensions, low=2)
-    whole("scarce_rows", scarce_rows)
-    whole("ample_rows", ample_rows)
-    whole("held_out", held_out, low=2)
+    whole("dimensions", dimensions, 2)
+    whole("scarce_rows", scarce_rows, 1)
+    whole("ample_rows", ample_rows, 1)
+    whole("held_out", held_out, 2)
     within("noise", noise, 0)
     generator = torch.Generator().manual_seed(seed)
     scarce, across = directions(2, dimensions, generator)

@@ -14,8 +14,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from mtlrun.data.options import whole, within
 from mtlrun.data.source import Splits
-from mtlrun.data.studies.draws import Rows, directions, normal, signs, splits_of, whole, within
+from mtlrun.data.studies.draws import Rows, directions, normal, signs, splits_of
 
 
 def load(
@@ -47,9 +48,9 @@ def load(
     within("test_agreement", test_agreement, 0, 1)
     within("strength_a", strength_a, 0)
     within("strength_b", strength_b, 0)
-    whole("dimensions", dimensions)
-    whole("rows", rows)
-    whole("held_out", held_out)
+    whole("dimensions", dimensions, 1)
+    whole("rows", rows, 1)
+    whole("held_out", held_out, 1)
     generator = torch.Generator().manual_seed(seed)
     (of_a,), (of_b,) = (directions(1, dimensions, generator) for _ in range(2))
 

@@ -14,8 +14,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from mtlrun.data.options import whole, within
 from mtlrun.data.source import Splits
-from mtlrun.data.studies.draws import Rows, directions, normal, rows_of_their_own, splits_of, whole, within
+from mtlrun.data.studies.draws import Rows, directions, normal, rows_of_their_own, splits_of
 from mtlrun.errors import ConfigError, choose
 
 KIND = {"_target_": "mtlrun.tasks.regression.Regression", "standardise": False, "judge": "rmse"}
@@ -47,8 +48,8 @@ def load(
         ConfigError: if an option is out of range, or there are more orthogonal vectors than dimensions.
     """
     for option, value in {"tasks": tasks, "dimensions": dimensions, "rank": rank, "rows": rows}.items():
-        whole(option, value)
-    whole("held_out", held_out, low=2)
+        whole(option, value, 1)
+    whole("held_out", held_out, 2)
     within("noise", noise, 0)
     needed = tasks if choose(vectors, ("subspace", "orthogonal"), "data.vectors") == "orthogonal" else rank
     if needed > dimensions:

@@ -1,14 +1,13 @@
-"""What a user may ask of the drawings, checked before anything is drawn."""
+"""Options that data sets have in common, checked before anything is read or drawn."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from mtlrun.errors import ConfigError, near_miss
 
 SPLITS = {"train": 0, "val": 10_000_000, "test": 20_000_000}
-"""First index of each split: ranges never meet, and changing the size of one leaves the others alone."""
+"""First index of each drawn split: ranges never meet, and changing the size of one leaves the others alone."""
 
 MOST_ROWS = 10_000_000
 
@@ -30,7 +29,7 @@ def split_sizes(name: str, sizes: Mapping[str, int]) -> dict[str, int]:
     return {split: whole(f"{name}.{split}", sizes[split], 1, MOST_ROWS) for split in SPLITS}
 
 
-def whole(name: str, value: object, least: int, most: int) -> int:
+def whole(name: str, value: object, least: int, most: int = MOST_ROWS) -> int:
     """The value of an option, if it is a whole number within bounds.
 
     Raises:
@@ -41,6 +40,19 @@ def whole(name: str, value: object, least: int, most: int) -> int:
     return value
 
 
-def cache_folder(cache: str | None) -> Path | None:
-    """Where drawings are kept; None for nowhere."""
-    return Path(cache).expanduser() / "driving" if cache else None
+def share(name: str, value: object) -> float:
+    """The value of an option, if it is a share from 0 to below 1.
+
+    Raises:
+        ConfigError: otherwise.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
+        raise ConfigError(f"data.{name} should be a share from 0 to below 1, found {value!r}")
+    return float(value)
+
+
+def within(option: str, value: float, low: float, high: float = float("inf")) -> None:
+    """Raise ConfigError unless data.`option` is a number from `low` to `high`."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        limits = f"at least {low:g}" if high == float("inf") else f"a number from {low:g} to {high:g}"
+        raise ConfigError(f"data.{option} must be {limits}, found {value!r}")
