@@ -102,8 +102,9 @@ def build(config: DictConfig, folder: RunFolder, ranks: Ranks | None = None) -> 
             balancer.batches,
             ranks,
             empty_parts=settings.sync_batchnorm and ranks.size > 1,
+            seed=config.seed,
         ),
-        Evaluator(network, tasks, device, settings.precision, settings.eval_batch_size, ranks),
+        Evaluator(network, tasks, device, settings.precision, settings.eval_batch_size, ranks, settings.workers),
         placed,
         build_logger(config, folder),
         ranks,
@@ -118,7 +119,8 @@ def build_evaluator(config: DictConfig) -> tuple[Evaluator, MultiTaskModel, Spli
     device = devices.resolve(settings.device)
     splits, tasks = build_data(config)
     model = build_model(config, splits, tasks).to(device)
-    return Evaluator(model, tasks, device, settings.precision, settings.eval_batch_size), model, splits
+    evaluator = Evaluator(model, tasks, device, settings.precision, settings.eval_batch_size, workers=settings.workers)
+    return evaluator, model, splits
 
 
 def typed(node: DictConfig, schema: type[S]) -> S:

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import get_worker_info
 
 from mtlrun.data.image_files import DamagedFile
 from mtlrun.data.options import share
@@ -59,10 +58,11 @@ class PixelArrays(Source):
 
     def fetch(self, rows: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         pictures, labels = [], []
-        generator = _generator(rows) if self._augment else None
+        start = int(torch.randint(2**31, ())) if self._augment else None
         for row in rows.tolist():
             picture, layers = self._image(row), {task: self._layer(row, task) for task in self.tasks}
-            if generator is not None:
+            if start is not None:
+                generator = torch.Generator().manual_seed(hash((start, row)) % 2**63)
                 picture, layers = augmented(picture, layers, self._kinds(), generator)
             pictures.append(picture)
             labels.append(layers)
@@ -169,14 +169,3 @@ def _count(root: Path, part: str, folders: Sequence[str], remedy: str) -> int:
         found = ", ".join(f"{number} in {folder}" for folder, number in numbers.items())
         raise DataError(f"{root}/{part} holds different numbers of files: {found}: unpack the archive again")
     return numbers[folders[0]]
-
-
-def _generator(rows: Tensor) -> torch.Generator:
-    """Random draws of one batch, the same again when a run is resumed.
-
-    This process's state of random draws is saved with the run, that of a data worker is not: it starts anew with each
-    epoch. There the rows decide, of which a batch has others each time; a single row falls back on the worker's state.
-    """
-    by_rows = get_worker_info() is not None and len(rows) > 1
-    start = 0 if by_rows else int(torch.randint(2**31, ()))
-    return torch.Generator().manual_seed(hash((start, *rows.tolist())) % 2**63)

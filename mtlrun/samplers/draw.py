@@ -16,10 +16,11 @@ from mtlrun.samplers.walk import Walk
 
 @dataclass(frozen=True)
 class Draw:
-    """One step's rows: per source its row numbers, and the tasks that they supervise."""
+    """One step's rows: per source its row numbers, the tasks that they supervise, and the step's number."""
 
     rows: dict[str, Tensor]
     tasks: tuple[str, ...]
+    step: int = 0
 
 
 class Drawer:
@@ -53,7 +54,8 @@ class Drawer:
             if count:
                 rows.setdefault(pool.source, []).append(walk.take(count))
         joined = {source: parts[0] if len(parts) == 1 else torch.cat(parts) for source, parts in rows.items()}
-        return Draw(joined, tuple(task for task in self.tasks if probabilities.get(task, 0) > 0))
+        tasks = tuple(task for task in self.tasks if probabilities.get(task, 0) > 0)
+        return Draw(joined, tasks, moment.step)
 
     def rank(self, losses: Sequence[Tensor], moment: Moment) -> None:
         """Keep each pool's easiest rows in use.

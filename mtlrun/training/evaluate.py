@@ -7,12 +7,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 from torchmetrics import Metric
 
 from mtlrun.data.source import Source
 from mtlrun.gradients.ranks import Ranks
 from mtlrun.tasks.base import Task, compute_metrics
 from mtlrun.training.devices import autocast
+from mtlrun.training.fetching import fetch, through_workers
 from mtlrun.training.loader import make_batch
 from mtlrun.training.merge import Seen, merged
 from mtlrun.training.settings import Precision
@@ -34,6 +36,7 @@ class Evaluator:
         device, precision: as in training.
         batch_size: rows per forward pass.
         ranks: the processes that evaluate together.
+        workers: processes that read sources which are not in memory.
     """
 
     def __init__(
@@ -44,9 +47,11 @@ class Evaluator:
         precision: Precision,
         batch_size: int,
         ranks: Ranks | None = None,
+        workers: int = 0,
     ) -> None:
         self.network, self.tasks, self.device = network, tasks, device
         self.precision, self.batch_size, self.ranks = precision, batch_size, ranks or Ranks()
+        self.workers = workers
 
     def evaluate(self, sources: Sequence[Source], limit: int | None = None) -> Scores:
         """All metrics of every task that has a labelled row; at most `limit` rows per source, spread over it."""
@@ -117,13 +122,25 @@ class Evaluator:
             for source in sources:
                 labelled = {task: source.labelled(task) for task in source.tasks}
                 chosen = chosen_rows(len(source), limit)[rank::size]
-                for rows in chosen.split(self.batch_size) if len(chosen) else ():
-                    batch = make_batch(source, rows, *source.fetch(rows), tuple(self.tasks), labelled, self.device)
+                parts = chosen.split(self.batch_size) if len(chosen) else ()
+                workers = 0 if source.in_memory else self.workers
+                for rows, *fetched in through_workers(_Read(source), parts, workers, self.device):
+                    batch = make_batch(source, rows, *fetched, tuple(self.tasks), labelled, self.device)
                     with torch.no_grad(), autocast(self.device, self.precision):
                         outputs = self.network(batch.inputs, batch.rows)
                     yield batch, rows, outputs
         finally:
             self.network.train(was_training)
+
+
+class _Read(Dataset[tuple[Tensor, Tensor, dict[str, Tensor]]]):
+    """Rows [B] -> rows, inputs and targets; lives in the workers."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def __getitem__(self, rows: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        return rows, *fetch(self._source, rows, seed=0, step=0)
 
 
 def chosen_rows(size: int, limit: int | None) -> Tensor:

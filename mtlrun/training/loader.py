@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from mtlrun.data.source import Source
 from mtlrun.gradients.ranks import Ranks
 from mtlrun.samplers.draw import Draw
-from mtlrun.training.devices import pins_memory, to_device
+from mtlrun.training.devices import to_device
+from mtlrun.training.fetching import fetch, through_workers
 from mtlrun.types import Batch
 
 Fetched = list[tuple[str, Tensor, Tensor, dict[str, Tensor]]]
@@ -50,6 +51,7 @@ class Loader:
         ranks: the processes among which each batch is dealt out.
         empty_parts: give every process a part of every source and active task, even if it has no row (for layers that
             exchange statistics, and so must run everywhere).
+        seed: of random augmentation.
     """
 
     def __init__(
@@ -62,10 +64,11 @@ class Loader:
         batches: int = 1,
         ranks: Ranks | None = None,
         empty_parts: bool = False,
+        seed: int = 0,
     ) -> None:
         self._sources = {source.name: source for source in sources}
         self._device, self._memory_format, self._empty_parts = device, memory_format, empty_parts
-        self._deal = Deal(batches, ranks or Ranks(), accumulate)
+        self._deal, self._seed = Deal(batches, ranks or Ranks(), accumulate), seed
         self._workers = 0 if all(source.in_memory for source in sources) else workers
         self._labelled = {
             source.name: {task: mask for task in source.tasks if not (mask := source.labelled(task)).all()}
@@ -74,18 +77,8 @@ class Loader:
 
     def batches(self, draws: Iterable[Draw]) -> Iterator[StepBatch]:
         """One StepBatch per draw, in order."""
-        fetch = _Fetch(self._sources, self._deal, self._empty_parts)
-        if self._workers == 0:
-            return (self._step(*fetch[draw]) for draw in draws)
-        loader = DataLoader(
-            fetch,
-            batch_size=None,
-            sampler=draws,  # any iterable of keys will do
-            num_workers=self._workers,
-            pin_memory=pins_memory(self._device),
-            generator=torch.Generator(),  # its own, so that worker seeds draw nothing from the network's
-        )
-        return (self._step(draw, fetched) for draw, fetched in loader)
+        fetching = _Fetch(self._sources, self._deal, self._empty_parts, self._seed)
+        return (self._step(*made) for made in through_workers(fetching, draws, self._workers, self._device))
 
     def _step(self, draw: Draw, fetched: list[list[Fetched]]) -> StepBatch:
         counts = [self._counts(draw, batch) for batch in range(self._deal.batches)]
@@ -175,8 +168,8 @@ class Deal:
 class _Fetch(Dataset[tuple[Draw, list[list[Fetched]]]]):
     """Fetches this process's rows of a draw; lives in the workers."""
 
-    def __init__(self, sources: dict[str, Source], deal: Deal, empty_parts: bool) -> None:
-        self._sources, self._deal, self._empty_parts = sources, deal, empty_parts
+    def __init__(self, sources: dict[str, Source], deal: Deal, empty_parts: bool, seed: int) -> None:
+        self._sources, self._deal, self._empty_parts, self._seed = sources, deal, empty_parts, seed
 
     def __getitem__(self, draw: Draw) -> tuple[Draw, list[list[Fetched]]]:
         return draw, [self._batch(draw, number) for number in range(self._deal.batches)]
@@ -186,5 +179,5 @@ class _Fetch(Dataset[tuple[Draw, list[list[Fetched]]]]):
         for name, rows in draw.rows.items():
             for place, part in enumerate(self._deal.micro(rows, number)):
                 if len(part) or self._empty_parts:
-                    micro[place].append((name, part, *self._sources[name].fetch(part)))
+                    micro[place].append((name, part, *fetch(self._sources[name], part, self._seed, draw.step)))
         return micro

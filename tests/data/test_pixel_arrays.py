@@ -7,7 +7,7 @@ import pytest
 import torch
 import yaml
 
-from mtlrun.data import cityscapes, nyuv2, pixel_arrays
+from mtlrun.data import cityscapes, nyuv2
 from mtlrun.data.source import Splits
 from mtlrun.errors import ConfigError, DataError
 from mtlrun.paths import CONF
@@ -108,19 +108,7 @@ def test_augmentation_follows_the_seed_and_the_rows(tmp_path: Path) -> None:
 
     assert torch.equal(fetched(0, rows), fetched(0, rows))
     assert any(not torch.equal(fetched(0, rows), fetched(seed, rows)) for seed in range(1, 6))
-    assert any(not torch.equal(fetched(0, rows)[0], fetched(0, torch.tensor([1, row]))[0]) for row in range(3, 7))
-
-
-def test_in_a_worker_the_rows_decide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its state of random draws begins anew when a run is resumed."""
-    [source] = nyuv2.load(str(write(tmp_path, nyuv2))).train
-    monkeypatch.setattr(pixel_arrays, "get_worker_info", lambda: "a worker")
-    pairs = [torch.tensor([1, 2]), torch.tensor([2, 1]), torch.tensor([1])]
-    different = []
-    for rows in pairs:
-        fetched = [(torch.manual_seed(seed), source.fetch(rows)[1]["depth"])[1] for seed in range(6)]
-        different.append(any(not torch.equal(fetched[0], other) for other in fetched[1:]))
-    assert different == [False, False, True]
+    assert torch.equal(fetched(0, rows)[1:], fetched(0, rows[1:]))  # in whatever company
 
 
 @pytest.mark.parametrize("module", FOLDERS)
