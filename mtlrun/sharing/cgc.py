@@ -65,7 +65,8 @@ class CGC(Sharing):
             self._weights[task] = weights.detach().mean(0)
             experts = [run_stages(expert, before[-1]) for expert in _experts(self.own[task_key(task)])]
             experts += [[select(output, rows[task]) for output in outputs] for outputs in shared]
-            found[task] = before + [mix(weights, [*stage]) for stage in zip(*experts)]
+            after = self.features[len(before) :]
+            found[task] = before + [mix(weights, stage, feature) for feature, stage in zip(after, zip(*experts))]
         return found
 
     def task_parameters(self, task: str) -> list[nn.Parameter]:

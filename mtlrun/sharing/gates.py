@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
-from mtlrun.sharing.shapes import pooled
+from mtlrun.sharing.shapes import carrying, pooled
+from mtlrun.types import Feature
 
 
 class SoftmaxGate(nn.Module):
@@ -27,6 +30,14 @@ class SoftmaxGate(nn.Module):
         return self.linear(pooled(values[:, : self.channels])).softmax(1)
 
 
-def mix(weights: Tensor, outputs: list[Tensor]) -> Tensor:
-    """Weighted sum [n, ...] of the experts' outputs [n, ...], with weights [n, experts]."""
-    return torch.einsum("ne,ne...->n...", weights.to(outputs[0].dtype), torch.stack(outputs, 1))
+def mix(weights: Tensor, outputs: Sequence[Tensor], feature: Feature) -> Tensor:
+    """Weighted sum [n, ...] of the experts' features [n, ...]; what they carry beside them is the same in all.
+
+    Args:
+        weights: [n, experts]
+        outputs: of the experts, at one stage.
+        feature: what that stage puts out.
+    """
+    features = torch.stack([output[:, : feature.channels] for output in outputs], 1)
+    mixed = torch.einsum("ne,ne...->n...", weights.to(features.dtype), features)
+    return carrying(mixed, outputs[0], feature)

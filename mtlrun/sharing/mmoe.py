@@ -57,8 +57,10 @@ class MMoE(Sharing):
             shared = [select(output, rows[task]) for output in trunk]
             weights = self.gating[task_key(task)](shared[-1])
             self._weights[task] = weights.detach().mean(0)
-            mixed = [mix(weights, [select(output, rows[task]) for output in stage]) for stage in zip(*experts)]
-            found[task] = shared + mixed
+            found[task] = shared + [
+                mix(weights, [select(output, rows[task]) for output in stage], feature)
+                for feature, stage in zip(self.features[len(trunk) :], zip(*experts))
+            ]
         return found
 
     def task_parameters(self, task: str) -> list[nn.Parameter]:

@@ -14,7 +14,7 @@ from torch.nn import functional
 from mtlrun.sharing.base import BackboneFactory, Sharing, last_with_parameters
 from mtlrun.sharing.checks import whole
 from mtlrun.sharing.keys import task_key
-from mtlrun.sharing.shapes import batch_norm, pointwise, pooled
+from mtlrun.sharing.shapes import batch_norm, carrying, pointwise, pooled
 from mtlrun.types import Feature, Rows, select
 
 
@@ -52,9 +52,9 @@ class MTAN(Sharing):
     def forward(self, inputs: Tensor, rows: Rows) -> dict[str, list[Tensor]]:
         """The shared stages see all rows once; a task's masks see its rows."""
         shared = []
-        for feature, stage in zip(self.features, self.stages.values()):
+        for stage in self.stages.values():
             inputs = stage(inputs)
-            shared.append(inputs[:, : feature.channels])
+            shared.append(inputs)
         return {task: self._attended(task, [select(output, rows[task]) for output in shared]) for task in rows}
 
     def task_parameters(self, task: str) -> list[nn.Parameter]:
@@ -67,12 +67,13 @@ class MTAN(Sharing):
         attention = cast(_Attention, self.attention[task_key(task)])
         found: list[Tensor] = []
         for feature, output in zip(self.features, shared):
-            seen = output
+            own = output[:, : feature.channels]
+            seen = own
             if found:
-                carried = attention.carry(feature.name, self.transfers[feature.name](found[-1]), output)
-                seen = torch.cat([output, carried], dim=1)
-            found.append(attention.masks[feature.name](seen) * output)
-        return found
+                handed_on = attention.hand_on(feature.name, self.transfers[feature.name](found[-1]), own)
+                seen = torch.cat([own, handed_on], dim=1)
+            found.append(attention.masks[feature.name](seen) * own)
+        return [carrying(*values) for values in zip(found, shared, self.features)]
 
 
 class _Attention(nn.Module):
@@ -87,7 +88,7 @@ class _Attention(nn.Module):
             if number:
                 self.norms[feature.name] = batch_norm(feature.channels, feature)
 
-    def carry(self, name: str, values: Tensor, like: Tensor) -> Tensor:
+    def hand_on(self, name: str, values: Tensor, like: Tensor) -> Tensor:
         """The rest of f: normalisation, ReLU and, on maps, pooling to the size of `like`."""
         values = functional.relu(self.norms[name](values))
         if values.dim() == 4 and values.shape[2:] != like.shape[2:]:

@@ -106,7 +106,7 @@ class _Level(nn.Module):
 
     def __init__(self, parts: TrunkAndExperts, tasks: tuple[str, ...], stage: int, own: int, shared: int) -> None:
         super().__init__()
-        channels = parts.features[stage - 1].channels
+        channels, self.feature = parts.features[stage - 1].channels, parts.features[stage]
         modules = [expert[parts.features[stage].name] for expert in parts.experts]
         self.shared = nn.ModuleList(modules[:shared])
         self.own, self.gating = nn.ModuleDict(), nn.ModuleDict()
@@ -128,11 +128,12 @@ class _Level(nn.Module):
         common = [expert(shared) for expert in self.shared]
         own = {task: [expert(streams[task]) for expert in self._own(task)] for task in streams}
         mixed = {
-            task: mix(weights[task], own[task] + [select(output, rows.get(task)) for output in common]) for task in own
+            task: mix(weights[task], own[task] + [select(output, rows.get(task)) for output in common], self.feature)
+            for task in own
         }
         if self.shared_gate is not None:
             everything = [output for outputs in own.values() for output in outputs] + common
-            shared = mix(self.shared_gate(shared), everything)
+            shared = mix(self.shared_gate(shared), everything, self.feature)
         return mixed, shared
 
     def _own(self, task: str) -> nn.ModuleList:

@@ -25,9 +25,12 @@ def batch_norm(channels: int, feature: Feature) -> nn.Module:
 
 def changed(values: Tensor, feature: Feature, change: Callable[[Tensor], Tensor]) -> Tensor:
     """A stage's output after a change to its features; what it carries beside them stays as it is."""
-    if not feature.carried:
-        return change(values)
-    return torch.cat([change(values[:, : feature.channels]), values[:, feature.channels :]], 1)
+    return carrying(change(values[:, : feature.channels]), values, feature)
+
+
+def carrying(values: Tensor, output: Tensor, feature: Feature) -> Tensor:
+    """Features in place of those of a stage's output, beside what that output carries."""
+    return torch.cat([values, output[:, feature.channels :]], 1) if feature.carried else values
 
 
 def pooled(values: Tensor) -> Tensor:

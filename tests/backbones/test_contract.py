@@ -14,14 +14,15 @@ from mtlrun.paths import CONF
 
 NAMES = sorted(path.stem for path in (CONF / "backbone").glob("*.yaml"))
 VECTOR_BACKBONES = {"mlp", "linear", "point"}  # they take rows of any shape
-NO_IMAGES = {"molecule"}  # its rows are atoms; see test_molecule.py
+TEXT_NAMES = ["bert", "transformer"]
+NO_IMAGES = {"molecule", *TEXT_NAMES}  # for rows of atoms see test_molecule.py
 IMAGE_NAMES = sorted({*NAMES} - NO_IMAGES)
-OPTIONAL = {"timm": "timm"}  # the package that a backbone needs
+OPTIONAL = {"timm": "timm", "bert": "transformers"}  # the package that a backbone needs
 SHAPES = [(3, 64, 64), (1, 28, 33)]
 
 
 def build(name: str, shape: tuple[int, ...]) -> Backbone:
-    settings = OmegaConf.to_container(OmegaConf.load(CONF / "backbone" / f"{name}.yaml"))
+    settings = OmegaConf.to_container(OmegaConf.load(CONF / "backbone" / f"{name}.yaml"), resolve=True)
     if name in OPTIONAL:
         pytest.importorskip(OPTIONAL[name])
     return get_class(settings.pop("_target_"))(input_shape=shape, **settings)
@@ -36,7 +37,7 @@ def no_arithmetic() -> Iterator[None]:
 
 def test_issue_backbones_are_there() -> None:
     plain = {"mlp", "lenet", "cnn", "resnet18", "resnet34", "resnet50", "densenet121", "mobilenet_v3", "vit_b_16"}
-    assert plain | {"swin_t", "convnext_tiny", "deeplab_resnet50", "segnet", "timm"} <= {*NAMES}
+    assert plain | {"swin_t", "convnext_tiny", "deeplab_resnet50", "segnet", "timm", "bert", "transformer"} <= {*NAMES}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -45,7 +46,7 @@ def test_yaml_states_every_option(name: str) -> None:
     parameters = dict(inspect.signature(get_class(settings._target_)).parameters)
     del parameters["input_shape"]
     assert {*settings} - {"_target_"} == {*parameters}
-    assert "weights" in parameters
+    assert ("folder" if name == "bert" else "weights") in parameters
 
 
 @pytest.mark.parametrize("name", sorted({*NAMES} - {"cnn_slim", "cnn_slim_group"}))  # which are there to differ
@@ -77,6 +78,26 @@ def test_trains_every_parameter_even_on_a_single_row(name: str) -> None:
     backbone = build(name, (3, 16, 16)).train()
     outputs = backbone(torch.randn(1, 3, 16, 16))
     outputs[-1].sum().backward()
+    assert all(parameter.grad is not None for parameter in backbone.parameters())
+
+
+@pytest.mark.parametrize("length", [12, 1])
+@pytest.mark.parametrize("name", TEXT_NAMES)
+def test_features_describe_the_outputs_on_text(name: str, length: int) -> None:
+    backbone = build(name, (length, 2))
+    outputs = backbone(torch.ones(2, length, 2, dtype=torch.long))
+    assert len(outputs) == len(backbone.features)
+    for feature, output in zip(backbone.features[:-1], outputs):
+        assert output.shape == (2, feature.channels + feature.carried, 1, length), feature
+        assert (feature.stride, feature.carried) == (1, 1)
+    assert outputs[-1].shape == (2, backbone.features[-1].channels)
+    assert (backbone.features[-1].name, backbone.features[-1].stride) == ("pool", None)
+
+
+@pytest.mark.parametrize("name", TEXT_NAMES)
+def test_trains_every_parameter_even_on_a_single_text(name: str) -> None:
+    backbone = build(name, (12, 2)).train()
+    backbone(torch.ones(1, 12, 2, dtype=torch.long))[-1].sum().backward()
     assert all(parameter.grad is not None for parameter in backbone.parameters())
 
 

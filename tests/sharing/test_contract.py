@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from copy import deepcopy
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from inspect import isabstract
 
@@ -16,10 +16,13 @@ from mtlrun.backbones.base import Backbone
 from mtlrun.backbones.cnn import CNN
 from mtlrun.backbones.lenet import LeNet
 from mtlrun.backbones.mlp import MLP
+from mtlrun.backbones.molecule import Molecule
 from mtlrun.backbones.resnet import ResNet
+from mtlrun.backbones.transformer import Transformer
+from mtlrun.errors import ConfigError
 from mtlrun.paths import CONF
 from mtlrun.sharing.base import Sharing
-from mtlrun.types import Feature
+from mtlrun.types import Feature, select
 
 NAMES = sorted(path.stem for path in (CONF / "sharing").glob("*.yaml"))
 OPTIONS = [
@@ -41,7 +44,10 @@ OPTIONS = [
     ("dselect_k", {"experts": 3, "k": 1}),
     ("adapters", {"bottleneck": 2}),
     ("adapters", {"freeze": True}),
+    ("lora", {"layers": None, "freeze": False}),
+    ("lora", {"layers": ["value"], "rank": 2, "freeze": False}),
 ]
+NEED_LINEAR_LAYERS = {"lora"}
 CASES = [(name, {}) for name in NAMES] + OPTIONS
 TASKS = ["lane", "type", "values"]  # the last two are also attributes of nn.ModuleDict
 ROWS = {
@@ -54,10 +60,32 @@ def build_cnn(norm: str = "group") -> CNN:
     return CNN((3, 8, 8), channels=[4, 6, 8], norm=norm)
 
 
+class _Pixelwise(nn.Module):
+    """Two linear layers at every pixel, with the names that layers of an attention have."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.query, self.value = nn.Linear(channels, channels), nn.Linear(channels, channels)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        pixels = maps.movedim(1, -1)
+        return maps + self.value(self.query(pixels).tanh()).movedim(-1, 1)
+
+
+def build_for(name: str, norm: str = "group") -> Backbone:
+    """A CNN, with linear layers after its blocks for the schemes that need some."""
+    network = build_cnn(norm)
+    if name in NEED_LINEAR_LAYERS:
+        for feature in network.features:
+            network.stages[feature.name] = nn.Sequential(network.stages[feature.name], _Pixelwise(feature.channels))
+    return network
+
+
 def build(
-    name: str, tasks: list[str], options: dict[str, object], backbone: Callable[[], Backbone] = build_cnn
+    name: str, tasks: list[str], options: dict[str, object], backbone: Callable[[], Backbone] | None = None
 ) -> Sharing:
     """The scheme as it is initialised; options keep what they say of `tasks`."""
+    backbone = backbone or partial(build_for, name)
     settings = OmegaConf.to_container(OmegaConf.load(CONF / "sharing" / f"{name}.yaml")) | options
     if tasks != TASKS:
         settings |= {key: None for key in ("groups", "descriptors") if key in settings}
@@ -135,7 +163,7 @@ def test_claims_about_parameters_are_true(name: str, options: dict, rows: str) -
 @pytest.mark.parametrize(("name", "options"), CASES)
 def test_claims_hold_with_statistics_of_the_batch(name: str, options: dict) -> None:
     """Through batch normalisation a row influences others: it must not carry one task's parameters to another."""
-    check_claims(trained(build(name, TASKS, options, lambda: build_cnn("batch"))), ROWS["some"])
+    check_claims(trained(build(name, TASKS, options, lambda: build_for(name, "batch"))), ROWS["some"])
 
 
 @pytest.mark.parametrize(("name", "options"), CASES)
@@ -218,28 +246,80 @@ def test_same_seed_same_parameters(name: str, options: dict) -> None:
 
 
 @pytest.mark.parametrize(
-    ("backbone", "count"), [("mlp", 3), ("mlp", 1), ("lenet", 3), ("lenet", 1), ("cnn", 3), ("cnn", 1), ("resnet", 2)]
+    ("backbone", "count"),
+    [
+        *(("mlp", 3), ("mlp", 1), ("lenet", 3), ("lenet", 1), ("cnn", 3), ("cnn", 1), ("resnet", 2)),
+        *(("transformer", 3), ("transformer", 1)),
+    ],
 )
 @pytest.mark.parametrize("name", NAMES)
 def test_works_with_every_backbone(name: str, backbone: str, count: int) -> None:
-    make, shape, tasks = *BACKBONES[backbone], TASKS[:count]
+    make, inputs, tasks = *BACKBONES[backbone], TASKS[:count]
+    options = {"layers": None} if name in NEED_LINEAR_LAYERS else {}
     with torch.device("meta" if backbone == "resnet" else "cpu"):
-        scheme = build(name, tasks, {}, make)
+        if options and backbone in WITHOUT_LINEAR_LAYERS:
+            with pytest.raises(ConfigError, match=r"this backbone has none: choose sharing=\w+$"):
+                build(name, tasks, options, make)
+            return
+        scheme = build(name, tasks, options, make)
         rows = {task: None if task == "type" else torch.tensor([1]) for task in tasks}
-        outputs = scheme(torch.randn(3, *shape), rows)
+        outputs = scheme(inputs(), rows)
         sum(output.sum() for stages in outputs.values() for output in stages).backward()
     for task in tasks:
         described = [(output.shape[1], output.dim() == 4) for output in outputs[task]]
-        assert described == [(feature.channels, feature.stride is not None) for feature in scheme.features]
+        assert described == [
+            (feature.channels + feature.carried, feature.stride is not None) for feature in scheme.features
+        ]
         assert {len(output) for output in outputs[task]} == {3 if task == "type" else 1}
 
 
+def some_text() -> Tensor:
+    """Three rows of tokens and their segments, [3, 7, 2], two of them with padding."""
+    rows = torch.stack([torch.randint(20, (3, 7)), torch.tensor([[1] * 3 + [2] * 4, [1] * 2 + [0] * 5, [1] * 7])], 2)
+    rows[2, 5:] = 0
+    return rows
+
+
+def build_transformer() -> Transformer:
+    return Transformer((7, 2), vocabulary=20, width=8, layers=2, heads=2)
+
+
 BACKBONES = {
-    "mlp": (lambda: MLP((5,), hidden=[8, 6], norm="batch"), (5,)),
-    "lenet": (lambda: LeNet((1, 20, 16)), (1, 20, 16)),
-    "cnn": (lambda: CNN((3, 9, 9), channels=[4, 6, 8]), (3, 11, 9)),
-    "resnet": (lambda: deepcopy(meta_resnet()), (3, 16, 16)),
+    "mlp": (lambda: MLP((5,), hidden=[8, 6], norm="batch"), lambda: torch.randn(3, 5)),
+    "lenet": (lambda: LeNet((1, 20, 16)), lambda: torch.randn(3, 1, 20, 16)),
+    "cnn": (lambda: CNN((3, 9, 9), channels=[4, 6, 8]), lambda: torch.randn(3, 3, 11, 9)),
+    "resnet": (lambda: deepcopy(meta_resnet()), lambda: torch.randn(3, 3, 16, 16)),
+    "transformer": (build_transformer, some_text),
 }
+WITHOUT_LINEAR_LAYERS = {"cnn", "resnet"}
+
+
+def some_molecules() -> Tensor:
+    """Three rows of atoms, [3, 5, 4], two of them with padding."""
+    atoms = torch.cat([torch.randint(1, 9, (3, 5, 1)), 2 * torch.randn(3, 5, 3)], 2)
+    atoms[1, 2:], atoms[2, 4:] = 0, 0
+    return atoms
+
+
+CARRIERS = {
+    "transformer": BACKBONES["transformer"],
+    "molecule": (lambda: Molecule((5, 4), channels=8, interactions=2, gaussians=5), some_molecules),
+}
+
+
+@pytest.mark.parametrize("backbone", CARRIERS)
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_map_carries_reaches_the_heads_untouched(name: str, backbone: str) -> None:
+    make, inputs = CARRIERS[backbone][0], CARRIERS[backbone][1]()
+    first = make()(inputs)[0]
+    carried = first[:, make().features[0].channels :]
+    scheme = trained(build(name, TASKS, {"layers": None} if name in NEED_LINEAR_LAYERS else {}, make))
+    rows = {"lane": torch.tensor([0, 2]), "type": torch.tensor([1]), "values": None}
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs = scheme(inputs, rows)
+    for task in TASKS:
+        for feature, output in zip(scheme.features[:-1], outputs[task]):
+            assert torch.equal(output[:, feature.channels :], select(carried, rows[task]))
 
 
 @cache
