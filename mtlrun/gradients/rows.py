@@ -32,7 +32,7 @@ class GradientRows:
     def begin(self, count: int, whole: bool = False) -> None:
         """Start a step of `count` rows; `whole` if every process will need all columns."""
         if self._buffer is None or len(self._buffer) < count:
-            first = self.parameters[0]
+            first = self.parameters[0] if self.parameters else torch.empty(0)  # every parameter may be a task's own
             self._buffer = torch.zeros(count, self._width * self._ranks.size, dtype=first.dtype, device=first.device)
             self._views = [self.split(row) for row in self._buffer]
             self._shards = self._buffer.new_zeros(count, self._width) if self._ranks.scatters else None
@@ -59,7 +59,7 @@ class GradientRows:
         assert self._buffer is not None
         if row not in self._written:
             self._buffer[row].zero_()
-        if self._ranks.size == 1:
+        if self._ranks.size == 1 or not self.parameters:
             return
         if self._shards is not None and not self._whole:
             self._pending.append(self._ranks.start_scatter(self._buffer[row], self._shards[row]))
@@ -79,7 +79,7 @@ class GradientRows:
 
     def join(self, update: Tensor) -> list[Tensor]:
         """An update in the columns of `total`, put together from all processes, in the parameters' shapes."""
-        return self.split(update if self._whole else self._ranks.join(update))
+        return self.split(update if self._whole or not self.parameters else self._ranks.join(update))
 
     def split(self, flat: Tensor) -> list[Tensor]:
         """Views of a vector [P] (or longer) in the parameters' shapes."""

@@ -30,6 +30,8 @@ VARIANTS = {
     "branches": ["balancer=cagrad", "sharing.split=layer1"],
     "half precision": ["balancer=cagrad", "trainer.precision=bf16"],
     "clipping": ["balancer=equal", "trainer.clip_norm=0.5"],
+    "nothing shared": ["balancer=stch", "sharing=independent"],
+    "nothing shared that learns": ["balancer=dwa", "freeze=backbone"],
 }
 
 TOLERANCE = {"half precision": 2e-2}
