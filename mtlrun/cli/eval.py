@@ -11,10 +11,11 @@ from typing import Any
 
 from mtlrun.cli.lifecycle import failure
 from mtlrun.cli.logs import logging_to
-from mtlrun.cli.saved import find_run, load_config
+from mtlrun.cli.saved import load_config
 from mtlrun.cli.terminal import complain, show
 from mtlrun.config.explain import explain
 from mtlrun.errors import ConfigError, ResumeError, choose
+from mtlrun.runs.reader import find_run
 
 _OPTIONS = {"checkpoint": ("best", "last"), "split": ("test", "val")}
 

@@ -12,11 +12,11 @@ from omegaconf import DictConfig
 from mtlrun.cli.job import show_results
 from mtlrun.cli.lifecycle import train, verdict
 from mtlrun.cli.logs import logging_to
-from mtlrun.cli.saved import change, find_run, load_config, record
+from mtlrun.cli.saved import change, load_config, record
 from mtlrun.cli.terminal import complain
 from mtlrun.cli.together import claimed
 from mtlrun.errors import ResumeError
-from mtlrun.runs.reader import Run
+from mtlrun.runs.reader import Run, find_run
 
 
 def main(arguments: list[str]) -> int:

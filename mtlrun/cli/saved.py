@@ -17,27 +17,9 @@ from mtlrun.config.changes import check_change, is_open
 from mtlrun.config.check import check
 from mtlrun.config.explain import explain, suggest
 from mtlrun.config.schema import Root
-from mtlrun.errors import ConfigError, ResumeError, near_miss
-from mtlrun.runs.reader import find_runs
+from mtlrun.errors import ConfigError, ResumeError
 
-_FIXED = ("seed", "tasks")  # the numbers before and after would not belong to one run
-
-
-def find_run(word: str) -> Path:
-    """The run folder that the user names.
-
-    Raises:
-        ResumeError: if there is no such folder, or no run in it.
-    """
-    path = Path(word)
-    if not path.is_dir():
-        beside = [entry.name for entry in path.parent.glob("*/")] if path.parent.is_dir() else []
-        raise ResumeError(f"no folder '{word}'{near_miss(path.name, beside)}")
-    if (path / ".hydra" / "config.yaml").is_file():
-        return path
-    inside = [run.path for run in find_runs(path)]
-    hint = f"; name one of the {len(inside)} below it, such as {inside[0]}" if inside else ""
-    raise ResumeError(f"'{word}' is no run: it has no .hydra/config.yaml{hint}")
+_FIXED = ("seed", "tasks", "init_from", "freeze")  # the numbers before and after would not belong to one run
 
 
 def load_config(folder: Path) -> DictConfig:

@@ -15,7 +15,7 @@ from mtlrun.balancers.base import Balancer
 from mtlrun.config.build_data import build_data, place
 from mtlrun.config.combinations import ENGINE_SETTINGS, check_balancer, check_engine, trunk_end
 from mtlrun.data.source import Source, Splits
-from mtlrun.errors import ConfigError
+from mtlrun.errors import ConfigError, choose
 from mtlrun.gradients.engine import Engine
 from mtlrun.gradients.features import FeatureTap
 from mtlrun.gradients.ranks import Ranks
@@ -27,13 +27,14 @@ from mtlrun.loggers.csv import Csv
 from mtlrun.runs.folder import RunFolder
 from mtlrun.samplers.draw import Drawer
 from mtlrun.samplers.pools import make_pools
+from mtlrun.sharing.places import mark
 from mtlrun.tasks.base import Task
 from mtlrun.training import devices
 from mtlrun.training.evaluate import Evaluator
 from mtlrun.training.group import first_goes_ahead
 from mtlrun.training.loader import Loader
 from mtlrun.training.model import MultiTaskModel
-from mtlrun.training.optim import Schedule, parameter_groups
+from mtlrun.training.optim import Schedule, check_rates_kept, parameter_groups
 from mtlrun.training.settings import DiagnosticsSettings, TrainerSettings
 from mtlrun.training.step import Stepper
 from mtlrun.training.trainer import Parts, Trainer
@@ -66,9 +67,11 @@ def build(config: DictConfig, folder: RunFolder, ranks: Ranks | None = None) -> 
         from mtlrun.training.sync_batchnorm import synchronise  # here: it loads torch's compiler
 
         synchronise(model, ranks)
+    if config.freeze is not None:
+        freeze(model, config.freeze)
     log.info("%s; %s", splits.statement, _sizes(model))
     engine = build_engine(model, balancer, feeding, ranks)
-    check_engine(config, engine)
+    check_engine(config, engine, model.sharing)
     rows = settings.batch_size * balancer.batches
     drawer = Drawer(sampler, make_pools(splits.train, tasks), list(tasks), rows, config.seed)
     steps_per_epoch = math.ceil(sum(map(len, splits.train)) / rows)
@@ -150,6 +153,12 @@ def build_model(config: DictConfig, splits: Splits, tasks: dict[str, Task]) -> M
     return MultiTaskModel(sharing, heads)
 
 
+def freeze(model: MultiTaskModel, stages: str | Sequence[str]) -> None:
+    """Freeze these stages of the backbone, or all of them for 'backbone'."""
+    names = model.stages()
+    model.freeze(names if stages == "backbone" else [choose(stage, names, "stage for freeze") for stage in stages])
+
+
 def build_engine(model: MultiTaskModel, balancer: Balancer, settings: dict[str, Any], ranks: Ranks) -> Engine:
     """The gradient engine, from the `ENGINE_SETTINGS` of the balancer's node."""
     own = {task: model.own_parameters(task) for task in model.tasks}
@@ -166,12 +175,15 @@ def build_optimizer(
     config: DictConfig, model: MultiTaskModel, steps_per_epoch: int, total_steps: int
 ) -> tuple[torch.optim.Optimizer, Schedule]:
     """The optimizer and the schedule of its rates; a scheduler option that is null becomes the run's length."""
-    method, own = split_settings(config.optimizer, {"head_lr": None})
-    optimizer = instantiate(method, "optimizer", params=parameter_groups(model, own["head_lr"] or {}))
+    method, rates = split_settings(config.optimizer, {"head_lr": None, "backbone_lr": None, "sharing_lr": None})
+    optimizer = instantiate(method, "optimizer", params=parameter_groups(model, **rates))
+    before = [group["lr"] for group in optimizer.param_groups]
     options, own = split_settings(config.scheduler, {"interval": "step"})
     intervals = total_steps if own["interval"] == "step" else math.ceil(total_steps / steps_per_epoch)
     options = {key: intervals if value is None else value for key, value in options.items()}
-    return optimizer, Schedule(instantiate(options, "scheduler", optimizer=optimizer), own["interval"])
+    schedule = Schedule(instantiate(options, "scheduler", optimizer=optimizer), own["interval"])
+    check_rates_kept(before, [group["lr"] for group in optimizer.param_groups])
+    return optimizer, schedule
 
 
 def build_logger(config: DictConfig, folder: RunFolder) -> Logger:
@@ -199,7 +211,7 @@ def _checked(factory: Callable[[], Backbone], sources: Sequence[Source]) -> Call
             raise ConfigError(
                 f"this backbone takes inputs of one size, and the sources have {found}: choose backbone=cnn"
             )
-        return backbone
+        return mark(backbone)
 
     return build
 
@@ -211,4 +223,6 @@ def _shape_of(task: str, splits: Splits) -> tuple[int, ...]:
 def _sizes(model: MultiTaskModel) -> str:
     total = sum(parameter.numel() for parameter in model.parameters())
     shared = sum(parameter.numel() for parameter in model.sharing.shared_parameters())
-    return f"{total:,} parameters, {shared:,} of them shared by two tasks or more"
+    frozen = sum(parameter.numel() for parameter in model.parameters() if not parameter.requires_grad)
+    words = f"{total:,} parameters, {shared:,} of them shared by two tasks or more"
+    return f"{words}, {frozen:,} frozen" if frozen else words

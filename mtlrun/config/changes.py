@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from inspect import signature
 from typing import Any
 
 from omegaconf import Container, DictConfig, ListConfig, OmegaConf
@@ -52,6 +54,8 @@ def check_change(key: str, config: DictConfig, defaults: DictConfig) -> None:
     if OmegaConf.is_missing(_select(config, ".".join(parts[:-1])), parts[-1]):
         return  # the check of the whole configuration tells
     value, default = _select(config, key), _select(defaults, key)
+    if value is None and default is not None and _may_be_null(_select(config, ".".join(parts[:-1])), parts[-1]):
+        return
     _check_type(key, _plain(value), _plain(default))
     if isinstance(value, DictConfig) and default and _closed(config[parts[0]]):
         _check_entries(key, value, default)
@@ -80,6 +84,18 @@ def _fits(value: Any, default: Any) -> bool:
     if value is None:
         return not isinstance(default, int)
     return isinstance(value, type(default))
+
+
+def _may_be_null(node: Any, option: str) -> bool:
+    """Whether the class of the node takes None, by its signature; a user's own class is asked when it is built."""
+    module, _, name = str(node.get("_target_") if isinstance(node, DictConfig) else "").rpartition(".")
+    if not _closed(node):
+        return bool(module)
+    try:  # loads the class, which takes a moment, but for a null in place of something else only
+        annotation = str(signature(getattr(import_module(module), name)).parameters[option].annotation)
+    except (ImportError, AttributeError, KeyError, ValueError):
+        return False
+    return "None" in annotation or "Optional" in annotation
 
 
 def _closed(node: Any) -> bool:

@@ -52,6 +52,7 @@ def check(config: DictConfig) -> None:
     _check_trainer(config.trainer)
     _check_processes(config.trainer)
     _check_tasks(config)
+    _check_freeze(config.freeze)
 
 
 def _check_schema(config: DictConfig) -> None:
@@ -137,3 +138,16 @@ def _check_subset(chosen: list[str], known: list[str]) -> None:
     wrong = next((name for name in chosen if name not in known), None)
     if known and wrong is not None:
         raise ConfigError(f"{shown}: no task '{wrong}'{suggest(wrong, known)}")
+
+
+def _check_freeze(freeze: Any) -> None:
+    """Names of stages are compared with the backbone's where it is built."""
+    stages = [*freeze] if OmegaConf.is_list(freeze) else [freeze]
+    if freeze in (None, "backbone") or (OmegaConf.is_list(freeze) and stages and all(map(_is_text, stages))):
+        return
+    shown = f"[{','.join(map(str, stages))}]" if OmegaConf.is_list(freeze) else freeze
+    raise ConfigError(f"freeze={shown}: must be backbone, a list of its stages such as [conv1,conv2], or null")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)

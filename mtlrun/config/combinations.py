@@ -58,19 +58,32 @@ def trunk_end(sharing: Sharing) -> nn.Module:
     return end
 
 
-def check_engine(config: DictConfig, engine: Engine) -> None:
-    """Gradient surgery needs parameters that two tasks share."""
-    if isinstance(engine.balancer, LossBalancer) or engine.parts.shared:
+def check_engine(config: DictConfig, engine: Engine, sharing: Sharing) -> None:
+    """Gradient surgery needs parameters that two tasks share and that learn, and every task needs some that learn."""
+    _check_learning(engine)
+    if isinstance(engine.balancer, LossBalancer):
+        return
+    if engine.parts.seen == [] and engine.parts.shared:
+        raise ConfigError("balancer.gradients=last_stage: the last shared stage is frozen, choose parameters")
+    if engine.parts.shared:
         return
     if len(engine.parts.own) == 1:
         why, instead = (
             f"the single task '{next(iter(engine.parts.own))}' shares none",
             "choose balancer=equal",
         )
+    elif sharing.shared_parameters():
+        why, instead = "all of them are frozen", "choose balancer=equal, or freeze less"
     else:
         why, instead = "nothing is shared", "choose sharing=hard, or balancer=equal"
     method = config.balancer._target_.rpartition(".")[2]
     raise ConfigError(f"balancer {method} works on the gradients of shared parameters, and here {why}: {instead}")
+
+
+def _check_learning(engine: Engine) -> None:
+    idle = next((task for task, own in engine.parts.own.items() if not own and not engine.parts.shared), None)
+    if idle is not None:
+        raise ConfigError(f"nothing is left to train for task '{idle}': all its parameters are frozen")
 
 
 def check_sources(tasks: Collection[str], splits: Splits) -> None:

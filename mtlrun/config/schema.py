@@ -27,6 +27,10 @@ class Root:
     seed: int = 0
     # names of the tasks to train; null for all of the task set
     tasks: Optional[List[str]] = None  # noqa: UP006, UP045
+    # run folder (its best checkpoint) or checkpoint file to start from; null for fresh weights
+    init_from: Optional[str] = None  # noqa: UP045
+    # what does not learn: 'backbone', or a list of its stages; null for nothing
+    freeze: Any = None
     task: TaskSet = field(default_factory=TaskSet)
     data: Dict[str, Any] = field(default_factory=dict)  # noqa: UP006
     backbone: Dict[str, Any] = field(default_factory=dict)  # noqa: UP006

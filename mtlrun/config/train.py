@@ -10,9 +10,11 @@ from omegaconf import DictConfig
 from torch import nn
 
 from mtlrun.config.build import build, build_evaluator
-from mtlrun.errors import choose
+from mtlrun.config.origin import origin
+from mtlrun.errors import ConfigError, ResumeError, choose
 from mtlrun.gradients.ranks import Ranks
 from mtlrun.runs.folder import RunFolder
+from mtlrun.runs.reader import Run
 from mtlrun.training.checkpoint import load, load_model
 from mtlrun.training.group import agreed
 from mtlrun.training.progress import Progress
@@ -20,6 +22,7 @@ from mtlrun.training.relay import ShownFactory
 from mtlrun.training.samples import draw_test_samples
 from mtlrun.training.summary import summarise
 from mtlrun.training.trainer import Trainer
+from mtlrun.training.transfer import Learned, transfer
 
 log = logging.getLogger("mtlrun")
 
@@ -32,7 +35,7 @@ def train(
     Raises: see `mtlrun.config.execute.execute`.
     """
     run = RunFolder(folder, writes=ranks.first)
-    trainer = agreed(ranks, lambda: build(config, run, ranks))
+    trainer = agreed(ranks, lambda: _ready(config, run, resume, ranks))
     run.note(str(trainer.parts.stepper.device), ranks.size)
     try:
         if resume:
@@ -54,6 +57,39 @@ def evaluate(config: DictConfig, folder: Path, checkpoint: str, split: str) -> d
     return evaluator.evaluate(getattr(splits, split))
 
 
+def _ready(config: DictConfig, run: RunFolder, resume: bool, ranks: Ranks) -> Trainer:
+    """The trainer, its network as `init_from` says. A checkpoint to resume from has all of that already.
+
+    The first process alone reads the other run; training begins with a copy of its network in all.
+    """
+    trainer = build(config, run, ranks)
+    if (
+        config.init_from is not None
+        and ranks.first
+        and not (resume and Path(run.path, "checkpoints", "last.pt").exists())
+    ):
+        _start_from(config.init_from, trainer)
+    return trainer
+
+
+def _start_from(word: str, trainer: Trainer) -> None:
+    path = origin(word)
+    try:
+        state = load(path)
+    except ResumeError as error:
+        raise ConfigError(f"init_from={word}: {error}") from error
+    if not isinstance(state, dict) or "model" not in state:
+        raise ConfigError(f"init_from={word}: no network of a run; weights of a backbone go to backbone.weights")
+    model = trainer.parts.stepper.model
+    found = transfer(model, Learned(state["model"], state.get("places", {})))
+    if not found.learned:
+        raise ConfigError(f"init_from={word}: no tensor has a name and shape of this network's: same backbone options?")
+    epoch, balancer = state.get("epoch"), Run(path.parent.parent).choices.get("balancer", "unknown")
+    level = logging.WARNING if found.new.keys() & {*model.stages()} else logging.INFO  # a fresh stage spoils the rest
+    log.log(level, "took %s [%s: balancer %s, epoch %s]", found, path, balancer, epoch)
+    trainer.folder.note_origin(path, epoch)
+
+
 def _test(trainer: Trainer) -> dict[str, Any]:
     """Test scores of the last network and of the best one, which stays loaded for the pictures."""
     splits, evaluator = trainer.parts.splits, trainer.parts.evaluator
@@ -64,7 +100,7 @@ def _test(trainer: Trainer) -> dict[str, Any]:
     best = last if is_last else evaluator.evaluate(splits.test)
     trainer.write_metrics(best_epoch, best_step, "test", best)
     if not is_last:
-        trainer.write_metrics((trainer.step - 1) // trainer.steps_per_epoch, trainer.step, "test", last)
+        trainer.write_metrics(trainer.epoch, trainer.step, "test", last)
     if trainer.diagnostics.pictures and trainer.folder.writes:
         draw_test_samples(trainer.folder.plots, evaluator, splits.test, trainer.diagnostics.pictures)
     return summarise(trainer, {"best": best, "last": last})
@@ -83,7 +119,6 @@ def _report(trainer: Trainer, summary: dict[str, Any]) -> None:
     from mtlrun.diagnostics.trajectory import draw_trajectory  # here: they load matplotlib
     from mtlrun.report.doubts import doubts
     from mtlrun.report.plots import plot_run
-    from mtlrun.runs.reader import Run
 
     for line in doubts(summary):
         log.warning(line)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from mtlrun.report.figures import cosines, courses, panels, rows
+from mtlrun.report.figures import cosines, courses, gates, panels, rows
 from mtlrun.report.series import Series
 from mtlrun.runs.folder import RunFolder
 from mtlrun.runs.reader import Run
@@ -22,6 +22,7 @@ FIGURES: dict[str, Callable[[Series], Figure | None]] = {
     "update_share": courses.update_share,
     "rows": rows.rows,
     "gap": courses.gap,
+    "gates": gates.gates,
 }
 """File name without ending -> figure, or None where the run did not record what it needs."""
 

@@ -137,6 +137,18 @@ class Series:
         return {task: course for task, course in courses.items() if len(course.x)}
 
     @cached_property
+    def gates(self) -> dict[tuple[str, str], dict[int, Course]]:
+        """Per task and gate the courses of its experts' weights; {} for schemes without gates."""
+        table = self._read("gates.csv")
+        points: dict[tuple[str, str], dict[int, list[tuple[Value, Value]]]] = {}
+        for step, task, gate, expert, weight in zip(*table.values()):
+            points.setdefault((str(task), str(gate)), {}).setdefault(int(expert or 0), []).append((step, weight))
+        return {
+            gate: {expert: _course(*map(list, zip(*values))) for expert, values in experts.items()}
+            for gate, experts in points.items()
+        }
+
+    @cached_property
     def best_epoch(self) -> float | None:
         """The epoch that was chosen on validation data; None if the summary does not say."""
         return self.summary.get("best_epoch")

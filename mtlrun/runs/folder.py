@@ -48,6 +48,7 @@ class RunFolder:
         self.metrics_csv = self.path / "metrics.csv"
         self.tasks_csv = self.path / "tasks.csv"
         self.cosines_csv = self.path / "cosines.csv"
+        self.gates_csv = self.path / "gates.csv"
         self.summary_json = self.path / "summary.json"
         self.run_json = self.path / "run.json"
         self.log = self.path / "run.log"
@@ -98,6 +99,10 @@ class RunFolder:
         """Write down what the run trains on, such as 'cuda:0'; known only once torch is loaded."""
         self._update({"device": device, "processes": processes})
 
+    def note_origin(self, checkpoint: Path, epoch: int | None) -> None:
+        """Write down which checkpoint, of which epoch, the network was started from."""
+        self._update({"init_from": {"checkpoint": str(checkpoint.resolve()), "epoch": epoch}})
+
     def finish(self, status: Ending, error: str | None = None) -> None:
         """Write down how the run ended, `error` in one line, and unlock the folder."""
         line = " ".join(error.split()) if error else None
@@ -132,6 +137,7 @@ def _record(command: Sequence[str], seed: int) -> dict[str, Any]:
         "start": _now(),
         "end": None,
         "error": None,
+        "init_from": None,
         "resumed": [],
         "device": None,
         "pid": os.getpid(),
@@ -143,7 +149,7 @@ def _record(command: Sequence[str], seed: int) -> dict[str, Any]:
 
 def _continued(before: dict[str, Any], now: dict[str, Any], step: int) -> dict[str, Any]:
     """What a resumed run keeps of its first start, and the list of its continuations with this one added."""
-    kept: dict[str, Any] = {key: before[key] for key in ("command", "start") if key in before}
+    kept: dict[str, Any] = {key: before[key] for key in ("command", "start", "init_from") if key in before}
     entry = {"time": now["start"], "step": step, "command": now["command"], "git": now["git"]}
     return {**kept, "resumed": [*before.get("resumed", []), entry]}
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from mtlrun.errors import ResumeError, near_miss
 from mtlrun.runs.jsonfile import read_json
 from mtlrun.runs.lock import is_held
 from mtlrun.runs.records import Row, read
@@ -91,6 +92,11 @@ class Run:
         """Rows of `cosines.csv`."""
         return read(self.path / "cosines.csv")
 
+    @property
+    def gates(self) -> list[Row]:
+        """Rows of `gates.csv`."""
+        return read(self.path / "gates.csv")
+
     def _hydra(self, section: str, key: str) -> Any:
         content = _yaml(self.path / ".hydra" / "hydra.yaml")
         for name in ("hydra", section, key):
@@ -116,6 +122,23 @@ def find_runs(path: Path | str) -> list[Run]:
             children.clear()
         children[:] = [child for child in children if not child.startswith(".")]
     return [Run(folder) for folder in sorted(found, key=_natural)]
+
+
+def find_run(word: str) -> Path:
+    """The run folder that the user names.
+
+    Raises:
+        ResumeError: if there is no such folder, or no run in it.
+    """
+    path = Path(word)
+    if not path.is_dir():
+        beside = [entry.name for entry in path.parent.glob("*/")] if path.parent.is_dir() else []
+        raise ResumeError(f"no folder '{word}'{near_miss(path.name, beside)}")
+    if (path / ".hydra" / "config.yaml").is_file():
+        return path
+    inside = [run.path for run in find_runs(path)]
+    hint = f"; name one of the {len(inside)} below it, such as {inside[0]}" if inside else ""
+    raise ResumeError(f"'{word}' is no run: it has no .hydra/config.yaml{hint}")
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:

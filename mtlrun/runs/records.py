@@ -16,11 +16,13 @@ TASKS = ("step", "task", "loss", "weight", "grad_norm", "rows")
 """tasks.csv; weight and grad_norm are empty where not known, rows counts labelled rows of the step."""
 COSINES = ("step", "task_a", "task_b", "cosine")
 """cosines.csv: of the shared-parameter gradients before balancing; each pair once."""
+GATES = ("step", "task", "gate", "expert", "weight")
+"""gates.csv: the mean over a task's rows of the weight that its gate gives an expert; a task may have several gates."""
 
 Value = str | float | None
 Row = dict[str, Value]
 
-_TEXT = frozenset(("split", "task", "metric", "task_a", "task_b"))
+_TEXT = frozenset(("split", "task", "metric", "task_a", "task_b", "gate"))
 
 
 class Table:

@@ -18,7 +18,8 @@ class Sharing(nn.Module, ABC):
     """Builds what it needs from fresh backbones and gives each task the stage outputs for its head.
 
     Subclasses take `(backbone: BackboneFactory, tasks: Sequence[str], <options>)` and set `features` to what
-    each task's head receives.
+    each task's head receives. The backbone's own modules, or deep copies of them, should stay in use, however wrapped:
+    by them `sharing.places` knows what can be frozen, or started from another run.
     """
 
     features: list[Feature]

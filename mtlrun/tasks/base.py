@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -151,10 +152,16 @@ class Task(ABC):
         Raises:
             ConfigError: if it is not one of the metrics.
         """
+        directions = self._directions
+        return directions[choose(metric or self.judge, directions, f"metric of task '{self.name}' to judge by")]
+
+    @cached_property
+    def _directions(self) -> dict[str, bool]:
+        """Whether higher is better, by metric: making all metrics to see it takes milliseconds."""
         made = self.make_metrics().items()
-        owners = {known: owner for name, owner in made for known in metric_names(name, owner)}
-        wanted = choose(metric or self.judge, owners, f"metric of task '{self.name}' to judge by")
-        return owners[wanted].higher_is_better is not False
+        return {
+            known: owner.higher_is_better is not False for name, owner in made for known in metric_names(name, owner)
+        }
 
     @torch.no_grad()
     def update_metrics(self, metrics: Mapping[str, Metric], output: Any, target: Tensor) -> None:

@@ -51,3 +51,18 @@ def load_model(model: nn.Module, state: dict[str, Any], path: Path) -> None:
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip() if len(str(error).splitlines()) > 1 else str(error)
         raise ResumeError(f"{path} does not fit the network of this configuration: {first}") from error
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any], path: Path) -> None:
+    """Load an optimizer's state, whose groups of parameters must be those that it was saved with.
+
+    Raises:
+        ResumeError: if they are others.
+    """
+    try:
+        optimizer.load_state_dict(state)
+    except (ValueError, KeyError) as error:
+        raise ResumeError(
+            f"{path} does not fit the optimizer of this configuration ({error}): keep the learning rates per part, "
+            "optimizer.backbone_lr, sharing_lr and head_lr, as they were"
+        ) from error

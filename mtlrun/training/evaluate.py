@@ -124,8 +124,8 @@ class Evaluator:
                 chosen = chosen_rows(len(source), limit)[rank::size]
                 parts = chosen.split(self.batch_size) if len(chosen) else ()
                 workers = 0 if source.in_memory else self.workers
-                for rows, *fetched in through_workers(_Read(source), parts, workers, self.device):
-                    batch = make_batch(source, rows, *fetched, tuple(self.tasks), labelled, self.device)
+                for rows, inputs, targets in through_workers(_Read(source), parts, workers, self.device):
+                    batch = make_batch(source, rows, inputs, targets, tuple(self.tasks), labelled, self.device)
                     with torch.no_grad(), autocast(self.device, self.precision):
                         outputs = self.network(batch.inputs, batch.rows)
                     yield batch, rows, outputs

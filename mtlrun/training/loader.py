@@ -37,6 +37,11 @@ class StepBatch:
         tasks = {task: 0 for counts in self.counts for task in counts}
         return {task: sum(counts.get(task, 0) for counts in self.counts) for task in tasks}
 
+    @property
+    def tasks(self) -> set[str]:
+        """Those that have a row in this process."""
+        return {task for micro in self.micro for batches in micro for batch in batches for task in batch.rows}
+
 
 class Loader:
     """Turns draws into batches: whole gathers in this process if every source is in memory, else in workers.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Self
 
 from torch import Tensor, nn
 
 from mtlrun.sharing.base import Sharing
 from mtlrun.sharing.keys import task_key
+from mtlrun.sharing.places import marked, stage_of
 from mtlrun.tasks.base import Task
 from mtlrun.types import Batch, Rows
 
@@ -21,11 +22,34 @@ class MultiTaskModel(nn.Module):
         self.sharing = sharing
         self.heads = nn.ModuleDict({task_key(task): head for task, head in heads.items()})
         self.tasks = tuple(heads)
+        self._frozen: list[nn.Module] = []
 
     def forward(self, inputs: Tensor, rows: Rows) -> dict[str, Any]:
         """Each task's output on its labelled rows."""
         features = self.sharing(inputs, rows)
         return {task: self.head(task)(outputs) for task, outputs in features.items()}
+
+    def train(self, mode: bool = True) -> Self:
+        """Frozen stages stay in evaluation mode."""
+        super().train(mode)
+        for module in self._frozen:
+            module.training = False
+        return self
+
+    def stages(self) -> list[str]:
+        """Names of the backbone's stages that the sharing scheme uses."""
+        return [*dict.fromkeys(stage_of(path) for _, path, _ in marked(self.sharing))]
+
+    def freeze(self, stages: Collection[str]) -> None:
+        """Keep these stages of the backbone, in every copy of it, as they are: parameters and running statistics.
+
+        What the sharing scheme adds to them, such as adapters, still learns.
+        """
+        self._frozen = [module for _, path, module in marked(self.sharing) if stage_of(path) in stages]
+        for module in self._frozen:
+            for parameter in module.parameters(recurse=False):
+                parameter.requires_grad_(False)
+        self.train(self.training)
 
     def head(self, task: str) -> nn.Module:
         return self.heads[task_key(task)]

@@ -2,42 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
 from mtlrun.errors import ConfigError, choose
+from mtlrun.sharing.places import marked
 from mtlrun.training.model import MultiTaskModel
 
 
-def parameter_groups(model: MultiTaskModel, head_lr: Mapping[str, float]) -> list[dict[str, Any]]:
-    """One group per task with a learning rate of its own (its head), and one for everything else.
+def parameter_groups(
+    model: MultiTaskModel,
+    head_lr: Mapping[str, float] | None = None,
+    backbone_lr: float | None = None,
+    sharing_lr: float | None = None,
+) -> list[dict[str, Any]]:
+    """One group for everything without a learning rate of its own, then one for each part that has one.
 
     Args:
         head_lr: task name -> learning rate of its head.
+        backbone_lr: of the backbone's stages, in every copy of them.
+        sharing_lr: of what the sharing scheme adds to them.
 
     Raises:
-        ConfigError: for an unknown task or a rate that is no positive number.
+        ConfigError: for an unknown task, a rate that is no number >= 0 or that nothing has, or if nothing can learn.
     """
-    groups: list[dict[str, Any]] = []
-    taken: set[int] = set()
-    for task, lr in head_lr.items():
-        choose(task, model.tasks, "task in optimizer.head_lr named")
-        if isinstance(lr, bool) or not isinstance(lr, int | float) or not lr >= 0:
-            raise ConfigError(f"optimizer.head_lr.{task} must be a number >= 0, found {lr!r}")
-        head = trainable(model.head(task))
-        taken |= {id(parameter) for parameter in head}
-        groups.append({"params": head, "lr": float(lr)})
+    if not trainable(model):
+        raise ConfigError("nothing is left to train: all parameters are frozen")
+    from_backbone = {id(tensor) for _, _, module in marked(model.sharing) for tensor in module.parameters(False)}
+    stages: list[nn.Parameter] = []
+    added: list[nn.Parameter] = []
+    for parameter in trainable(model.sharing):
+        (stages if id(parameter) in from_backbone else added).append(parameter)
+    own = [_group(f"head_lr.{task}", lr, _head(model, task)) for task, lr in (head_lr or {}).items()]
+    if sharing_lr is not None:
+        own.insert(0, _group("sharing_lr", sharing_lr, added))
+    if backbone_lr is not None:
+        own.insert(0, _group("backbone_lr", backbone_lr, stages))
+    taken = {id(parameter) for group in own for parameter in group["params"]}
     rest = [parameter for parameter in trainable(model) if id(parameter) not in taken]
-    groups.insert(0, {"params": rest})
-    return [group for group in groups if group["params"]]
+    return [{"params": rest}, *own] if rest else own
 
 
 def trainable(module: nn.Module) -> list[nn.Parameter]:
     """Parameters that are not frozen."""
     return [parameter for parameter in module.parameters() if parameter.requires_grad]
+
+
+def _head(model: MultiTaskModel, task: str) -> list[nn.Parameter]:
+    return trainable(model.head(choose(task, model.tasks, "task in optimizer.head_lr named")))
+
+
+def _group(option: str, lr: float, parameters: list[nn.Parameter]) -> dict[str, Any]:
+    if isinstance(lr, bool) or not isinstance(lr, int | float) or not lr >= 0:
+        raise ConfigError(f"optimizer.{option} must be a number >= 0, found {lr!r}")
+    if not parameters:
+        raise ConfigError(f"optimizer.{option}={lr} has no effect: nothing that is trained belongs to it")
+    return {"params": parameters, "lr": float(lr)}
+
+
+def check_rates_kept(before: Sequence[float], after: Sequence[float]) -> None:
+    """Raise ConfigError if a scheduler has given all groups one rate where the optimizer had several."""
+    if len(set(before)) > 1 and len(set(after)) == 1 and after[0]:
+        raise ConfigError(
+            "this scheduler gives all parameters one learning rate: leave out optimizer.head_lr, backbone_lr and "
+            "sharing_lr, or choose another scheduler"
+        )
 
 
 class Schedule:

@@ -1,4 +1,4 @@
-"""What each step leaves behind: tasks.csv, cosines.csv, running counts. Reads the device only now and then."""
+"""The tables of the steps, and running counts. Reads the device only now and then."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from mtlrun.linalg.gram import norms
 from mtlrun.loggers.base import Logger
 from mtlrun.runs.folder import RunFolder
 from mtlrun.runs.records import COSINES, TASKS
+from mtlrun.training.gates import GateRecords
 
 
 @dataclass
@@ -41,6 +42,7 @@ class Recorder:
 
     def __init__(self, folder: RunFolder, tasks: Sequence[str], log_every: int, logger: Logger) -> None:
         self.statistics = PairStatistics(tasks)
+        self.gates = GateRecords(folder)
         self.rows_seen = dict.fromkeys(tasks, 0)
         self.latest: dict[str, float] = {}
         self._steps = folder.table(folder.tasks_csv, TASKS)
@@ -58,6 +60,7 @@ class Recorder:
             rows: labelled rows per active task.
             measured: whether the Gram matrix, if there is one, is to be recorded.
         """
+        measured = measured and trace.gram is not None
         lengths: list[float | None] = [None] * len(trace.tasks)
         if measured and trace.gram is not None:
             lengths = [*norms(trace.gram).tolist()]
@@ -97,6 +100,7 @@ class Recorder:
         self._steps.append(lines)
         self._cosines.append(self._cosine_rows)
         self._log(lines[-len(self._pending[-1].tasks) :] if lines and self._pending else [])
+        self.gates.flush()
         self._pending, self._values, self._cosine_rows = [], [], []
         if broken:
             raise NonFiniteError(f"the loss of task '{broken[0]}' is not finite at step {broken[1]}")
@@ -108,12 +112,14 @@ class Recorder:
             "rows_seen": dict(self.rows_seen),
             "since": dict(self._rows_since_line),
             "statistics": self.statistics.state_dict(),
+            "gates": self.gates.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any] | None) -> None:
         """Roll the files back to the checkpoint; None empties them."""
         for table, size in zip((self._steps, self._cosines), state["sizes"] if state else (0, 0)):
             table.truncate(size)
+        self.gates.load_state_dict(state.get("gates") if state else None)
         if state:
             self.rows_seen, self._rows_since_line = dict(state["rows_seen"]), dict(state["since"])
             self.statistics.load_state_dict(state["statistics"])

@@ -5,11 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtlrun.training.checkpoint import load_model
+from torch import nn
+
+from mtlrun.sharing.places import places
+from mtlrun.training.checkpoint import load_model, load_optimizer
 from mtlrun.training.devices import rng_state, set_rng_state
 
 if TYPE_CHECKING:
     from mtlrun.training.trainer import Trainer
+
+
+def network_state(model: nn.Module) -> dict[str, Any]:
+    """The network's tensors by name, and the names in the backbone of those that come from one.
+
+    By the latter a run with another sharing scheme finds what it can start from.
+    """
+    return {"model": model.state_dict(), "places": places(model)}
 
 
 def state_of(trainer: Trainer) -> dict[str, Any]:
@@ -17,7 +28,7 @@ def state_of(trainer: Trainer) -> dict[str, Any]:
     parts, stepper = trainer.parts, trainer.parts.stepper
     at_epoch_end = trainer.step % trainer.steps_per_epoch == 0
     return {
-        "model": stepper.model.state_dict(),
+        **network_state(stepper.model),
         "optimizer": stepper.optimizer.state_dict(),
         "schedule": parts.schedule.state_dict(),
         "scaler": stepper.scaler.state_dict(),
@@ -29,6 +40,7 @@ def state_of(trainer: Trainer) -> dict[str, Any]:
         "metrics_size": trainer.metrics.size(),
         "validation": trainer.validation,
         "rng": rng_state(),
+        "epoch": trainer.epoch,
         "step": trainer.step,
         "last_measured": trainer.last_measured,
         "seconds": trainer.seconds,
@@ -39,11 +51,11 @@ def load_state(trainer: Trainer, state: dict[str, Any], path: Path) -> None:
     """Put a trainer into a state that was read from `path`.
 
     Raises:
-        ResumeError: if the configuration builds another network than the checkpoint holds.
+        ResumeError: if the configuration builds another network or optimizer than the checkpoint holds.
     """
     parts, stepper = trainer.parts, trainer.parts.stepper
     load_model(stepper.model, state["model"], path)
-    stepper.optimizer.load_state_dict(state["optimizer"])
+    load_optimizer(stepper.optimizer, state["optimizer"], path)
     parts.schedule.load_state_dict(state["schedule"])
     stepper.scaler.load_state_dict(state["scaler"])
     stepper.engine.balancer.load_state_dict(state["balancer"])

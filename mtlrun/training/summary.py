@@ -17,10 +17,11 @@ def summarise(trainer: Trainer, test: dict[str, Scores]) -> dict[str, Any]:
         "tasks": {task: _task(trainer, test, task) for task in trainer.tasks},
         "best_epoch": trainer.selection.best_epoch,
         "best_score": trainer.selection.best_score,
-        "last_epoch": (trainer.step - 1) // trainer.steps_per_epoch,
+        "last_epoch": trainer.epoch,
         "steps": trainer.step,
         "pairs": statistics.pairs(),
         "conflict_share": statistics.conflict_share(),
+        "gates": recorder.gates.latest,
         "wall_seconds": trainer.seconds,
         "rows_per_second": trainer.step * trainer.parts.drawer.batch_size / trainer.seconds
         if trainer.seconds
@@ -48,9 +49,10 @@ def _task(trainer: Trainer, test: dict[str, Scores], name: str) -> dict[str, Any
 
 
 def count_parameters(trainer: Trainer) -> dict[str, Any]:
-    """Numbers of parameters: shared ones, and each task's own."""
-    parts = trainer.parts.stepper.engine.parts
+    """Numbers of parameters: shared ones, and each task's own, which learn; and frozen ones."""
+    parts, model = trainer.parts.stepper.engine.parts, trainer.parts.stepper.model
     return {
         "shared": sum(parameter.numel() for parameter in parts.shared),
         "per_task": {task: sum(parameter.numel() for parameter in own) for task, own in parts.own.items()},
+        "frozen": sum(parameter.numel() for parameter in model.parameters() if not parameter.requires_grad),
     }

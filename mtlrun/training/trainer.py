@@ -29,7 +29,7 @@ from mtlrun.training.recorder import Recorder
 from mtlrun.training.relay import Shown, ShownFactory
 from mtlrun.training.selection import Selection
 from mtlrun.training.settings import DiagnosticsSettings, TrainerSettings
-from mtlrun.training.state import load_state, state_of
+from mtlrun.training.state import load_state, network_state, state_of
 from mtlrun.training.step import Stepper, train_step
 
 log = logging.getLogger("mtlrun")
@@ -137,6 +137,11 @@ class Trainer:
             if step >= begin:
                 yield draw
 
+    @property
+    def epoch(self) -> int:
+        """That of the last step."""
+        return max(self.step - 1, 0) // self.steps_per_epoch
+
     def _moment(self, step: int) -> Moment:
         return Moment(step, step // self.steps_per_epoch, step / self.total_steps)
 
@@ -150,9 +155,10 @@ class Trainer:
             self.recorder.flush()  # a loss that went before explains more
             raise NonFiniteError(f"{error} at step {self.step}") from error
         self.parts.schedule.after_step()
-        measured = due and trace.gram is not None
+        measured = due and (trace.gram is not None or not self.parts.stepper.engine.parts.shared)
         if measured:
             self.last_measured = self.step
+            self.recorder.gates.add(self.step, self.parts.stepper.model.sharing.gates(), batch.tasks)
         self.recorder.add(self.step, trace, batch.rows, measured)
         self.step += 1
         progress.update(self.step, epoch, self.recorder.latest)
@@ -166,7 +172,7 @@ class Trainer:
         better = score is not None and self.selection.update(score, epoch)
         if better:
             self.validation["best"] = self.validation["last"]
-            self._write("best", {"model": self.parts.stepper.model.state_dict(), "epoch": epoch, "step": self.step})
+            self._write("best", {**network_state(self.parts.stepper.model), "epoch": epoch, "step": self.step})
         self.save()
 
     def _evaluate(self, epoch: int, progress: Shown, seconds: float) -> float:
@@ -206,8 +212,6 @@ class Trainer:
         raise Interrupted(exit_code(received[0]))
 
     def _interval(self) -> int:
-        if not self.parts.stepper.engine.parts.shared:
-            return 0
         if self.diagnostics.every is not None:
             return self.diagnostics.every
         return default_interval(len(self.tasks), self.parts.stepper.engine.gram_is_free())

@@ -174,3 +174,17 @@ def test_real_signals(number, code, tmp_path):
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (code, "")
     assert record(tmp_path / "mine")["status"] == "interrupted"
+
+
+def test_runs_to_start_from_are_looked_for_before_the_first_job(command, training, run_folder):
+    checkpoints = run_folder / "checkpoints"
+    checkpoints.mkdir()
+    for name in ("best", "last"):
+        (checkpoints / f"{name}.pt").touch()
+    words = ("-m", "task=multidigits", f"init_from={run_folder},{checkpoints}/last.pt")
+    assert command(*words).code == 0
+    assert [config.init_from for config, _, _ in training.calls] == ["runs/first", "runs/first/checkpoints/last.pt"]
+    outcome = command(*words[:-1], f"init_from={run_folder},runs/frist")
+    assert (outcome.code, len(training.calls)) == (2, 2)
+    line = "init_from=runs/frist: no folder 'runs/frist'; did you mean 'first'? [in job "
+    assert outcome.err.startswith(f"mtlrun: error: {line}")

@@ -1,5 +1,6 @@
 """Rules of a composed configuration, and of changes to the open groups."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,10 +8,12 @@ from pathlib import Path
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
+from mtlrun.cli.api import _compose
 from mtlrun.config.changes import check_change, is_open
 from mtlrun.config.check import check
 from mtlrun.config.schema import Root
 from mtlrun.errors import ConfigError
+from mtlrun.paths import CONF
 
 GROUPS = ("data", "backbone", "sharing", "sampler", "balancer", "optimizer", "scheduler", "logger")
 
@@ -136,6 +139,19 @@ def test_task_sets_whose_data_names_the_tasks_leave_names_open():
         check(make(tasks=["middle"]))
 
 
+def offered():
+    """(choice of an option, key) for every setting of a group whose default is something and whose comment has null."""
+    for path in CONF.glob("*/*.yaml"):
+        group, package = path.parent.name, "" if path.parent.name == "task" else f"{path.parent.name}."
+        above: list[tuple[int, str]] = []
+        for indent, key, value, comment in re.findall(
+            r"^( *)([\w.]+):([^#\n]*)(#.*)?$", path.read_text(), re.MULTILINE
+        ):
+            above = [(depth, name) for depth, name in above if depth < len(indent)] + [(len(indent), key)]
+            if re.search(r"\bnull\b", comment) and value.strip() not in ("null", ""):
+                yield f"{group}={path.stem}", package + ".".join(name for _, name in above)
+
+
 DEFAULTS = OmegaConf.create(
     {
         "balancer": {
@@ -204,6 +220,31 @@ def changed(key: str, value: object) -> DictConfig:
     config = DEFAULTS.copy()
     OmegaConf.update(config, f"balancer.{key}", value, merge=False, force_add=True)
     return config
+
+
+OFFERED = sorted(offered())
+
+
+@pytest.mark.parametrize(("choice", "key"), OFFERED)
+def test_null_is_taken_where_the_comment_of_a_yaml_offers_it(choice, key):
+    assert OmegaConf.select(_compose([choice, f"{key}=null"]), key) is None
+
+
+def test_null_is_offered_in_places_that_are_known():
+    assert {("sharing=film", "sharing.hidden"), ("data=chexpert", "data.test")} <= {*OFFERED}
+
+
+@pytest.mark.parametrize("change", ["sharing=mmoe sharing.experts", "optimizer.lr", "data.num_scenes.train"])
+def test_null_is_refused_elsewhere(change):
+    *choice, key = change.split()
+    with pytest.raises(ConfigError, match=f"{key}=null: must be a"):
+        _compose([*choice, f"{key}=null"])
+
+
+def test_a_users_own_class_is_asked_when_it_is_built():
+    config, defaults = changed("alpha", None), DEFAULTS.copy()
+    config.balancer._target_ = defaults.balancer._target_ = "mine.Mine"
+    check_change("balancer.alpha", config, defaults)
 
 
 @pytest.mark.parametrize(("key", "answer"), [("balancer.alpha", True), ("balancer", False), ("trainer.x", False)])

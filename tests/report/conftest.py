@@ -11,7 +11,7 @@ import pytest
 
 from mtlrun.runs.folder import RunFolder
 from mtlrun.runs.reader import Run
-from mtlrun.runs.records import COSINES, METRICS, TASKS, Table
+from mtlrun.runs.records import COSINES, GATES, METRICS, TASKS, Table
 
 MakeRun = Callable[..., Run]
 
@@ -36,6 +36,7 @@ def is_regression(task: str) -> bool:
 
 def _write_steps(folder: RunFolder, tasks: list[str], scale: dict[str, float], steps: int, draw: random.Random) -> None:
     per_task, pairs = Table(folder.tasks_csv, TASKS), Table(folder.cosines_csv, COSINES)
+    gates = Table(folder.gates_csv, GATES)
     for step in range(1, steps + 1):
         measured = step % 10 == 0
         fall = math.exp(-4 * step / steps)
@@ -51,6 +52,9 @@ def _write_steps(folder: RunFolder, tasks: list[str], scale: dict[str, float], s
             for task in tasks
         )
         if measured:
+            shares = {task: draw.random() for task in tasks}
+            gates.append((step, task, "all", 0, shares[task]) for task in tasks)
+            gates.append((step, task, "all", 1, 1 - shares[task]) for task in tasks)
             pairs.append(
                 (step, a, b, math.tanh(draw.gauss(0.3 * math.cos(i - 2 * j), 0.15)))
                 for i, a in enumerate(tasks)

@@ -39,6 +39,7 @@ def test_every_task_can_be_told(make_run, num_tasks):
     assert names <= _texts(FIGURES["losses"](series))
     assert names <= _texts(FIGURES["rows"](series))
     assert names <= _texts(FIGURES["cosines"](series))
+    assert names <= _texts(FIGURES["gates"](series))
     metrics = " ".join(_texts(FIGURES["metrics"](series)))
     assert all(name in metrics for name in names)
     named = names & _texts(FIGURES["norms"](series))
@@ -56,6 +57,7 @@ def test_small_heat_maps_show_their_values(make_run):
 def test_a_run_without_measured_gradients_lacks_their_plots(make_run):
     run = make_run(3, epochs=2, steps_per_epoch=9)
     (run.path / "cosines.csv").unlink()
+    (run.path / "gates.csv").unlink()
     assert _possible(run) == {"losses", "metrics", "weights", "norms", "rows", "gap"}
 
 

@@ -93,3 +93,10 @@ def test_torchmetrics_own_mean_average_precision_fits_detection() -> None:
     metrics = chosen.make_metrics()
     chosen.update_metrics(metrics, torch.full((1, 5, 2, 2), -3.0), torch.tensor([[[0.0, 0, 0, 4, 4]]]))
     assert compute_metrics(metrics)["map_50"] < 0.5
+
+
+def test_the_metrics_are_made_once_to_learn_their_directions(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = task()
+    assert chosen.higher_is_better()
+    monkeypatch.setattr(chosen, "default_metrics", lambda: pytest.fail("made again"))
+    assert chosen.higher_is_better("accuracy")

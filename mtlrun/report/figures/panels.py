@@ -22,9 +22,9 @@ def losses(series: Series) -> Figure | None:
     tasks = [task for task in series.tasks if task in train or len(val[task].x)]
     if not tasks:
         return None
-    drawing, panels, scale = _panel_per_task("Loss", tasks, "step")
+    drawing, places, scale = panels("Loss", len(tasks), "tasks", "step")
     look_of = looks(series.tasks)
-    for axes, task in zip(panels, tasks):
+    for axes, task in zip(places, tasks):
         _loss_panel(axes, train.get(task, nothing), val[task], look_of[task])
         label(axes, short(task, 18), scale)
     legend(drawing, [_line(FAINT, "-", "training, running mean"), _line(INK, "--", "validation", "o")])
@@ -63,23 +63,24 @@ def _metric_table(series: Series, tasks: list[str]) -> Figure:
 
 
 def _judging_panels(series: Series, tasks: list[str]) -> Figure:
-    drawing, panels, scale = _panel_per_task("Judging metric", tasks, "epoch")
-    for axes, task in zip(panels, tasks):
+    drawing, places, scale = panels("Judging metric", len(tasks), "tasks", "epoch")
+    for axes, task in zip(places, tasks):
         metric = str(series.judge(task)[0])
         _metric_panel(axes, series, task, metric)
         label(axes, f"{short(task, 18)}\n{short(metric, 16)}{_arrow(series, task, metric)}", scale)
     return drawing
 
 
-def _panel_per_task(what: str, tasks: list[str], xlabel: str) -> tuple[Figure, list[Axes], Scale]:
-    count = min(len(tasks), MAX_PANELS)
+def panels(title: str, wanted: int, of: str, xlabel: str) -> tuple[Figure, list[Axes], Scale]:
+    """So many equal panels, or as many as fit, in a figure that is almost square; `of` says what they are."""
+    count = min(wanted, MAX_PANELS)
     rows, columns = near_square(count)
-    title = what if count == len(tasks) else f"{what}: the first {count} of {len(tasks)} tasks"
+    title = title if count == wanted else f"{title}: the first {count} of {wanted} {of}"
     drawing, grid, scale = panel_grid(rows, columns, title, xlabel)
-    panels = [axes for row in grid for axes in row]
-    for place, axes in enumerate(panels[count:], start=count):
-        drop(axes, panels[place - columns] if rows > 1 else None)
-    return drawing, panels[:count], scale
+    places = [axes for row in grid for axes in row]
+    for place, axes in enumerate(places[count:], start=count):
+        drop(axes, places[place - columns] if rows > 1 else None)
+    return drawing, places[:count], scale
 
 
 def _loss_panel(axes: Axes, train: Course, val: Course, look: Look) -> None:
