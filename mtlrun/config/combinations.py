@@ -94,4 +94,4 @@ def check_sources(tasks: Collection[str], splits: Splits) -> None:
         for task in tasks:
             if not any(task in source.tasks and bool(source.labelled(task).any()) for source in sources):
                 known = sorted({task for source in sources for task in source.tasks})
-                raise DataError(f"no {name} row is labelled for task '{task}' (labelled are: {', '.join(known)})")
+                raise DataError(f"no {name} row is labelled for task '{task}' (labelled: tasks=[{','.join(known)}])")

@@ -47,6 +47,10 @@ class Source(ABC):
         """Raw inputs to network inputs, on the training device (such as uint8 to normalised float)."""
         return inputs
 
+    def read(self, inputs: Tensor) -> list[str]:
+        """Raw inputs [B, ...] in words, for pictures of rows that are no images; none if there are no words."""
+        return []
+
     def targets(self, task: str) -> Tensor:
         """All labelled targets of a task, [n, ...]; lazy sources may serve a large sample instead."""
         rows = self.labelled(task).nonzero().squeeze(1)
@@ -145,7 +149,7 @@ class TensorSource(Source):
         return sum(values.nbytes for values in (self._inputs, *self._targets.values()))
 
     def to(self, device: torch.device) -> TensorSource:
-        moved = TensorSource.__new__(TensorSource)
+        moved = type(self).__new__(type(self))
         moved.__dict__.update(self.__dict__)
         moved._inputs = self._inputs.to(device)
         moved._targets = {task: values.to(device) for task, values in self._targets.items()}

@@ -18,6 +18,7 @@ from mtlrun.tasks.base import Task
 from mtlrun.tasks.drawing import NEUTRAL, write_text
 
 COLUMN_INCHES, LEGEND_INCHES, STRIP_INCHES, GAP_INCHES = 2.0, 1.5, 0.24, 0.06
+LINE_INCHES = 0.1
 LEGEND_LINES = 5
 _MARGINS = {"left": 0.0, "right": 1.0, "bottom": 0.0, "top": 1.0, "wspace": 0.03, "hspace": 0.06}
 
@@ -49,7 +50,7 @@ class _Band:
     predictions: Tensor | None = None
 
 
-def draw_samples(path: Path, inputs: Tensor, panels: Sequence[TaskPanel]) -> None:
+def draw_samples(path: Path, inputs: Tensor, panels: Sequence[TaskPanel], texts: Sequence[str] = ()) -> None:
     """Write a PNG with one column per row of data and, below each other, each task's label and prediction.
 
     Kinds that draw on the picture get it as their background; the others get a line of text, green if the
@@ -59,10 +60,11 @@ def draw_samples(path: Path, inputs: Tensor, panels: Sequence[TaskPanel]) -> Non
         path: of the PNG; its folder is made. It is replaced in one go, so that it can be viewed at any time.
         inputs: [n, C, H, W] as the source serves them, uint8 or float; inputs of other shapes are not shown.
         panels: of the tasks.
+        texts: the rows in words, if they are no images; each of one line or more.
     """
     images = _images(inputs)
-    bands = _bands(panels, with_images=bool(images))
-    aspect = images[0].shape[0] / images[0].shape[1] if images else 1.0
+    bands = _bands(panels, with_inputs=bool(images or texts))
+    aspect = images[0].shape[0] / images[0].shape[1] if images else _height(texts) / COLUMN_INCHES
     heights = [COLUMN_INCHES * aspect if band.on_picture else STRIP_INCHES for band in bands]
     widths = [LEGEND_INCHES] + [COLUMN_INCHES] * len(inputs)
     figure = Figure(figsize=(sum(widths) + GAP_INCHES * len(widths), sum(heights) + GAP_INCHES * len(heights)), dpi=150)
@@ -71,8 +73,20 @@ def draw_samples(path: Path, inputs: Tensor, panels: Sequence[TaskPanel]) -> Non
         _draw_title(figure, grid[position, 0].get_position(figure), band)
         for row in range(len(inputs)):
             axes = figure.add_subplot(grid[position, row + 1])
+            if texts and band.panel is None:
+                _write_lines(axes, texts[row])
             _draw_cell(axes, band, row, images[row] if images and band.on_picture else None)
     _write(figure, path)
+
+
+def _height(texts: Sequence[str]) -> float:
+    """Of the longest text, in inches."""
+    return LINE_INCHES * (1 + max((text.count("\n") for text in texts), default=0))
+
+
+def _write_lines(axes: Axes, text: str) -> None:
+    """A text of several lines from the top left corner on."""
+    axes.text(0, 1, text, color=NEUTRAL, fontsize=5, family="monospace", va="top", transform=axes.transAxes)
 
 
 def _images(inputs: Tensor) -> list[np.ndarray]:
@@ -88,10 +102,10 @@ def _images(inputs: Tensor) -> list[np.ndarray]:
     return [picture.transpose(1, 2, 0) if len(picture) == 3 else picture[0] for picture in pictures]
 
 
-def _bands(panels: Sequence[TaskPanel], with_images: bool) -> list[_Band]:
+def _bands(panels: Sequence[TaskPanel], with_inputs: bool) -> list[_Band]:
     """Kinds that draw on the picture first; the plain input on top where there is none of them."""
     ordered = sorted(panels, key=lambda panel: not panel.task.on_picture)
-    plain = with_images and not any(panel.task.on_picture for panel in panels)
+    plain = with_inputs and not any(panel.task.on_picture for panel in panels)
     bands = [_Band("input", "", on_picture=True)] if plain else []
     for panel in ordered:
         name, on_picture = panel.task.name, panel.task.on_picture

@@ -27,7 +27,7 @@ def draw_test_samples(plots: Path, evaluator: Evaluator, sources: Sequence[Sourc
             )
             targets = spread(batch.targets[task], places, len(rows))
             panels.append(TaskPanel(evaluator.tasks[task], targets, spread(output, places, len(rows)), labelled))
-        draw_samples(plots / name, raw.cpu(), panels)
+        draw_samples(plots / name, raw.cpu(), panels, source.read(raw))
 
 
 def spread(values: Tensor, places: Tensor | None, rows: int) -> Tensor:

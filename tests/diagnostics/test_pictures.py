@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 from torchmetrics.regression import MeanSquaredError
 
-from mtlrun.diagnostics.pictures import COLUMN_INCHES, LEGEND_INCHES, TaskPanel, draw_samples
+from mtlrun.diagnostics.pictures import COLUMN_INCHES, GAP_INCHES, LEGEND_INCHES, LINE_INCHES, TaskPanel, draw_samples
 from mtlrun.tasks.base import Task
 from mtlrun.tasks.classification import Classification
 from mtlrun.tasks.detection import Detection
@@ -119,6 +119,16 @@ def test_tabular_inputs_and_every_text_kind(tmp_path: Path, texts: list[tuple[st
         ("7.5", NEUTRAL),
     }
     assert expected <= set(texts)
+
+
+def test_rows_in_words_stand_above_what_tasks_say(tmp_path: Path, texts: list[tuple[str, str]]) -> None:
+    words = [" 0 who is it\n 3 she", " 0 yes"]
+    for name, shown in (("words.png", words), ("none.png", [])):
+        draw_samples(tmp_path / name, torch.zeros(2, 6, 2, dtype=torch.int64), [text_panel()], shown)
+    assert [text for text, _ in texts if text in words] == words
+    with_words, without = (imread(tmp_path / name).shape for name in ("words.png", "none.png"))
+    assert with_words[0] - without[0] == pytest.approx(150 * (2 * LINE_INCHES + GAP_INCHES), abs=2)
+    assert with_words[1] == without[1]
 
 
 def test_boxes_are_drawn_where_they_are(tmp_path: Path) -> None:

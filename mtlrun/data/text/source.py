@@ -1,0 +1,97 @@
+"""Encoded texts as sources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+
+import torch
+from torch import Tensor
+
+from mtlrun.data.options import whole
+from mtlrun.data.source import TensorSource
+from mtlrun.data.text.encode import encode, span_targets, token_labels
+from mtlrun.data.text.example import Example
+from mtlrun.data.text.vocabulary import Vocabulary
+
+TASKS = ("ner", "pos", "sentiment", "qa")
+
+SHORTEST = 8
+"""Tokens of a row at least."""
+
+
+TOKENS_PER_LINE = 6
+
+
+class TokenSource(TensorSource):
+    """Encoded texts that can be read again.
+
+    Args:
+        name, inputs, targets, labelled: see `TensorSource`.
+        vocabulary: that they were encoded with.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        inputs: Tensor,
+        targets: Mapping[str, Tensor],
+        labelled: Mapping[str, Tensor] | None,
+        vocabulary: Vocabulary,
+    ) -> None:
+        super().__init__(name, inputs, targets, labelled)
+        self._vocabulary = vocabulary
+
+    def read(self, inputs: Tensor) -> list[str]:
+        """The tokens of each row [L, 2], some to a line, behind the place of the line's first one."""
+        return [self._lines(row[row[:, 1] > 0, 0].tolist()) for row in inputs]
+
+    def _lines(self, numbers: list[int]) -> str:
+        starts = range(0, len(numbers), TOKENS_PER_LINE)
+        lines = [" ".join(map(self._vocabulary.token, numbers[start : start + TOKENS_PER_LINE])) for start in starts]
+        return "\n".join(f"{start:>3} {line}" for start, line in zip(starts, lines))
+
+
+def words_of(examples: Iterable[Example]) -> Iterator[str]:
+    """All words, as often as they occur."""
+    return chain.from_iterable(chain(example.first, example.second) for example in examples)
+
+
+def check_length(option: str, length: int) -> int:
+    """The value of an option that is the length of rows in tokens.
+
+    Raises:
+        ConfigError: if it is out of range.
+    """
+    return whole(option, length, SHORTEST, 4096)
+
+
+def make_source(
+    name: str,
+    examples: Sequence[Example],
+    vocabulary: Vocabulary,
+    length: int,
+    labelled: Mapping[str, Tensor] | None = None,
+) -> tuple[TensorSource, int]:
+    """A source with the tasks of TASKS that the first example has labels for, and the number of rows that were cut.
+
+    Inputs int64 [N, L, 2]; targets: ner and pos int64 [N, L], sentiment int64 [N], qa int64 [N, G, 2].
+
+    Args:
+        name: of the source.
+        examples: N, all with labels for the same tasks.
+        vocabulary: turns words into numbers.
+        length: L, tokens of a row.
+        labelled: per task bool [N], for tasks that not every row counts for.
+    """
+    rows = encode(examples, vocabulary, length)
+    targets: dict[str, Tensor] = {}
+    if examples[0].tags is not None:
+        targets["ner"] = token_labels([example.tags or () for example in examples], rows.words)
+    if examples[0].pos is not None:
+        targets["pos"] = token_labels([example.pos or () for example in examples], rows.words)
+    if examples[0].sentiment is not None:
+        targets["sentiment"] = torch.tensor([example.sentiment for example in examples])
+    if examples[0].answers is not None:
+        targets["qa"] = span_targets([example.answers or () for example in examples], rows.words)
+    return TokenSource(name, rows.tokens, targets, labelled, vocabulary), rows.cut
