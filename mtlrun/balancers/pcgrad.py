@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,14 +24,14 @@ class PCGrad(GramBalancer):
         self._generator = torch.Generator().manual_seed(seed)
 
     def solve(self, gram: Tensor, losses: Tensor, tasks: tuple[str, ...]) -> Tensor:
-        rows = torch.arange(len(gram))
-        coefficients = torch.eye(len(gram), dtype=gram.dtype)  # row i: the projected gradient i in terms of all
-        for others in self._orders(len(gram)).T:
-            inner = (coefficients * gram[others]).sum(1)
-            squares = gram[others, others]
-            conflict = (inner < 0) & (squares > 0)
-            coefficients[rows, others] -= torch.where(conflict, inner / squares, torch.zeros_like(inner))
-        return coefficients.sum(0)
+        products = gram.numpy()
+        rows, squares = np.arange(len(products)), products.diagonal()
+        coefficients = np.eye(len(products))  # row i: the projected gradient i in terms of all
+        for others in self._orders(len(products)).numpy().T:
+            inner = (coefficients * products[others]).sum(1)
+            conflict = (inner < 0) & (squares[others] > 0)
+            coefficients[rows, others] -= np.divide(inner, squares[others], where=conflict, out=np.zeros_like(inner))
+        return torch.from_numpy(coefficients.sum(0))
 
     def _orders(self, tasks: int) -> Tensor:
         """A fresh random order of the other tasks for each task, [T, T - 1]."""

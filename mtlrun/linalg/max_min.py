@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from mtlrun.errors import NotConverged
@@ -34,7 +36,7 @@ def max_min_weights(rows: Rows, c: float) -> Array:
     if radius > c * ROUNDING * rows.lengths.mean():
         live = rows.lengths > 0
         ball = _Ball(rows.units[live], rows.lengths[live] / radius, mean / radius, rows.independent)
-        found[live] = ball.best(stationary=_stationary(rows))
+        found[live] = ball.best(stationary=lambda: _stationary(rows))
     return found
 
 
@@ -56,13 +58,15 @@ class _Ball:
     def __init__(self, units: Array, lengths: Array, mean: Array, independent: bool) -> None:
         self.units, self.lengths, self.mean, self.independent = units, lengths, mean, independent
 
-    def best(self, stationary: bool) -> Array:
+    def best(self, stationary: Callable[[], bool]) -> Array:
         """p [T] at the highest level in the ball."""
         reached = self._multipliers(0.0)
         inside = self._length(reached) <= 1 + TOLERANCE
-        if inside and stationary:  # no d gains in all rows, and some in the ball lose in none
+        cosines = self.units @ self.mean
+        gains = cosines.min() > STATIONARY * np.linalg.norm(self.mean)  # the mean does, in all rows: not stationary
+        if inside and not gains and stationary():  # no d gains in all rows, and some in the ball lose in none
             return self._checked(reached, 0.0)
-        inner = self.lengths * (self.units @ self.mean)
+        inner = self.lengths * cosines
         low, high = (0.0, float((inner + self.lengths).min())) if inside else (float(inner.min()), 0.0)
         level = self._level_on(reached > 0) if not inside or reached.any() else high
         for _ in range(STEPS):

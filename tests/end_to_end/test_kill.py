@@ -47,6 +47,7 @@ POINTS = {
     "third epoch": lambda folder: lines(folder / "metrics.csv") > 60,
     "late": lambda folder: lines(folder / "metrics.csv") > 170,
 }
+SLOW_POINTS = ("first steps", "late")
 
 
 def assert_same(one, other):
@@ -57,7 +58,9 @@ def assert_same(one, other):
     assert ours["pairs"] == theirs["pairs"]
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize(
+    "point", [pytest.param(point, marks=pytest.mark.slow if point in SLOW_POINTS else ()) for point in POINTS]
+)
 def test_kill_9_and_resume(point, table, tmp_path, start, finish, undisturbed):
     folder = tmp_path / "run"
     process = start(*settings(table, folder))
@@ -83,6 +86,7 @@ def test_a_polite_signal_saves_and_resumes(number, code, table, tmp_path, start,
     assert_same(undisturbed, folder)
 
 
+@pytest.mark.slow
 def test_a_run_killed_twice(table, tmp_path, start, finish, undisturbed):
     folder = tmp_path / "run"
     for words, point in ((settings(table, folder), 60), (["resume", str(folder)], 130)):

@@ -163,7 +163,9 @@ def test_when_the_command_is_killed_its_processes_end_and_three_go_on(table, tmp
     ("words", "code", "line"),
     [
         (["sharing=independent"], 2, "here nothing is shared: choose sharing=hard, or balancer=equal"),
-        (["optimizer=sgd", "optimizer.lr=1e30", "balancer=equal"], 1, "NonFiniteError: "),
+        pytest.param(
+            ["optimizer=sgd", "optimizer.lr=1e30", "balancer=equal"], 1, "NonFiniteError: ", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_errors_are_one_line_as_in_one_process(words, code, line, table, tmp_path, finish):

@@ -1,0 +1,98 @@
+"""Every task set x sharing scheme x kind of balancer x sampler: two steps, the tests and the files, or a refusal."""
+
+import json
+from itertools import product
+
+import pytest
+
+from mtlrun import run
+from mtlrun.errors import ConfigError
+from mtlrun.paths import CONF
+
+SMALL = {
+    "animals": ["data.num_rows={train: 12, val: 6, test: 6}"],
+    "driving": ["data.num_scenes={train: 12, val: 4, test: 4}", "data.num_signs={train: 8, val: 4, test: 4}"],
+    "medical": ["data.num_rows={train: 24, val: 16, test: 16}", "data.size=32"],
+    "multidigits": ["data.num_train=32", "data.num_val=16", "data.num_test=16"],
+    "presence": ["data.num_scenes={train: 12, val: 6, test: 6}"],
+    "study_conflict": ["data.rows=40", "data.held_out=20", "trainer.batch_size=10"],
+    "study_scales": ["data.rows=40", "data.held_out=20", "trainer.batch_size=10"],
+    "study_scarce": ["data.ample_rows=40", "data.held_out=20", "trainer.batch_size=20"],
+    "study_shortcut": ["data.rows=40", "data.held_out=20", "trainer.batch_size=10"],
+    "study_subspace": ["data.tasks=3", "data.rows=20", "data.held_out=20", "trainer.batch_size=12"],
+    "text": ["data.num_rows={train: 24, val: 8, test: 8}", "backbone.layers=2", "backbone.width=32"],
+    "toy": ["data.rows=4"],
+}
+"""The task sets with an embedded default, each with few rows."""
+
+QUICK = ["trainer.max_steps=2", "trainer.device=cpu", "diagnostics.plots=false", "diagnostics.pictures=0"]
+SHARINGS = sorted(path.stem for path in (CONF / "sharing").glob("*.yaml"))
+SAMPLERS = sorted(path.stem for path in (CONF / "sampler").glob("*.yaml"))
+BALANCERS = ("uncertainty", "cagrad", "graddrop")
+"""One of each kind: losses, Gram matrix, Jacobian."""
+
+
+def outcome(task, sharing, balancer, sampler, folder):
+    """'trains', or the line with which the run is refused before its first step."""
+    choices = [f"task={task}", f"sharing={sharing}", f"balancer={balancer}", f"sampler={sampler}"]
+    try:
+        result = run([*choices, *SMALL[task], *QUICK, "trainer.batch_size=8", *SMALL[task]], folder)
+    except ConfigError as error:
+        assert not (folder / "checkpoints").exists(), "refused after training had begun"
+        return str(error)
+    assert json.loads((folder / "run.json").read_text())["status"] == "finished"
+    assert result.summary["steps"] == 2
+    return "trains"
+
+
+def refusal(task, sharing, balancer):
+    """Part of the line with which this combination must be refused; None if it must train."""
+    if sharing in ("cgc", "dselect_k", "mmoe", "ple") and (task == "toy" or task.startswith("study")):
+        return "experts need a backbone of two stages or more"
+    if sharing == "lora" and task != "text":
+        return "linear layer"
+    if sharing == "lora" and balancer != "uncertainty":
+        return "all of them are frozen: choose balancer=equal, or freeze less"
+    if sharing in ("groups", "independent", "soft") and balancer != "uncertainty":
+        return "nothing is shared: choose sharing=hard, or balancer=equal"
+    return None
+
+
+def check(task, sharing, balancer, sampler, folder):
+    found, expected = outcome(task, sharing, balancer, sampler, folder), refusal(task, sharing, balancer)
+    assert found == "trains" if expected is None else expected in found
+    assert "\n" not in found
+
+
+SOME = [
+    (task, sharing, BALANCERS[row // 3 % 3], SAMPLERS[(row + place) % 5])
+    for row, task in enumerate(SMALL)
+    for place, sharing in enumerate(SHARINGS)
+    if (row + place) % 3 == 0
+]
+"""Each task set with a third of the schemes, so that each scheme meets each kind of balancer and several samplers."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def drawings(tmp_path_factory):
+    """Drawn data are kept from one test to the next."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MTLRUN_DATA", str(tmp_path_factory.mktemp("drawings")))
+        yield
+
+
+def test_every_task_set_with_an_embedded_default_is_here():
+    elsewhere = {"celeba", "cityscapes", "nyuv2", "office31", "office_home", "multimnist", "qm9", "arrays"}
+    assert {*SMALL} == {path.stem for path in (CONF / "task").glob("*.yaml")} - elsewhere  # data of the user's own
+
+
+@pytest.mark.parametrize(("task", "sharing", "balancer", "sampler"), SOME)
+def test_combinations_train_or_are_refused(task, sharing, balancer, sampler, tmp_path):
+    check(task, sharing, balancer, sampler, tmp_path / "run")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("task", "sharing"), [*product(SMALL, SHARINGS)])
+def test_all_combinations_train_or_are_refused(task, sharing, tmp_path):
+    for balancer, sampler in product(BALANCERS, SAMPLERS):
+        check(task, sharing, balancer, sampler, tmp_path / balancer / sampler)
