@@ -86,7 +86,7 @@ def _height(texts: Sequence[str]) -> float:
 
 def _write_lines(axes: Axes, text: str) -> None:
     """A text of several lines from the top left corner on."""
-    axes.text(0, 1, text, color=NEUTRAL, fontsize=5, family="monospace", va="top", transform=axes.transAxes)
+    axes.text(0, 0.97, text, color=NEUTRAL, fontsize=5, family="monospace", va="top", transform=axes.transAxes)
 
 
 def _images(inputs: Tensor) -> list[np.ndarray]:
