@@ -37,6 +37,7 @@ STEPS = 3
 def make(settings: list[str], folder: Path) -> Trainer:
     with initialize_config_dir(str(CONF), job_name="bench", version_base="1.3"):
         config = compose("config", settings)
+    folder.mkdir(exist_ok=True)
     return build(config, RunFolder(folder))
 
 
@@ -76,6 +77,7 @@ def main() -> None:
     logging.disable(logging.CRITICAL)
     register_schema()
     table = Table("scheme", "parameters", "x hard", "shared", "step x hard", "lowest", "highest")
+    refused = []
     with tempfile.TemporaryDirectory() as folder:
         common = [f"task={options.task}", *options.settings]
         hard = make([*common, "sharing=hard"], Path(folder) / "hard")
@@ -84,7 +86,7 @@ def main() -> None:
             try:
                 trainer = make([*common, f"sharing={scheme}"], Path(folder) / "scheme")
             except MtlrunError as error:
-                table.add_row(scheme, str(error))
+                refused.append(f"{scheme}: {error}")
                 continue
             other, (parameters, shared) = stepping(trainer), count(trainer)
             pairs = [(seconds(base), seconds(other)) for _ in range(options.rounds)]
@@ -94,7 +96,7 @@ def main() -> None:
                 scheme, f"{parameters:,}", f"{parameters / size:.2f}", f"{shared:,}", *(f"{x:.2f}" for x in times)
             )
     table.title = f"task={options.task}, {torch.get_num_threads()} threads"
-    Console().print(table)
+    Console(width=100).print(table, *refused, sep="\n")
 
 
 if __name__ == "__main__":
