@@ -62,6 +62,10 @@ class Sharing(nn.Module, ABC):
         private = {id(parameter) for task in self.tasks for parameter in self.task_parameters(task)}
         return [parameter for parameter in self.parameters() if id(parameter) not in private]
 
+    def ordered_by_task(self) -> list[nn.Parameter]:
+        """Parameters whose entries stand for the tasks in their order: for other tasks they mean nothing."""
+        return []
+
     def gates(self) -> dict[str, Tensor]:
         """Per task its gate's weights [experts], the mean over its rows of the last forward pass it was in, detached.
 

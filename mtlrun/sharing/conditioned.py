@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -52,6 +53,9 @@ class Conditioned(Modulated):
                 self.shift[feature.name] = _zero(nn.Linear(length, feature.channels))
             if multiply:
                 self.scale[feature.name] = _zero(nn.Linear(length, feature.channels, bias=False))
+
+    def of_descriptor(self) -> list[nn.Parameter]:
+        return [cast(nn.Parameter, layer.weight) for layer in (*self.shift.values(), *self.scale.values())]
 
     def modulate(self, stage: str, values: Tensor, descriptor: Tensor) -> Tensor:
         if stage in self.shift:

@@ -77,6 +77,9 @@ class CrossStitch(Sharing):
             return []
         return last_with_parameters([self._stage(feature.name) for feature in self.features])
 
+    def ordered_by_task(self) -> list[nn.Parameter]:
+        return [*self.mixing.parameters()]
+
     def _near_identity(self, identity: float) -> nn.ParameterDict:
         """Per task its row of the matrix, [to subspace, from task, from subspace], of sum 1 for each subspace."""
         spaces, tasks = self.subspaces, len(self.tasks)

@@ -14,6 +14,9 @@ from mtlrun.sharing.checks import number, whole
 from mtlrun.sharing.mmoe import MMoE
 from mtlrun.sharing.selector import SelectorGate
 
+NARROWEST, WIDEST = 1e-6, 1e6
+"""Limits of gamma, well within the range of single precision."""
+
 
 class DSelectK(MMoE):
     """MMoE with a gate per task that is smooth and still ends at no more than k experts of nonzero weight.
@@ -47,8 +50,7 @@ class DSelectK(MMoE):
     ) -> None:
         if whole("k", k) > whole("experts", experts, 2):
             raise ConfigError(f"sharing.k={k} must be at most sharing.experts={experts}")
-        if number("gamma", gamma, 0) == 0:
-            raise ConfigError("sharing.gamma must be above 0, found 0")
+        number("gamma", gamma, NARROWEST, WIDEST)
         # set before the base class, which makes the gates
         self._k, self._gamma, self._entropy = k, gamma, number("entropy", entropy, 0)
         super().__init__(backbone, tasks, split, experts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -51,6 +52,10 @@ class FiLM(Modulated):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
             self.scale_and_shift[feature.name] = layer
+
+    def of_descriptor(self) -> list[nn.Parameter]:
+        readers = self.scale_and_shift.values() if isinstance(self.controller, nn.Identity) else [self.controller[0]]
+        return [cast(nn.Parameter, layer.weight) for layer in readers]
 
     def modulate(self, stage: str, values: Tensor, descriptor: Tensor) -> Tensor:
         delta, beta = self.scale_and_shift[stage](self.controller(descriptor)).chunk(2)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from mtlrun.errors import ConfigError, choose
 from mtlrun.sharing.base import BackboneFactory, Sharing, last_with_parameters
 from mtlrun.sharing.checks import depth_of
-from mtlrun.sharing.keys import task_key
+from mtlrun.sharing.keys import group_key
 from mtlrun.types import Rows, select
 
 Partition = list[tuple[str, ...]]
@@ -50,7 +50,7 @@ class Groups(Sharing):
         for number, leaf in enumerate(self._partitions[names[-1]]):
             network = backbone() if number else network
             for name in names:  # a stage of several leaves comes from the first of them
-                branches, key = self._branches(name), _key(_group_of(leaf[0], self._partitions[name]))
+                branches, key = self._branches(name), group_key(_group_of(leaf[0], self._partitions[name]))
                 if key not in branches:
                     branches[key] = network.stages[name]
 
@@ -65,7 +65,7 @@ class Groups(Sharing):
                     task = present[0]
                     values[task], left[task] = select(values[task], left[task]), None
                 if present:
-                    value = self._branches(name)[_key(group)](values[present[0]])
+                    value = self._branches(name)[group_key(group)](values[present[0]])
                     values |= dict.fromkeys(present, value)
             for task in rows:
                 outputs[task].append(select(values[task], left[task]))
@@ -73,7 +73,7 @@ class Groups(Sharing):
 
     def task_parameters(self, task: str) -> list[nn.Parameter]:
         alone = [
-            self._branches(name)[_key(group)]
+            self._branches(name)[group_key(group)]
             for name, partition in self._partitions.items()
             for group in partition
             if group == (task,)
@@ -83,7 +83,7 @@ class Groups(Sharing):
     def last_shared_stage(self) -> list[nn.Parameter]:
         return last_with_parameters(
             [
-                [self._branches(name)[_key(group)] for group in partition if len(group) > 1]
+                [self._branches(name)[group_key(group)] for group in partition if len(group) > 1]
                 for name, partition in self._partitions.items()
             ]
         )
@@ -92,14 +92,10 @@ class Groups(Sharing):
         common = [name for name, partition in self._partitions.items() if len(partition) == 1]
         if len(self.tasks) == 1 or not common:
             return None
-        return self._branches(common[-1])[_key(self.tasks)]
+        return self._branches(common[-1])[group_key(self.tasks)]
 
     def _branches(self, stage: str) -> nn.ModuleDict:
         return cast(nn.ModuleDict, self.stages[stage])
-
-
-def _key(group: tuple[str, ...]) -> str:
-    return task_key(group[0])
 
 
 def _group_of(task: str, partition: Partition) -> tuple[str, ...]:
@@ -110,12 +106,13 @@ def _partitions(groups: Any, split: str | None, names: list[str], tasks: tuple[s
     """The groups at every stage."""
     if groups is None:
         groups = [[task] for task in tasks]
-    if isinstance(groups, Mapping) and split is not None:
+    if not isinstance(groups, Mapping):
+        groups = {split: groups}
+    elif split is not None:
         raise ConfigError(f"sharing.split={split}: the stages of a tree are the keys of sharing.groups, leave it null")
-    if isinstance(groups, Mapping):
-        given = {depth_of(stage, names, "sharing.groups"): _partition(groups[stage], tasks) for stage in groups}
-    else:
-        given = {0 if split is None else depth_of(split, names): _partition(groups, tasks)}
+    if not groups:
+        raise ConfigError("sharing.groups={} parts no tasks: name a stage, or choose sharing=hard")
+    given = {_depth(stage, names, split): _partition(groups[stage], tasks) for stage in groups}
     found, current = [], [tasks]
     for depth in range(len(names)):
         following = given.get(depth, current)
@@ -123,6 +120,19 @@ def _partitions(groups: Any, split: str | None, names: list[str], tasks: tuple[s
         current = following
         found.append(current)
     return found
+
+
+def _depth(stage: str | None, names: list[str], split: str | None) -> int:
+    """Number of stages before the groups part, which must not be all."""
+    if stage is None:
+        return 0
+    where = "sharing.groups" if split is None else "sharing.split"
+    depth = depth_of(stage, names, where)
+    if depth == len(names):
+        raise ConfigError(
+            f"{where}: no stage is left to part after {stage}, name an earlier one or choose sharing=hard"
+        )
+    return depth
 
 
 def _partition(groups: Any, tasks: tuple[str, ...]) -> Partition:

@@ -47,7 +47,12 @@ class Modulated(Sharing):
         self._common = 0 if split is None else depth_of(split, names) - 1
         self.modulated = self.features[self._common :]
         self.stages = network.stages
+        self._one_hot = descriptors is None
         self.register_buffer("descriptors", matrix, persistent=False)  # the configuration has it
+
+    @abstractmethod
+    def of_descriptor(self) -> list[nn.Parameter]:
+        """The weights [..., D] that the descriptor is multiplied by."""
 
     @abstractmethod
     def modulate(self, stage: str, values: Tensor, descriptor: Tensor) -> Tensor:
@@ -78,6 +83,10 @@ class Modulated(Sharing):
 
     def last_shared_stage(self) -> list[nn.Parameter]:
         return [] if len(self.tasks) == 1 else last_with_parameters([[stage] for stage in self.stages.values()])
+
+    def ordered_by_task(self) -> list[nn.Parameter]:
+        """Numbers of the user's own may mean the same for other tasks."""
+        return self.of_descriptor() if self._one_hot else []
 
     def _descriptor(self, task: str) -> Tensor:
         return self.descriptors[self.tasks.index(task)]

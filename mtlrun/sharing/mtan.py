@@ -23,7 +23,7 @@ class MTAN(Sharing):
 
     Liu et al., "End-to-End Multi-Task Learning with Attention", CVPR 2019, arXiv:1803.10704, eq. 1 and 2. g and h are
     linear at every pixel with batch normalisation, then ReLU and sigmoid; f is a 3x3 convolution that all tasks share,
-    with batch normalisation, ReLU and max-pooling to the size of p_j.
+    with batch normalisation, ReLU and max-pooling to the size of p_j, or bilinear interpolation where p_j is larger.
 
     Deviations: the mask is computed from the output p_j of a stage instead of from features in the middle of it, since
     a stage is a black box here; the normalisation of f is each task's own, as running statistics of several tasks would
@@ -89,11 +89,13 @@ class _Attention(nn.Module):
                 self.norms[feature.name] = batch_norm(feature.channels, feature)
 
     def hand_on(self, name: str, values: Tensor, like: Tensor) -> Tensor:
-        """The rest of f: normalisation, ReLU and, on maps, pooling to the size of `like`."""
+        """The rest of f: normalisation, ReLU and, on maps, pooling or interpolation to the size of `like`."""
         values = functional.relu(self.norms[name](values))
-        if values.dim() == 4 and values.shape[2:] != like.shape[2:]:
-            values = functional.adaptive_max_pool2d(values, like.shape[2:])
-        return values
+        if values.dim() != 4 or values.shape[2:] == like.shape[2:]:
+            return values
+        if values.shape[2] < like.shape[2] or values.shape[3] < like.shape[3]:
+            return functional.interpolate(values, like.shape[2:], mode="bilinear", align_corners=True)
+        return functional.adaptive_max_pool2d(values, like.shape[2:])
 
 
 def _mask(inputs: int, hidden: int, feature: Feature) -> nn.Sequential:

@@ -50,8 +50,11 @@ class PLE(Sharing):
         parts = trunk_and_experts(backbone, split, shared + own * len(self.tasks))
         self.features, self.trunk = parts.features, parts.trunk
         depth = len(self.trunk)
-        self.levels = nn.ModuleList(
-            _Level(parts, self.tasks, level, own, shared) for level in range(depth, len(self.features))
+        self.levels = nn.ModuleDict(
+            {
+                self.features[stage].name: _Level(parts, self.tasks, stage, own, shared)
+                for stage in range(depth, len(self.features))
+            }
         )
         self._weights: dict[str, Tensor] = {}
 
@@ -87,11 +90,15 @@ class PLE(Sharing):
             stages.append([level.shared] if level.shared_gate is None else [level.shared, level.own])
         return last_with_parameters(stages)
 
+    def ordered_by_task(self) -> list[nn.Parameter]:
+        gates = [level.shared_gate for level in self._levels() if level.shared_gate is not None]
+        return [parameter for gate in gates for parameter in gate.parameters()]
+
     def gates(self) -> dict[str, Tensor]:
         return dict(self._weights)
 
     def _levels(self) -> list[_Level]:
-        return [level for level in self.levels if isinstance(level, _Level)]
+        return [level for level in self.levels.values() if isinstance(level, _Level)]
 
 
 class _Level(nn.Module):

@@ -72,7 +72,10 @@ def trace_norm(stacked: Tensor) -> Tensor:
     more than the small Gram matrix.
     """
     with torch.no_grad():
-        values, vectors = torch.linalg.eigh(gram_matrix(stacked))
+        gram = gram_matrix(stacked)
+        if not gram.isfinite().all():  # eigh would raise where training names the task and the step
+            return stacked.sum() * torch.nan
+        values, vectors = torch.linalg.eigh(gram)
         kept = values > RANK_TOLERANCE * values[-1]
         scale = torch.where(kept, values, torch.ones_like(values)).rsqrt() * kept
         polar = ((vectors * scale) @ vectors.mT).to(stacked) @ stacked

@@ -40,6 +40,15 @@ class MultiTaskModel(nn.Module):
         """Names of the backbone's stages that the sharing scheme uses."""
         return [*dict.fromkeys(stage_of(path) for _, path, _ in marked(self.sharing))]
 
+    def frozen_stages(self) -> list[str]:
+        """Names of the backbone's stages of which parameters are frozen, by `freeze` or by the sharing scheme."""
+        frozen = {
+            stage_of(path)
+            for _, path, module in marked(self.sharing)
+            if any(not parameter.requires_grad for parameter in module.parameters(recurse=False))
+        }
+        return [stage for stage in self.stages() if stage in frozen]
+
     def freeze(self, stages: Collection[str]) -> None:
         """Keep these stages of the backbone, in every copy of it, as they are: parameters and running statistics.
 

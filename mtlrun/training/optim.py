@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -56,8 +57,8 @@ def _head(model: MultiTaskModel, task: str) -> list[nn.Parameter]:
 
 
 def _group(option: str, lr: float, parameters: list[nn.Parameter]) -> dict[str, Any]:
-    if isinstance(lr, bool) or not isinstance(lr, int | float) or not lr >= 0:
-        raise ConfigError(f"optimizer.{option} must be a number >= 0, found {lr!r}")
+    if isinstance(lr, bool) or not isinstance(lr, int | float) or not 0 <= lr < math.inf:
+        raise ConfigError(f"optimizer.{option} must be a finite number >= 0, found {lr!r}")
     if not parameters:
         raise ConfigError(f"optimizer.{option}={lr} has no effect: nothing that is trained belongs to it")
     return {"params": parameters, "lr": float(lr)}

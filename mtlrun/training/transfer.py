@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from mtlrun.sharing.keys import task_key
+from mtlrun.sharing.keys import keys_in, task_key
 from mtlrun.sharing.places import places, stage_of
 from mtlrun.training.model import MultiTaskModel
 
@@ -40,13 +41,19 @@ class Learned:
     Args:
         tensors: by name.
         places: the names in the backbone of those that come from one.
+        tasks: of that network, in order.
     """
 
-    def __init__(self, tensors: Mapping[str, Tensor], places: Mapping[str, str]) -> None:
-        self.tensors, self._places = tensors, places
+    def __init__(self, tensors: Mapping[str, Tensor], places: Mapping[str, str], tasks: Sequence[str]) -> None:
+        self.tensors, self.tasks, self._places = tensors, tuple(tasks), places
         self._at: dict[str, list[str]] = {}
         for name, place in places.items():
             self._at.setdefault(place, []).append(name)
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any]) -> Learned:
+        """From what `mtlrun.training.state.network_state` has saved."""
+        return cls(state["model"], state.get("places", {}), state.get("tasks", ()))
 
     def like(self, name: str, place: str | None, tasks: tuple[str, ...]) -> list[str]:
         """Names of those that can stand for one of a network for `tasks`.
@@ -57,8 +64,8 @@ class Learned:
             return [name]
         there = self._at.get(place, []) if place else []
         keys = {task_key(task) for task in tasks}
-        own = keys & set(name.split(".")) or (keys if len(keys) == 1 else set())
-        return [other for other in there if own & set(other.split("."))] or there
+        own = keys & keys_in(name) or (keys if len(keys) == 1 else set())
+        return [other for other in there if own & keys_in(other)] or there
 
     def parts(self, names: set[str]) -> list[str]:
         """Labels of all parts, without those that one of the names belongs to."""
@@ -70,11 +77,16 @@ class Learned:
 @torch.no_grad()
 def transfer(model: MultiTaskModel, learned: Learned) -> Transfer:
     """Copy into the network what has a counterpart of the same shape; where there are several, they must be equal."""
-    own, own_places = model.state_dict(), places(model)
+    own, own_places = _own_tensors(model), places(model)
+    of_other_tasks = {id(tensor) for tensor in model.sharing.ordered_by_task() if learned.tasks != model.tasks}
     result, used = Transfer(total=len(own)), set[str]()
-    for name, tensor in own.items():
-        names = learned.like(name, own_places.get(name), model.tasks)
+    for tensor, aliases in own:
+        name = aliases[0]
+        likes = [learned.like(alias, own_places.get(alias), model.tasks) for alias in aliases]
+        names = [*dict.fromkeys(other for like in likes for other in like)]
         why = _obstacle(tensor, [learned.tensors[other] for other in names])
+        if why is None and id(tensor) in of_other_tasks:
+            why = "of other tasks"
         if why is None:
             tensor.copy_(learned.tensors[names[0]])
             used.update(names)
@@ -85,6 +97,14 @@ def transfer(model: MultiTaskModel, learned: Learned) -> Transfer:
             result.new[part] = result.new.get(part) or why
     result.unused = learned.parts(used)
     return result
+
+
+def _own_tensors(model: nn.Module) -> list[tuple[Tensor, list[str]]]:
+    """Every tensor once, with its names: schemes keep one that several tasks share under a name for each."""
+    found: dict[int, tuple[Tensor, list[str]]] = {}
+    for name, tensor in model.state_dict(keep_vars=True).items():
+        found.setdefault(id(tensor), (tensor, []))[1].append(name)
+    return [*found.values()]
 
 
 def _obstacle(tensor: Tensor, found: list[Tensor]) -> str | None:

@@ -29,7 +29,7 @@ OPTIONS = [
     *(("hard", {"split": split}) for split in ("block1", "block2", "block3")),
     ("soft", {"penalty": "trace_norm"}),
     ("groups", {"groups": [["lane", "values"], ["type"]], "split": "block1"}),
-    ("groups", {"groups": [["type"], ["lane", "values"]], "split": "block3"}),
+    ("groups", {"groups": [["type"], ["lane", "values"]], "split": "block2"}),
     ("groups", {"groups": {"block1": [["lane", "values"], ["type"]], "block2": [["lane"], ["values"], ["type"]]}}),
     ("cross_stitch", {"sluice": 2}),
     ("film", {"split": "block2", "hidden": None}),

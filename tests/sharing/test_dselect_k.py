@@ -100,8 +100,9 @@ def test_no_penalty_without_entropy() -> None:
         ({"experts": 1, "k": 1}, "sharing.experts must be a whole number of at least 2, found 1"),
         ({"k": 0}, "sharing.k must be a whole number of at least 1, found 0"),
         ({"k": 5}, "sharing.k=5 must be at most sharing.experts=4"),
-        ({"gamma": 0}, "sharing.gamma must be above 0, found 0"),
-        ({"gamma": -1}, "sharing.gamma must be a finite number of at least 0, found -1"),
+        ({"gamma": 0}, "sharing.gamma must be a number from 1e-06 to 1e+06, found 0"),
+        ({"gamma": -1}, "sharing.gamma must be a number from 1e-06 to 1e+06, found -1"),
+        ({"gamma": 1e300}, "sharing.gamma must be a number from 1e-06 to 1e+06, found 1e+300"),
         ({"entropy": -0.1}, "sharing.entropy must be a finite number of at least 0, found -0.1"),
     ],
 )

@@ -6,6 +6,7 @@ from mtlrun.backbones.mlp import MLP
 from mtlrun.errors import ConfigError
 from mtlrun.sharing.groups import Groups
 from mtlrun.sharing.hard import Hard
+from mtlrun.sharing.keys import group_key
 
 TASKS = ["detection", "drivable", "lane", "sign"]
 PAIRS = [["detection", "drivable"], ["lane", "sign"]]
@@ -19,7 +20,7 @@ def build_mlp() -> MLP:
 
 def modules(scheme: Groups) -> dict[str, list[str]]:
     """Per stage the names under which it is there."""
-    return {name: [key.removeprefix("task_") for key in scheme.stages[name]] for name in scheme.stages}
+    return {name: [key.replace("task_", "") for key in scheme.stages[name]] for name in scheme.stages}
 
 
 def counted(module: nn.Module) -> list[int]:
@@ -31,9 +32,9 @@ def counted(module: nn.Module) -> list[int]:
 def test_members_of_a_group_stay_together() -> None:
     scheme = Groups(build_mlp, TASKS, PAIRS, split="layer1")
     assert modules(scheme) == {
-        "layer1": ["detection"],
-        "layer2": ["detection", "lane"],
-        "layer3": ["detection", "lane"],
+        "layer1": ["detection+drivable+lane+sign"],
+        "layer2": ["detection+drivable", "lane+sign"],
+        "layer3": ["detection+drivable", "lane+sign"],
     }
     outputs = scheme(torch.randn(6, 5), ALL)
     assert all(torch.equal(*pair) for pair in zip(outputs["lane"], outputs["sign"]))
@@ -43,10 +44,10 @@ def test_members_of_a_group_stay_together() -> None:
 
 def test_a_tree_parts_twice() -> None:
     scheme = Groups(build_mlp, TASKS, TREE)
-    assert modules(scheme)["layer3"] == ["detection", "drivable", "lane"]
+    assert modules(scheme)["layer3"] == ["detection", "drivable", "lane+sign"]
     inputs = torch.randn(6, 5)
-    first = scheme.stages["layer1"]["task_detection"](inputs)
-    second = scheme.stages["layer2"]["task_detection"](first)
+    first = scheme.stages["layer1"][group_key(TASKS)](inputs)
+    second = scheme.stages["layer2"][group_key(PAIRS[0])](first)
     third = scheme.stages["layer3"]["task_drivable"](second)
     torch.testing.assert_close(scheme(inputs, ALL)["drivable"], [first, second, third])
     assert scheme.task_parameters("drivable") == [*scheme.stages["layer3"]["task_drivable"].parameters()]
@@ -64,8 +65,8 @@ def test_none_puts_every_task_alone_after_the_split() -> None:
 
 def test_stages_run_once_per_group_and_on_the_rows_of_a_task_alone() -> None:
     scheme = Groups(build_mlp, TASKS, PAIRS, split="layer1")
-    trunk = counted(scheme.stages["layer1"]["task_detection"])
-    first, second = (counted(scheme.stages["layer3"][f"task_{task}"]) for task in ("detection", "lane"))
+    trunk = counted(scheme.stages["layer1"][group_key(TASKS)])
+    first, second = (counted(scheme.stages["layer3"][group_key(pair)]) for pair in PAIRS)
     scheme(torch.randn(6, 5), {"detection": torch.tensor([0, 1]), "drivable": None, "sign": torch.tensor([3])})
     scheme(torch.randn(6, 5), {"sign": torch.tensor([3, 5])})
     assert (trunk, first, second) == ([6, 2], [6], [1, 2])
@@ -79,15 +80,14 @@ def test_builds_one_backbone_per_leaf() -> None:
 
 def test_last_shared_stage() -> None:
     whole = Groups(build_mlp, TASKS, PAIRS)
-    pair = whole.stages["layer3"]
-    assert whole.last_shared_stage() == [*pair["task_detection"].parameters(), *pair["task_lane"].parameters()]
+    assert whole.last_shared_stage() == [*whole.stages["layer3"].parameters()]
     tree = Groups(build_mlp, TASKS, TREE)
-    assert tree.last_shared_stage() == [*tree.stages["layer3"]["task_lane"].parameters()]
+    assert tree.last_shared_stage() == [*tree.stages["layer3"][group_key(PAIRS[1])].parameters()]
 
 
 def test_trunk_end_is_the_last_stage_of_all() -> None:
     scheme = Groups(build_mlp, TASKS, TREE)
-    assert scheme.trunk_end() is scheme.stages["layer1"]["task_detection"]
+    assert scheme.trunk_end() is scheme.stages["layer1"][group_key(TASKS)]
     assert Groups(build_mlp, TASKS, PAIRS).trunk_end() is None
 
 
@@ -102,6 +102,9 @@ def test_trunk_end_is_the_last_stage_of_all() -> None:
         ([TASKS, []], None, "sharing.groups must be lists of tasks such as [[a,b],[c]], found [["),
         (3, None, "sharing.groups must be lists of tasks such as [[a,b],[c]], found 3"),
         (TREE, "layer1", "sharing.split=layer1: the stages of a tree are the keys of sharing.groups, leave it null"),
+        (PAIRS, "layer3", "sharing.split: no stage is left to part after layer3, name an earlier one or choose"),
+        (TREE | {"layer3": PAIRS}, None, "sharing.groups: no stage is left to part after layer3, name an earlier one"),
+        ({}, None, "sharing.groups={} parts no tasks: name a stage, or choose sharing=hard"),
         ({"layer0": PAIRS}, None, "no stage for sharing.groups 'layer0'; did you mean 'layer3'?"),
         (
             {"layer1": PAIRS, "layer2": [["drivable", "lane"], ["detection"], ["sign"]]},

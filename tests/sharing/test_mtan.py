@@ -56,6 +56,16 @@ def test_maps_of_odd_sizes_and_vectors_after_maps() -> None:
     assert [tuple(output.shape[1:]) for output in outputs] == [(10, 10, 10), (20, 3, 3), (50,)]
 
 
+def test_maps_that_grow_are_interpolated() -> None:
+    """SegNet's decoder doubles its maps; from 1 to 3 pixels aligned at their corners, the middle is the mean."""
+    attention = MTAN(build_cnn, TASKS).attention["task_lane"].eval()
+    values = torch.rand(2, 6, 2, 2)
+    grown = attention.hand_on("block2", values, torch.empty(2, 6, 3, 3))
+    normed = functional.relu(attention.norms["block2"](values))
+    torch.testing.assert_close(grown[:, :, ::2, ::2], normed)
+    torch.testing.assert_close(grown[:, :, 1, 1], normed.mean((2, 3)))
+
+
 def test_bad_reduction() -> None:
     with pytest.raises(ConfigError) as caught:
         MTAN(build_cnn, TASKS, reduction=0.5)

@@ -24,7 +24,7 @@ def test_equals_the_paper_written_out() -> None:
     inputs, rows = torch.randn(6, 5), torch.tensor([4, 0])
     outputs = scheme(inputs, {"sign": rows})["sign"]
     x = scheme.trunk["layer1"](inputs)
-    one, two = scheme.levels
+    one, two = scheme.levels.values()
     shared = [expert(x) for expert in one.shared]
     own = {task: [expert(x) for expert in one.own[f"task_{task}"]] for task in TASKS}
     sign = gated(one.gating["task_sign"], x, own["sign"] + shared)
@@ -48,7 +48,7 @@ def test_one_level_equals_cgc() -> None:
 
 def test_own_parameters_are_the_last_level_and_the_gate_before_it() -> None:
     scheme = PLE(build_mlp, TASKS)
-    one, two = scheme.levels
+    one, two = scheme.levels.values()
     own = [two.own["task_sign"], one.gating["task_sign"], two.gating["task_sign"]]
     assert scheme.task_parameters("sign") == [parameter for module in own for parameter in module.parameters()]
     assert scheme.last_shared_stage() == [*two.shared.parameters()]
@@ -56,7 +56,7 @@ def test_own_parameters_are_the_last_level_and_the_gate_before_it() -> None:
 
 def test_experts_of_absent_tasks_run_up_to_the_last_level() -> None:
     scheme, seen = PLE(build_mlp, TASKS), []
-    for number, level in enumerate(scheme.levels):
+    for number, level in enumerate(scheme.levels.values()):
         (expert,) = level.own["task_lane"]
         expert.register_forward_hook(lambda _, inputs, output, number=number: seen.append((number, len(output))))
     scheme(torch.randn(6, 5), {"sign": torch.tensor([2, 3])})

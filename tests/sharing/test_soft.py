@@ -107,6 +107,11 @@ def test_trace_norm_of_equal_and_of_zero_rows() -> None:
     assert not zero.grad.any()
 
 
+def test_trace_norm_of_what_has_diverged_is_not_finite_and_raises_nothing() -> None:
+    for value in (torch.inf, torch.nan):
+        assert not trace_norm(torch.tensor([[value, 0.0], [1.0, 2.0]])).isfinite()
+
+
 def test_distances_of_equal_rows_are_zero() -> None:
     assert squared_distances(torch.full((4, 7), 0.1)) == 0
 

@@ -24,6 +24,7 @@ SCHEMES = sorted(path.stem for path in (CONF / "sharing").glob("*.yaml"))
 TASKS = ("lane", "type", "sign")
 STAGES = ["layer1", "layer2", "layer3"]
 OPTIONS = {"lora": {"layers": None}}
+COPY = "sharing.networks.task_sign.stages.layer2.linear.weight"
 ADDS = {"adapters", "cgc", "conditioned", "cross_stitch", "dselect_k", "film", "lora", "mmoe", "mtan", "ple"}
 
 
@@ -31,10 +32,12 @@ def backbone():
     return MLP((12,), hidden=[4, 6, 8], norm="batch")
 
 
-def network(scheme, tasks=TASKS, seed=0):
+def network(scheme, tasks=TASKS, seed=0, **options):
     """A network of three stages with batch norm under a sharing scheme, with a head of one layer per task."""
     torch.manual_seed(seed)
-    settings = OmegaConf.to_container(OmegaConf.load(CONF / "sharing" / f"{scheme}.yaml")) | OPTIONS.get(scheme, {})
+    settings = (
+        OmegaConf.to_container(OmegaConf.load(CONF / "sharing" / f"{scheme}.yaml")) | OPTIONS.get(scheme, {}) | options
+    )
     sharing = get_class(settings.pop("_target_"))(backbone=lambda: mark(backbone()), tasks=tasks, **settings)
     model = MultiTaskModel(sharing, {task: Head(sharing.features[-1].channels) for task in tasks})
     with torch.no_grad():
@@ -54,7 +57,7 @@ class Head(nn.Linear):
 
 def learned(model):
     state = network_state(model)
-    return Learned(state["model"], state["places"])
+    return Learned.of(state)
 
 
 def in_backbone(model):
@@ -107,6 +110,63 @@ def test_copies_that_differ_are_not_guessed_between():
     assert not result.learned
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items() if "num_" not in name)
     assert result.new == dict.fromkeys(STAGES, "several, which differ") | {"head of 'new'": ""}
+
+
+@pytest.mark.parametrize("scheme", ["adapters", "lora"])
+def test_a_body_that_tasks_share_is_taken_only_where_all_their_copies_agree(scheme):
+    source, model = network("independent"), network(scheme, seed=1)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    result = transfer(model, learned(source))
+    shared = {id(value) for value in model.sharing.shared_parameters()}
+    bodies = [name for name, value in model.state_dict(keep_vars=True).items() if id(value) in shared]
+    assert bodies
+    assert all(torch.equal(before[name], model.state_dict()[name]) for name in bodies)
+    assert "several, which differ" in result.new.values()
+    assert result.total == len({id(value) for value in model.state_dict(keep_vars=True).values()})
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_task_starts_from_its_groups_copy(task):
+    source, model = network("groups", groups=[["lane", "type"], ["sign"]]), network("hard", (task,), seed=1)
+    result = transfer(model, learned(source))
+    assert result.taken == result.total
+    inputs = torch.randn(3, 12)
+    assert torch.equal(source.eval()(inputs, {task: None})[task], model.eval()(inputs, {task: None})[task])
+
+
+def test_a_group_starts_from_nothing_where_its_tasks_differ():
+    model = network("groups", seed=1, groups=[["lane", "type"], ["sign"]])
+    result = transfer(model, learned(network("independent")))
+    assert result.new == dict.fromkeys(STAGES, "several, which differ")
+    [own] = [name for name in model.state_dict() if name.endswith("layer2.task_sign.linear.weight")]
+    assert torch.equal(model.state_dict()[own], network("independent").state_dict()[COPY])
+
+
+@pytest.mark.parametrize("scheme", ["film", "conditioned", "cross_stitch", "ple"])
+def test_what_goes_by_the_tasks_order_is_for_the_same_tasks_only(scheme):
+    source = network(scheme, ("lane", "type"))
+    same, other = network(scheme, ("lane", "type"), seed=1), network(scheme, ("type", "sign"), seed=1)
+    assert transfer(same, learned(source)).new == {}
+    before = {id(value): value.clone() for value in other.sharing.ordered_by_task()}
+    assert "of other tasks" in transfer(other, learned(source)).new.values()
+    assert before
+    assert all(torch.equal(before[id(value)], value) for value in other.sharing.ordered_by_task())
+
+
+def test_descriptors_of_the_users_own_mean_the_same_for_other_tasks():
+    given = {"lane": [1, 0.5], "type": [0, 1], "sign": [2, 2]}
+    source, other = (
+        network("film", tasks, descriptors={task: given[task] for task in tasks})
+        for tasks in (("lane", "type"), ("type", "sign"))
+    )
+    assert transfer(other, learned(source)).new == {"head of 'sign'": ""}
+
+
+def test_levels_of_experts_are_told_by_their_stage():
+    source, model = network("ple"), network("ple", seed=1, split="layer2")
+    transfer(model, learned(source))
+    name = "sharing.levels.layer3.shared.0.linear.weight"
+    assert torch.equal(source.state_dict()[name], model.state_dict()[name])
 
 
 def test_the_trunk_before_experts_is_taken():
@@ -251,7 +311,8 @@ def test_a_part_of_the_trunk_can_be_frozen_under_gradient_balancers(train, sourc
         (("freeze=[]",), r"freeze=\[\]: must be backbone"),
         (("freeze=backbone", "optimizer.backbone_lr=0.1"), "optimizer.backbone_lr=0.1 has no effect"),
         (("optimizer.sharing_lr=0.1",), "optimizer.sharing_lr=0.1 has no effect"),
-        (("optimizer.backbone_lr=-1",), "optimizer.backbone_lr must be a number >= 0, found -1"),
+        (("optimizer.backbone_lr=-1",), "optimizer.backbone_lr must be a finite number >= 0, found -1"),
+        (("optimizer.backbone_lr=inf",), "optimizer.backbone_lr must be a finite number >= 0, found inf"),
         (("optimizer.backbone_lr=0.1", "scheduler=one_cycle"), "this scheduler gives all parameters one learning rate"),
         (("init_from=nowhere",), "init_from=nowhere: no folder 'nowhere'"),
     ],
