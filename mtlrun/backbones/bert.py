@@ -14,13 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from mtlrun.backbones.base import Backbone
-from mtlrun.backbones.checks import probability
+from mtlrun.backbones.checks import local_path, one_line, probability
 from mtlrun.backbones.tokens import (
     POOLS,
     Pool,
     Reader,
     check_heads,
     join,
+    one_at_least,
     take_apart,
     token_feature,
     token_length,
@@ -85,7 +86,7 @@ class Bert(Backbone):
             model = _fresh(package, sizes, length)
             remedy = f"backbone.vocabulary={vocabulary} must be that of the data"
         else:
-            model = _read(package, Path(folder).expanduser(), length)
+            model = _read(package, local_path(folder, "folder"), length)
             remedy = f"data.tokenizer={folder} cuts texts into the tokens that the model knows"
         stages = _stages(model, Reader(model.config.vocab_size, remedy), length)
         channels = model.config.hidden_size
@@ -122,7 +123,7 @@ def _read(package: ModuleType, folder: Path, length: int) -> Any:
     try:
         model, found = package.AutoModel.from_pretrained(folder, output_loading_info=True, **options)
     except Exception as error:  # transformers, its models and safetensors raise anything from OSError to their own
-        raise ConfigError(f"{where}: {_one_line(error)}") from error
+        raise ConfigError(f"{where}: {one_line(error)}") from error
     missing = sorted(name for name in found["missing_keys"] if "pooler." not in name)
     if missing:
         raise ConfigError(f"{where}: its weights lack {len(missing)} of the model's tensors, such as {missing[0]}")
@@ -144,7 +145,7 @@ def _stages(model: Any, reader: Reader, length: int) -> dict[str, nn.Module]:
         with torch.no_grad():
             expected = encoder(rows)
     except Exception as error:  # too few positions, a decoder that wants more: anything may be raised
-        name, reason = type(model).__name__, _one_line(error)
+        name, reason = type(model).__name__, one_line(error)
         raise ConfigError(f"backbone=bert: {name} does not take texts of {length} tokens: {reason}") from error
     stages = _chain(model, reader)
     alike = bool(stages) and _puts_out(nn.Sequential(*stages.values()), rows, expected)
@@ -225,10 +226,11 @@ class _Layer(nn.Module):
         self.layer = layer
 
     def forward(self, values: Tensor) -> Tensor:
-        features, segments = take_apart(values)
+        features, segments = take_apart(one_at_least(values))
         hidden = (~visible(segments)).to(features.dtype) * torch.finfo(features.dtype).min  # is added to the scores
         output = self.layer(features, hidden)
-        return join(output[0] if isinstance(output, tuple) else output, segments)  # a tuple before transformers 5
+        features = output[0] if isinstance(output, tuple) else output  # a tuple before transformers 5
+        return join(features, segments)[: len(values)]
 
 
 class _Encoder(nn.Module):
@@ -240,10 +242,6 @@ class _Encoder(nn.Module):
         self.model = model
 
     def forward(self, rows: Tensor) -> Tensor:
-        given, segments = self.arguments(rows)
+        given, segments = self.arguments(one_at_least(rows))
         output = self.model(**given, attention_mask=(segments > 0).long())
-        return join(output.last_hidden_state, segments)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
+        return join(output.last_hidden_state, segments)[: len(rows)]

@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
 
 from mtlrun.errors import ConfigError
+
+
+def suited(shape: Sequence[int]) -> str:
+    """The backbone to choose for rows of this shape: images (C, H, W), text (L, 2), molecules (A, 4), or any other."""
+    if len(shape) == 3:
+        return "cnn"
+    return {2: "transformer", 4: "molecule"}.get(shape[-1], "mlp") if len(shape) == 2 else "mlp"
 
 
 def image_shape(input_shape: Sequence[int], backbone: str, smallest: int = 1) -> tuple[int, int, int]:
@@ -21,7 +32,7 @@ def image_shape(input_shape: Sequence[int], backbone: str, smallest: int = 1) ->
     shape = tuple(input_shape)
     if len(shape) != 3:
         raise ConfigError(
-            f"backbone={backbone} takes images (C, H, W), found rows of shape {shape}: choose backbone=mlp"
+            f"backbone={backbone} takes images (C, H, W), found rows of shape {shape}: choose backbone={suited(shape)}"
         )
     channels, height, width = shape
     if min(height, width) < smallest:
@@ -63,6 +74,17 @@ def sizes(values: Sequence[int], option: str) -> list[int]:
     return listed
 
 
+def local_path(value: str, option: str) -> Path:
+    """A path on this machine, where ~ is the home folder.
+
+    Raises:
+        ConfigError: naming backbone.`option`, if it is a number or another thing that is no path.
+    """
+    if not isinstance(value, str | Path):
+        raise ConfigError(f"backbone.{option} should be a path, found {value!r}; try backbone.{option}=./{value}")
+    return Path(value).expanduser()
+
+
 def probability(value: float, option: str) -> float:
     """A number from 0 up to but not including 1.
 
@@ -74,3 +96,38 @@ def probability(value: float, option: str) -> float:
             f"backbone.{option} should be at least 0 and below 1, found {value}; try backbone.{option}=0.1"
         )
     return float(value)
+
+
+def one_line(error: Exception) -> str:
+    """What another package says of its error."""
+    return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+class Bounds:
+    """Refuses numbers that a table of embeddings has no row for.
+
+    They are looked at in every batch on the CPU. On an accelerator, where looking at them waits for the device, they
+    are looked at in the first batch only.
+
+    Args:
+        count: of the table's rows; numbers go from 0 to the one below it.
+        what: one of them is called.
+        remedy: what the message says to do.
+    """
+
+    def __init__(self, count: int, what: str, remedy: str) -> None:
+        self.count, self.what, self.remedy = count, what, remedy
+        self.checked = False
+
+    def check(self, numbers: Tensor) -> None:
+        """Raise ConfigError if one of them is beyond the table."""
+        waits = numbers.device.type != "cpu"
+        if not numbers.numel() or (waits and self.checked) or torch.compiler.is_compiling():
+            return
+        self.checked = waits
+        least, most = (float(value) for value in numbers.aminmax())
+        if not 0 <= least <= most < self.count:  # both are NaN if one of the numbers is
+            wrong = most if least >= 0 else least
+            raise ConfigError(
+                f"a row has the {self.what} {wrong:.0f}, and {self.what}s go from 0 to {self.count - 1}: {self.remedy}"
+            )

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mtlrun.backbones.base import Backbone
+from mtlrun.backbones.checks import Bounds, suited
 from mtlrun.backbones.weights import load_weights
 from mtlrun.errors import ConfigError, choose
 from mtlrun.types import Feature
@@ -51,7 +52,8 @@ class Molecule(Backbone):
         weights: file of a state dict to start from.
 
     Raises:
-        ConfigError: if the rows are no molecules, or an option is none of these.
+        ConfigError: if the rows are no molecules, or an option is none of these; in training, if an atom has another
+            number.
     """
 
     def __init__(
@@ -110,9 +112,11 @@ class _Embedding(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.elements = nn.Embedding(ELEMENTS, channels, padding_idx=0)
+        self.known = Bounds(ELEMENTS, "atomic number", "leave molecules with other atoms out of the data")
 
     def forward(self, atoms: Tensor) -> Tensor:
         numbers, positions = atoms[:, :, 0], atoms[:, :, 1:]
+        self.known.check(numbers.detach())
         real = _is_real(atoms)
         centre = (positions * real).sum(1, keepdim=True) / real.sum(1, keepdim=True).clamp_min(1)
         centred = torch.cat([numbers.unsqueeze(2), (positions - centre) * real], 2)
@@ -226,7 +230,7 @@ def _check_shape(input_shape: Sequence[int]) -> None:
     if len(shape) != 2 or shape[1] != FACTS:
         raise ConfigError(
             f"backbone=molecule takes molecules (A, {FACTS}), the number and position of each atom, found rows of "
-            f"shape {shape}: choose backbone={'cnn' if len(shape) == 3 else 'mlp'}"
+            f"shape {shape}: choose backbone={suited(shape)}"
         )
 
 

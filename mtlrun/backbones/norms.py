@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import gcd
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -38,9 +39,20 @@ class BatchNorm2d(_LoneRowBatchNorm, nn.BatchNorm2d):
     """Batch normalisation of maps [B, C, H, W] that copes with a single value per channel."""
 
 
+class GroupNorm(nn.GroupNorm):
+    """Group normalisation that copes with a lone row of one pixel, where a group can be a single value.
+
+    torch.nn refuses it as if deviations were taken over the batch.
+    """
+
+    def forward(self, values: Tensor) -> Tensor:
+        """values: [B, C, H, W]; the same shape out."""
+        return torch.group_norm(values, self.num_groups, self.weight, self.bias, self.eps)
+
+
 def group_norm(channels: int) -> nn.GroupNorm:
     """Wu & He (2018) with their 32 groups, or as many as divide both 32 and `channels`."""
-    return nn.GroupNorm(gcd(32, channels), channels)
+    return GroupNorm(gcd(32, channels), channels)
 
 
 def no_norm(channels: int) -> nn.Module:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 
 import torch
 from torch import Tensor, nn
@@ -22,16 +23,16 @@ class Point(Backbone):
         weights: file of a state dict to start from instead.
 
     Raises:
-        ConfigError: if `start` is no list of numbers.
+        ConfigError: if `start` is no list of finite numbers.
     """
 
     def __init__(
         self, input_shape: Sequence[int], start: Sequence[float] = (-8.5, 7.5), weights: str | None = None
     ) -> None:
         numbers = [] if isinstance(start, str | int | float) else list(start)
-        if not numbers or not all(isinstance(number, int | float) for number in numbers):
+        if not numbers or not all(isinstance(number, int | float) and isfinite(number) for number in numbers):
             raise ConfigError(
-                f"backbone.start should be a list of numbers, found {start}; try backbone.start=[-8.5,7.5]"
+                f"backbone.start should be a list of finite numbers, found {start}; try backbone.start=[-8.5,7.5]"
             )
         super().__init__({"point": Coordinates(numbers)}, [Feature("point", len(numbers), None)])
         load_weights(self, weights)

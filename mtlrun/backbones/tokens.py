@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from mtlrun.backbones.checks import Bounds, suited
 from mtlrun.errors import ConfigError
 from mtlrun.types import Feature
 
@@ -26,7 +27,7 @@ def token_length(input_shape: Sequence[int], backbone: str) -> int:
     if len(shape) != 2 or shape[1] != 2:
         raise ConfigError(
             f"backbone={backbone} takes text (L, 2), the id and segment of each token, found rows of shape {shape}: "
-            f"choose backbone={'cnn' if len(shape) == 3 else 'mlp'}"
+            f"choose backbone={suited(shape)}"
         )
     return shape[0]
 
@@ -75,6 +76,14 @@ def take_apart(values: Tensor) -> tuple[Tensor, Tensor]:
     return last[:, :, :-CARRIED], last[:, :, -1]
 
 
+def one_at_least(rows: Tensor) -> Tensor:
+    """Rows or a map; where a process has none in a batch, one of ones, since some layers cannot reshape nothing.
+
+    Joined rather than put in their place, so that gradients, all zero, still reach every parameter.
+    """
+    return rows if len(rows) else torch.cat([rows, rows.new_ones(1, *rows.shape[1:])])
+
+
 def visible(segments: Tensor) -> Tensor:
     """The tokens that tokens may attend to, [B, 1, 1, L]: all but padding, or all in a row of nothing but padding."""
     real = segments > 0
@@ -83,9 +92,6 @@ def visible(segments: Tensor) -> Tensor:
 
 class Reader(nn.Module):
     """Rows [B, L, 2] of whole numbers -> ids [B, L] and segments [B, L].
-
-    Ids are checked in every batch on the CPU. On an accelerator, where looking at them waits for the device, they are
-    checked in the first batch only.
 
     Args:
         vocabulary: number of ids, from 0 on.
@@ -97,25 +103,12 @@ class Reader(nn.Module):
 
     def __init__(self, vocabulary: int, remedy: str) -> None:
         super().__init__()
-        self.vocabulary, self.remedy = vocabulary, remedy
-        self.checked = False
+        self.known = Bounds(vocabulary, "token id", remedy)
 
     def forward(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         ids, segments = rows.unbind(2)
-        waits = ids.device.type != "cpu"
-        if ids.numel() and not (waits and self.checked) and not torch.compiler.is_compiling():
-            self._check(ids)
-            self.checked = waits
+        self.known.check(ids)
         return ids, segments
-
-    def _check(self, ids: Tensor) -> None:
-        """Raise ConfigError if one of them is beyond the vocabulary."""
-        least, most = (int(value) for value in ids.aminmax())
-        if least < 0 or most >= self.vocabulary:
-            wrong = least if least < 0 else most
-            raise ConfigError(
-                f"a row has the token id {wrong}, and ids go from 0 to {self.vocabulary - 1}: {self.remedy}"
-            )
 
 
 class Pool(nn.Module):

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from mtlrun.backbones.norms import BatchNorm2d, NormFactory, map_norm
-from mtlrun.backbones.weights import check_fit, read_state
+from mtlrun.backbones.weights import check_fit, read_state, weights_file
 from mtlrun.errors import choose
 
 
@@ -29,7 +27,7 @@ def load_network(network: nn.Module, weights: str | None, classifier: str, renam
     """
     if weights is None:
         return
-    path = Path(weights).expanduser()
+    path = weights_file(weights)
     own = network.state_dict()
     content = {rename(name): tensor for name, tensor in read_state(path).items() if not name.startswith(classifier)}
     check_fit(path, own, content)
@@ -58,7 +56,9 @@ def first_layer(old: nn.Conv2d, channels: int, kernel: int | None = None) -> nn.
 
 
 def replace_norms(network: nn.Module, norm: str) -> None:
-    """Batch norms that cope with a single value per channel, or group norms, in place of torchvision's batch norms.
+    """Batch norms that cope with a single value per channel, or group norms, in place of torch's batch norms.
+
+    Batch norms keep what they have learned.
 
     Raises:
         ConfigError: if `norm` is neither batch nor group.
@@ -72,9 +72,11 @@ def replace_norms(network: nn.Module, norm: str) -> None:
 
 
 def _like(old: nn.BatchNorm2d, make: NormFactory) -> nn.Module:
-    if make is BatchNorm2d:
-        make = partial(BatchNorm2d, eps=old.eps, momentum=old.momentum)
-    return make(old.num_features)
+    if make is not BatchNorm2d:
+        return make(old.num_features)
+    norm = BatchNorm2d(old.num_features, old.eps, old.momentum, old.affine, old.track_running_stats)
+    norm.load_state_dict(old.state_dict())
+    return norm
 
 
 class PadTo(nn.Module):

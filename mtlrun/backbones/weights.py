@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from mtlrun.backbones.base import Backbone
+from mtlrun.backbones.checks import local_path
 from mtlrun.errors import ConfigError, near_miss
 
 LISTED = 3
@@ -35,7 +36,7 @@ def load_weights(backbone: Backbone, weights: str | None) -> None:
     """
     if weights is None:
         return
-    path = Path(weights).expanduser()
+    path = weights_file(weights)
     own = {_file_name(name): tensor for name, tensor in backbone.state_dict().items()}
     content = read_state(path)
     found = {name: content[name] for name in content if name in own or not name.startswith("fc.")}
@@ -49,11 +50,23 @@ def _file_name(name: str) -> str:
     return name.removeprefix("stages.").removeprefix("stem.")
 
 
-def read_state(path: Path) -> Mapping[str, Tensor]:
-    """The state dict in the file, on the CPU."""
+def weights_file(weights: str) -> Path:
+    """The file that backbone.weights names.
+
+    Raises:
+        ConfigError: if it is no path, names a folder, or nothing that is there.
+    """
+    path = local_path(weights, "weights")
+    if path.is_dir():
+        raise ConfigError(f"backbone.weights: '{path}' is a folder: give a file in it")
     if not path.is_file():
         beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
         raise ConfigError(f"backbone.weights: no file '{path}'{near_miss(path.name, beside)}")
+    return path
+
+
+def read_state(path: Path) -> Mapping[str, Tensor]:
+    """The state dict in the file, on the CPU."""
     remedy = "save it with torch.save(model.state_dict(), FILE)"
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)

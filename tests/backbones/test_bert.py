@@ -125,6 +125,15 @@ def test_rows_of_padding_do_no_harm(saved: Any) -> None:
     assert all(parameter.grad.isfinite().all() for parameter in backbone.parameters())
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_no_rows_have_a_gradient_of_zero(saved: Any, family: str) -> None:
+    backbone = Bert((9, 2), saved(family)[1])
+    outputs = backbone(some_text()[:0])
+    assert [output.shape for output in outputs] == [output[:0].shape for output in backbone(some_text())]
+    sum(output.sum() for output in outputs).backward()
+    assert all(parameter.grad.abs().max() == 0 for parameter in backbone.parameters())
+
+
 def test_a_fresh_bert_has_the_sizes_asked_for(package: Any) -> None:
     backbone = Bert((9, 2), vocabulary=50, width=24, layers=3, heads=2, dropout=0.0)
     assert [*backbone.stages] == ["embeddings", "layer1", "layer2", "layer3", "pool"]
@@ -171,7 +180,7 @@ def test_a_token_beyond_the_vocabulary_is_one_line(saved: Any) -> None:
     ):
         with pytest.raises(ConfigError) as caught:
             backbone(rows)
-        assert str(caught.value) == f"a row has the token id 40, and ids go from 0 to 39: {remedy}"
+        assert str(caught.value) == f"a row has the token id 40, and token ids go from 0 to 39: {remedy}"
 
 
 @pytest.mark.parametrize(
@@ -181,6 +190,7 @@ def test_a_token_beyond_the_vocabulary_is_one_line(saved: Any) -> None:
         ((9, 2), {"vocabulary": -1}, "backbone.vocabulary should be a whole number of at least 1, found -1"),
         ((9, 2), {"heads": 5}, "backbone.heads=5 must divide backbone.width=128"),
         ((9, 2), {"pool": "max"}, "no backbone.pool 'max' (there are: first, mean)"),
+        ((9, 2), {"folder": 5}, "backbone.folder should be a path, found 5; try backbone.folder=./5"),
         ((9, 2), {"dropout": 2}, "backbone.dropout should be at least 0 and below 1, found 2"),
     ],
 )

@@ -101,6 +101,18 @@ def test_trains_every_parameter_even_on_a_single_text(name: str) -> None:
     assert all(parameter.grad is not None for parameter in backbone.parameters())
 
 
+@pytest.mark.parametrize("name", sorted({*NAMES} - VECTOR_BACKBONES - {*TEXT_NAMES}))
+def test_text_is_sent_to_transformer(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"found rows of shape \(12, 2\): choose backbone=transformer$"):
+        build(name, (12, 2))
+
+
+@pytest.mark.parametrize("name", sorted({*NAMES} - VECTOR_BACKBONES - {"molecule"}))
+def test_molecules_are_sent_to_molecule(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"found rows of shape \(9, 4\): choose backbone=molecule$"):
+        build(name, (9, 4))
+
+
 @pytest.mark.parametrize("name", sorted({*NAMES} - VECTOR_BACKBONES))
 def test_vectors_are_sent_to_mlp(name: str) -> None:
     with pytest.raises(ConfigError, match=r"found rows of shape \(12,\): choose backbone=mlp$"):

@@ -39,3 +39,9 @@ def test_refuses() -> None:
         MobileNet((3, 32, 32), "medium")
     with pytest.raises(ConfigError, match=r"no backbone\.norm of this network 'none'"):
         MobileNet((3, 32, 32), norm="none")
+
+
+@pytest.mark.parametrize("norm", ["batch", "group"])
+@pytest.mark.parametrize("size", ["large", "small"])
+def test_a_lone_pixel_is_trained_on(size: str, norm: str) -> None:
+    assert MobileNet((3, 1, 1), size, norm)(torch.randn(1, 3, 1, 1))[-1].isfinite().all()

@@ -223,7 +223,8 @@ def test_half_precision_keeps_the_positions() -> None:
     [
         ((3, 32, 32), {}, "found rows of shape (3, 32, 32): choose backbone=cnn"),
         ((12,), {}, "found rows of shape (12,): choose backbone=mlp"),
-        ((29, 5), {}, "found rows of shape (29, 5)"),
+        ((29, 5), {}, "found rows of shape (29, 5): choose backbone=mlp"),
+        ((29, 2), {}, "found rows of shape (29, 2): choose backbone=transformer"),
         ((29, 4), {"channels": 0}, "backbone.channels should be a whole number of at least 1, found 0; try backbone."),
         ((29, 4), {"channels": [64]}, "found [64]"),
         ((29, 4), {"interactions": 1.5}, "backbone.interactions should be a whole number of at least 1, found 1.5"),
@@ -243,6 +244,16 @@ def test_refuses(shape: tuple[int, ...], options: dict, message: str) -> None:
         Molecule(shape, **options)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("number", [-1, 100])
+def test_an_unknown_element_is_one_line(number: int) -> None:
+    atoms = some_molecules(SIZES)
+    atoms[2, 1, 0] = number
+    with pytest.raises(
+        ConfigError, match=rf"^a row has the atomic number {number}, and atomic numbers go from 0 to 99: "
+    ):
+        network()(atoms.double())
 
 
 def test_number_of_parameters() -> None:

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from mtlrun.backbones.norms import BatchNorm1d, BatchNorm2d
+from mtlrun.backbones.norms import BatchNorm1d, BatchNorm2d, group_norm
 
 PAIRS = [(BatchNorm1d, nn.BatchNorm1d, ()), (BatchNorm2d, nn.BatchNorm2d, (1, 1))]
 
@@ -29,3 +29,12 @@ def test_otherwise_equals_pytorch(ours: type, usual: type, map_shape: tuple[int,
     one, other = ours(3).train(train), usual(3).train(train)
     torch.testing.assert_close(one(values), other(values))
     torch.testing.assert_close(one.state_dict(), other.state_dict())
+
+
+def test_groups_of_one_value_are_normalised() -> None:
+    layer = group_norm(16)
+    nn.init.normal_(layer.bias)
+    output = layer(torch.randn(1, 16, 1, 1))
+    torch.testing.assert_close(output, layer.bias[None, :, None, None], rtol=0, atol=1e-3)
+    values = torch.randn(2, 48, 3, 3)
+    assert torch.equal(group_norm(48)(values), nn.GroupNorm(16, 48)(values))

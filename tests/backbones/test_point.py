@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 
@@ -19,7 +21,9 @@ def test_the_gradient_is_the_sum_over_the_rows():
     assert backbone.stages["point"].values.grad.tolist() == [6, 12]
 
 
-@pytest.mark.parametrize("start", [[], 3, "9,9", ["a", 1]])
+@pytest.mark.parametrize("start", [[], 3, "9,9", ["a", 1], [math.nan, 1], [math.inf]])
 def test_refuses_what_is_no_list_of_numbers(start):
-    with pytest.raises(ConfigError, match=r"backbone.start should be a list of numbers, found .*; try backbone.start="):
+    with pytest.raises(
+        ConfigError, match=r"backbone.start should be a list of finite numbers, found .*; try backbone.start="
+    ):
         Point((1,), start=start)

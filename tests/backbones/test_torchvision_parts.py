@@ -51,9 +51,12 @@ def test_first_layer(channels: int, kernel: int | None, shape: tuple[int, ...]) 
     assert first_layer(old, 3) is old
 
 
-def test_replaced_norms_keep_their_settings_and_take_a_single_value() -> None:
+def test_replaced_norms_keep_what_they_have_and_take_a_single_value() -> None:
     parts = network()
+    learned = {name: torch.rand_like(value) for name, value in parts[1].state_dict().items() if value.dim()}
+    parts[1].load_state_dict(learned, strict=False)
     replace_norms(parts, "batch")
+    assert all(torch.equal(parts[1].state_dict()[name], value) for name, value in learned.items())
     assert type(parts[1]) is BatchNorm2d
     assert (parts[1].eps, parts[1].momentum) == (0.01, 0.3)
     assert parts.train()(torch.randn(1, 3, 3, 3)).isfinite().all()

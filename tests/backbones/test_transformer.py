@@ -162,9 +162,8 @@ def test_a_token_beyond_the_vocabulary_is_one_line(wrong: int, place: int) -> No
     model, rows = network(), some_text(SIZES)
     model(rows)
     rows[3, place, 0] = wrong
-    message = (
-        f"a row has the token id {wrong}, and ids go from 0 to 29: backbone.vocabulary=30 must be that of the data"
-    )
+    remedy = "backbone.vocabulary=30 must be that of the data"
+    message = f"a row has the token id {wrong}, and token ids go from 0 to 29: {remedy}"
     with pytest.raises(ConfigError) as caught:
         model(rows)
     assert str(caught.value) == message

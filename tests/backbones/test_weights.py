@@ -10,6 +10,7 @@ from mtlrun.backbones.base import Backbone
 from mtlrun.backbones.cnn import CNN
 from mtlrun.backbones.lenet import LeNet
 from mtlrun.backbones.mlp import MLP
+from mtlrun.backbones.mobilenet import MobileNet
 from mtlrun.backbones.resnet import ResNet
 from mtlrun.errors import ConfigError
 
@@ -112,6 +113,19 @@ def test_absent_file_names_its_neighbour(tmp_path: Path) -> None:
         MLP((3,), weights=str(tmp_path / "resnt18.pth"))
     with pytest.raises(ConfigError, match=r"no file '.*x\.pth'$"):
         MLP((3,), weights=str(tmp_path / "nowhere" / "x.pth"))
+
+
+def test_a_folder_is_called_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=rf"^backbone\.weights: '{tmp_path}' is a folder: give a file in it$"):
+        MLP((3,), weights=str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "build", [lambda weights: MLP((3,), weights=weights), lambda weights: MobileNet((3, 32, 32), weights=weights)]
+)
+def test_numbers_are_no_paths(build: Callable[[object], Backbone]) -> None:
+    with pytest.raises(ConfigError, match=r"^backbone\.weights should be a path, found 5; try backbone\.weights=\./5$"):
+        build(5)
 
 
 def test_loading_runs_no_code(tmp_path: Path) -> None:
