@@ -7,12 +7,13 @@ import json
 import logging
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import Any
+from typing import IO, Any
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,22 @@ def file_name(kind: str, key: dict[str, Any]) -> str:
     return f"{kind}-{digest[:20]}.npz"
 
 
+@contextmanager
+def complete_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write, which appears under its name only when the block has ended without an error.
+
+    It has the permissions of any new file, so that others can share a cache: those of `tempfile` are the owner's alone.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".unfinished-{uuid4().hex}")
+    try:
+        with unfinished.open("xb") as file:
+            yield file
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
 @cache
 def code_version(package: str) -> str:
     """A digest of a package's code, for keys: after any change to it, older files are not used."""
@@ -63,6 +80,9 @@ def _read(path: Path, fits: Callable[[Arrays], bool]) -> Arrays | None:
             arrays = dict(archive)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except PermissionError as problem:
+        log.warning("cache file %s may not be read (%s): making it again", path, problem.strerror)
+        return None
     except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile) as problem:
         log.warning("cache file %s is damaged (%s): making it again", path, problem)
         return None
@@ -74,15 +94,8 @@ def _read(path: Path, fits: Callable[[Arrays], bool]) -> Arrays | None:
 
 def _write(path: Path, arrays: Arrays) -> None:
     """Write a complete file or none."""
-    temporary = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=path.parent, prefix=".unfinished-", delete=False) as file:
-            temporary = Path(file.name)
+        with complete_file(path) as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
-        os.replace(temporary, path)
     except OSError as problem:
         log.info("%s could not be kept for the next run: %s", path.name, problem)
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)

@@ -25,7 +25,7 @@ from mtlrun.data.image_files import (
     sample_statistics,
     unreadable,
 )
-from mtlrun.data.options import share, whole
+from mtlrun.data.options import some, whole
 from mtlrun.data.roots import folder_of
 from mtlrun.data.source import Splits
 from mtlrun.errors import DataError, choose
@@ -74,7 +74,7 @@ def load(
     """
     folder = folder_of(root, "the folder of BDD100K")
     size = whole("height", height, 32, 4096), whole("width", width, 32, 4096)
-    share("val", val), choose(signs, (*CLASSES, "none"), "data.signs")
+    some("val", val), choose(signs, (*CLASSES, "none"), "data.signs")
     classes = classes_of(detect or {})
     check_files(folder)
     made = scene_sources(split_parts(folder, classes, val, seed), size, smallest, curbs)

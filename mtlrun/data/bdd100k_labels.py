@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtlrun.data.image_files import Masks, Rows, Size
+from mtlrun.data.options import several
 from mtlrun.errors import ConfigError, DataError, choose
 
 CATEGORIES = (
@@ -140,7 +141,7 @@ def classes_of(detect: Mapping[str, Sequence[str]]) -> dict[str, int]:
     """
     classes: dict[str, int] = {}
     for place, (name, categories) in enumerate(detect.items()):
-        for category in categories:
+        for category in several(f"detect.{name}", categories):
             choose(category, CATEGORIES, f"category in data.detect.{name}")
             if category in classes:
                 raise ConfigError(f"data.detect: category '{category}' is in two classes: name it once")

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from mtlrun.data.image_files import LazySource, Pictures, kept
-from mtlrun.data.options import whole
+from mtlrun.data.options import several, whole
 from mtlrun.data.source import Source, Splits
 from mtlrun.errors import ConfigError, DataError, choose
 
@@ -45,7 +45,8 @@ def load(
     folder = find_folder(Path(root or DEFAULT_ROOT).expanduser())
     names, files, answers = read_attributes(folder / ATTRIBUTES)
     parts = read_partition(folder / PARTITION, files)
-    chosen = names if attributes is None else [choose(name, names, "data.attributes") for name in attributes]
+    asked = names if attributes is None else several("attributes", attributes)
+    chosen = [choose(name, names, "data.attributes") for name in asked]
     if not chosen:
         raise ConfigError("data.attributes is empty: name one or more, or null for all")
     sources: dict[str, list[Source]] = {}
@@ -94,6 +95,8 @@ def read_attributes(path: Path) -> tuple[list[str], list[str], Tensor]:
     wrong = next((place for place, entry in enumerate(entries, 3) if len(entry) != len(names) + 1), None)
     if wrong is not None or not entries or not names:
         raise DataError(f"{path}, line {wrong or len(lines)}: expected a file and {len(names)} numbers: fetch it again")
+    if lines[0].strip() != str(len(entries)):
+        raise DataError(f"{path} lists {len(entries)} pictures, and should have {lines[0].strip()}: fetch it again")
     values = np.array([entry[1:] for entry in entries])
     if not np.isin(values, ("1", "-1")).all():
         raise DataError(f"{path} should hold nothing but -1 and 1 after the names of the pictures: fetch it again")

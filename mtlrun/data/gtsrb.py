@@ -14,8 +14,9 @@ import torch
 
 from mtlrun.data.driving.crops import KINDS
 from mtlrun.data.image_files import LazySource, Pictures, sample_statistics
+from mtlrun.data.options import some
 from mtlrun.data.roots import read_csv
-from mtlrun.errors import ConfigError, DataError, choose
+from mtlrun.errors import DataError, choose
 
 NUM_CLASSES = 43
 TRAINING = ("GTSRB/Final_Training/Images", "GTSRB/Training", "Final_Training/Images", "Training")
@@ -76,9 +77,7 @@ def sign_sources(root: Path, size: int, classes: str, val: float, seed: int) -> 
         ConfigError: if an option is out of range.
         DataError: if files are missing or malformed.
     """
-    choose(classes, CLASSES, "data.signs")
-    if not 0 < val < 1:
-        raise ConfigError(f"data.val should be a share above 0 and below 1, found {val!r}")
+    choose(classes, CLASSES, "data.signs"), some("val", val)
     training, test = read_training(root), read_test(root)
     parts = {**split_tracks(training, val, seed), "test": test}
     if classes == "driving":

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mtlrun.data.image_files import SUFFIXES, LazySource, Pictures, kept, sample_statistics
-from mtlrun.data.options import share, whole
+from mtlrun.data.options import several, val_and_test, whole
 from mtlrun.data.roots import folder_of
 from mtlrun.data.source import Splits
 from mtlrun.errors import ConfigError, DataError, near_miss
@@ -62,6 +62,7 @@ def load(
     check_shares(absent, val, test)
     most = None if rows is None else whole("rows", rows, 2, 10_000_000)
     generator = torch.Generator().manual_seed(seed)
+    detect = several("detect", detect)
     folders = read_folders(root, detect)
     parts = {name: split_paths(paths, val, test, generator) for name, paths in folders.items()}
     made: dict[str, list[LazySource]] = {split: [] for split in SPLITS}
@@ -84,8 +85,7 @@ def load(
 
 def check_shares(absent: float, val: float, test: float) -> None:
     """Raise ConfigError for shares that leave a split, or an answer, without pictures."""
-    if share("val", val) + share("test", test) >= 1 or 0 in (val, test):
-        raise ConfigError(f"data.val={val} and data.test={test} must each be above 0, and below 1 in sum")
+    val_and_test(val, test)
     if isinstance(absent, bool) or not isinstance(absent, (int, float)) or absent <= 0:
         raise ConfigError(f"data.absent should be a number above 0, found {absent!r}")
 

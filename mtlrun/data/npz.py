@@ -49,6 +49,8 @@ def open_npz(path: Path) -> np.lib.npyio.NpzFile:
         raise DataError(f"no data file {path}{near_miss(path.name, siblings)}")
     try:
         archive = np.load(path, allow_pickle=False)
+    except PermissionError as error:
+        raise DataError(f"{path} may not be read: let its owner permit it") from error
     except DAMAGE as error:
         raise DataError(f"{path} is not a .npz file, or damaged: write it with numpy.savez") from error
     if not isinstance(archive, np.lib.npyio.NpzFile):

@@ -14,8 +14,9 @@ from pathlib import Path
 import torch
 
 from mtlrun.data.image_files import SUFFIXES, LazySource, Pictures, kept
-from mtlrun.data.options import share, whole
+from mtlrun.data.options import val_and_test, whole
 from mtlrun.data.source import Splits
+from mtlrun.data.text.reading import read_text
 from mtlrun.errors import ConfigError, DataError
 
 DEFAULT_ROOT = "~/.cache/mtlrun"
@@ -61,8 +62,7 @@ def load(
     whole("size", size, 16, 4096)
     if not domains:
         raise ConfigError("data.domains names no folder: give task names and folders, e.g. data.domains={dslr: dslr}")
-    if share("val", val) + share("test", test) >= 1 or 0 in (val, test):
-        raise ConfigError(f"data.val={val} and data.test={test} must each be above 0, and below 1 in sum")
+    val_and_test(val, test)
     folders = find_folders(Path(root or DEFAULT_ROOT).expanduser(), name, domains, home)
     classes = sorted({path.name for folder in folders.values() for path in folder.iterdir() if path.is_dir()})
     generator = torch.Generator().manual_seed(seed)
@@ -140,7 +140,7 @@ def listed(folder: Path, lists: Path, domain: str) -> Paths:
         if not path.is_file():
             names = ", ".join(f"{domain}_{split}.txt" for split in SPLITS)
             raise DataError(f"no file {path}: data.splits needs {names} (examples/office/data_txt of LibMTL)")
-        lines = [line.rpartition(" ")[0] for line in path.read_text().splitlines() if line.strip()]
+        lines = [line.rpartition(" ")[0] for line in read_text(path).splitlines() if line.strip()]
         parts[split] = [folder.joinpath(*Path(line).parts[-2:]) for line in lines]
         lacking = next((picture for picture in parts[split] if not picture.is_file()), None)
         if lacking is not None or not lines:

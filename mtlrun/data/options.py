@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from mtlrun.errors import ConfigError, near_miss
 
@@ -49,6 +49,45 @@ def share(name: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
         raise ConfigError(f"data.{name} should be a share from 0 to below 1, found {value!r}")
     return float(value)
+
+
+def some(name: str, value: object) -> float:
+    """The value of an option, if it is a share above 0 and below 1.
+
+    Raises:
+        ConfigError: otherwise.
+    """
+    part = share(name, value)
+    if not part:
+        raise ConfigError(f"data.{name} should be a share above 0 and below 1, found {value!r}")
+    return part
+
+
+def val_and_test(val: object, test: object) -> list[float]:
+    """The shares of validation and test, if both have rows and leave some to train on.
+
+    Raises:
+        ConfigError: otherwise.
+    """
+    shares = [share("val", val), share("test", test)]
+    if 0 in shares or sum(shares) >= 1:
+        raise ConfigError(f"data.val={val} and data.test={test} must each be above 0, and below 1 in sum")
+    return shares
+
+
+def several(name: str, value: Sequence[str]) -> list[str]:
+    """The value of an option that takes a list of names; a name by itself would be read letter by letter.
+
+    Raises:
+        ConfigError: if it is no list, or has a name twice.
+    """
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise ConfigError(f"data.{name} should be a list, found {value!r}: write data.{name}=[{value}]")
+    names = list(value)
+    twice = next((word for word in names if names.count(word) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"data.{name} has '{twice}' twice: name it once")
+    return names
 
 
 def within(option: str, value: float, low: float, high: float = float("inf")) -> None:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from mtlrun.data.image_files import DamagedFile
+from mtlrun.data.npz import DAMAGE
 from mtlrun.data.options import share
 from mtlrun.data.pixel_augment import Kind, augmented
 from mtlrun.data.source import Source, Splits
@@ -94,18 +95,32 @@ class PixelArrays(Source):
             found = "x".join(map(str, values.shape))
             raise DamagedFile(f"{path} should hold an array of {'x'.join(map(str, wanted))}, found {found}")
         if kind is Kind.CLASSES:
-            return torch.from_numpy(np.where(values < 0, IGNORED, values).astype(np.uint8))
+            return torch.from_numpy(_classes(path, values))
         values = values.transpose(2, 0, 1) if kind is Kind.NORMALS else values
         return torch.from_numpy(values.astype(np.float32))
 
     def _read(self, row: int, folder: str) -> tuple[Path, np.ndarray]:
         path = self._folder / folder / f"{self._rows[row]}.npy"
         try:
-            return path, np.load(path, allow_pickle=False)
+            values = np.load(path, allow_pickle=False)
         except FileNotFoundError as error:
             raise DamagedFile(f"no file {path}: unpack the archive again") from error
-        except (ValueError, EOFError, OSError) as error:
+        except DAMAGE as error:
             raise DamagedFile(f"{path} is damaged, or no .npy file of numbers: unpack the archive again") from error
+        if not isinstance(values, np.ndarray) or values.dtype.kind not in "biuf":
+            raise DamagedFile(f"{path} is no .npy file of numbers: unpack the archive again")
+        return path, values
+
+
+def _classes(path: Path, values: np.ndarray) -> np.ndarray:
+    """Classes as uint8; those below 0 are unlabelled pixels."""
+    known = np.where(values < 0, np.uint8(IGNORED), values)  # wide enough for both types
+    with np.errstate(invalid="ignore"):  # what does not fit is found by comparing
+        classes = known.astype(np.uint8)
+    if (classes != known).any():
+        found = known[classes != known][0]
+        raise DamagedFile(f"{path} should hold whole numbers up to {IGNORED}, or below 0 for no label, found {found:g}")
+    return classes
 
 
 def load_splits(name: str, root: Path, layers: Layers, val: float, seed: int, augment: bool, remedy: str) -> Splits:
@@ -152,7 +167,7 @@ def load_splits(name: str, root: Path, layers: Layers, val: float, seed: int, au
 def _statement(root: Path, train: int, held_out: int, test: int, seed: int) -> str:
     """How the splits were made, in one line."""
     ours = f"{held_out} of it, drawn with data.seed={seed}, for validation" if held_out else "the same for validation"
-    note = "" if held_out else " (as the papers, which report the last epochs; data.val=0.1 holds rows out)"
+    note = "" if held_out else " (as the papers, which report the last ten epochs' mean; data.val=0.1 holds rows out)"
     return f"{train} pictures of {root}/train for training, {ours}, {test} of {root}/val for the test{note}"
 
 

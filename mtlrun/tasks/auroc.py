@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
-from typing import Any
-
 import torch
 from torch import Tensor
 from torchmetrics.classification import MultilabelAUROC
+from torchmetrics.functional.classification import multilabel_auroc
+from torchmetrics.utilities import dim_zero_cat
 
 MISSING = -1
 """Integer that stands for an unknown entry."""
@@ -16,16 +15,18 @@ MISSING = -1
 class LabelAUROC(MultilabelAUROC):
     """Mean AUROC over the labels that have both a positive and a negative row; NaN if no label has.
 
-    torchmetrics counts a label with one class as 0, below chance, and warns at every evaluation.
+    torchmetrics counts a label with one class as 0, below chance, warns at every evaluation, and fails on a label that
+    is known nowhere. So it only sees the others.
     """
 
     def __init__(self, num_labels: int) -> None:
-        super().__init__(num_labels, average="none", ignore_index=MISSING, validate_args=False)
+        super().__init__(num_labels, average="macro", ignore_index=MISSING, validate_args=False)
 
     def compute(self) -> Tensor:  # type: ignore[override]
-        target = torch.cat(self.target) if isinstance(self.target, list) else self.target
+        scores, target = dim_zero_cat(self.preds), dim_zero_cat(self.target)
         defined = (target == 1).any(0) & (target == 0).any(0)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            per_label: Any = super().compute()
-        return torch.atleast_1d(per_label)[defined].mean()
+        if not defined.any():
+            return scores.new_tensor(torch.nan)
+        return multilabel_auroc(
+            scores[:, defined], target[:, defined], int(defined.sum()), ignore_index=MISSING, validate_args=False
+        )

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torchmetrics import Metric
-from torchmetrics.classification import MultilabelAccuracy, MultilabelF1Score
 
 from mtlrun.errors import DataError
 from mtlrun.tasks.arguments import check_shape, class_names
 from mtlrun.tasks.auroc import MISSING, LabelAUROC
 from mtlrun.tasks.base import HeadFactory, LossFunction, Task
 from mtlrun.tasks.heads import VectorHeadOptions
+from mtlrun.tasks.known_scores import EntryAccuracy, LabelF1
 from mtlrun.tasks.numerics import full_precision, mean_present
 from mtlrun.types import Feature
 
@@ -71,11 +71,11 @@ class MultiLabel(Task):
         return mean_present(binary_cross_entropy_with_logits(logits, answers, reduction="none"), known)
 
     def default_metrics(self) -> dict[str, Metric]:
-        """Accuracy over all known entries; F1 and AUROC averaged over the labels."""
+        """Accuracy over all known entries; F1 and AUROC averaged over the labels that they are defined for."""
         num_labels, unknown = self.outputs, MISSING
         return {
-            "accuracy": MultilabelAccuracy(num_labels, average="micro", ignore_index=unknown, validate_args=False),
-            "f1": MultilabelF1Score(num_labels, average="macro", ignore_index=unknown, validate_args=False),
+            "accuracy": EntryAccuracy(num_labels, average="micro", ignore_index=unknown, validate_args=False),
+            "f1": LabelF1(num_labels, average="none", ignore_index=unknown, validate_args=False),
             "auroc": LabelAUROC(num_labels),
         }
 

@@ -32,7 +32,8 @@ class SpanScores(Metric):
 
     As in Rajpurkar et al., "SQuAD: 100,000+ Questions for Machine Comprehension of Text", EMNLP 2016,
     arXiv:1606.05250, but by the places of the tokens: its script compares the words themselves, without articles and
-    punctuation, and in per cent. A row without a gold answer among its tokens counts 0.
+    punctuation, and in per cent. So the numbers are not to be compared with published ones. A row without a gold answer
+    among its tokens counts 0.
     """
 
     full_state_update = False

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torchmetrics import Metric
-from torchmetrics.classification import MulticlassAccuracy
 
 from mtlrun.tasks.arguments import check_classes, check_shape, class_names, in_range
 from mtlrun.tasks.base import HeadFactory, LossFunction, Task
 from mtlrun.tasks.class_weights import ClassWeights
 from mtlrun.tasks.entity_scores import OUTSIDE, UNLABELLED, EntityScores, entity_types
+from mtlrun.tasks.known_scores import TokenAccuracy
 from mtlrun.tasks.numerics import full_precision, mean_present
 from mtlrun.tasks.token_head import TokenHead, stretch
 from mtlrun.types import Feature
@@ -79,7 +79,7 @@ class TokenClassification(Task):
 
     def default_metrics(self) -> dict[str, Metric]:
         """accuracy over the labelled tokens; for entity tags also f1, precision, recall and f1_<type>."""
-        accuracy = MulticlassAccuracy(self.outputs, average="micro", ignore_index=UNLABELLED, validate_args=False)
+        accuracy = TokenAccuracy(self.outputs, average="micro", ignore_index=UNLABELLED, validate_args=False)
         return {"accuracy": accuracy} | ({} if self.types is None else {"entities": EntityScores(self.classes)})
 
     def fit(self, targets: Tensor) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from mtlrun.errors import ConfigError
 from mtlrun.types import Feature
@@ -71,7 +72,7 @@ class TokenHead(nn.Module):
 
 
 class SpanHead(TokenHead):
-    """Logits [n, 2, L] of the first and the last token of an answer, which lies in the second text.
+    """Logits [n, 2, L] of the first and the last token of an answer, which lies in the words of the second text.
 
     Args:
         task, features, input_shape, dropout: see `TokenHead`.
@@ -91,7 +92,8 @@ class SpanHead(TokenHead):
 
     def forward(self, outputs: Sequence[Tensor]) -> Tensor:
         segments = outputs[self.place][:, self.channels]  # [n, 1, L]
-        allowed = segments.round() == 2
+        following = pad(segments[..., 1:], (0, 1))
+        allowed = torch.minimum(segments, following).round() == 2  # the last token of the text is its separator
         if self.unanswerable:
             allowed = allowed | (torch.arange(segments.shape[2], device=segments.device) == 0)
         return super().forward(outputs).masked_fill(~allowed, BARRED)

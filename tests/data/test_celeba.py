@@ -107,6 +107,7 @@ def test_absent_files_are_named_with_the_remedy(tmp_path: Path) -> None:
     [
         (ATTRIBUTES, "000003.jpg -1 ", "000003.jpg ", "line 5: expected a file and 3 numbers"),
         (ATTRIBUTES, "000003.jpg -1 ", "000003.jpg 7 ", "should hold nothing but -1 and 1"),
+        (ATTRIBUTES, "000007.jpg -1 -1  1\n", "", "lists 6 pictures, and should have 7"),
         (PARTITION, "000003.jpg 2\n", "", "gives no part 0, 1 or 2 for 000003.jpg"),
         (PARTITION, " 1\n", " 0\n", r"has no row of part 1 \(val\)"),
     ],
@@ -130,6 +131,10 @@ def test_options_are_checked(tmp_path: Path) -> None:
     write(tmp_path)
     with pytest.raises(ConfigError, match=r"no data\.attributes 'Smile'; did you mean 'Smiling'"):
         celeba.load(str(tmp_path), attributes=["Smile"])
+    with pytest.raises(ConfigError, match=r"should be a list, found 'Smiling': write data\.attributes=\[Smiling\]"):
+        celeba.load(str(tmp_path), attributes="Smiling")
+    with pytest.raises(ConfigError, match=r"data\.attributes has 'Young' twice"):
+        celeba.load(str(tmp_path), attributes=["Young", "Young"])
     with pytest.raises(ConfigError, match=r"data\.attributes is empty"):
         celeba.load(str(tmp_path), attributes=[])
     with pytest.raises(ConfigError, match=r"data\.size should be a whole number from 16 to 218, found 8"):

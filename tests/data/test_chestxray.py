@@ -195,6 +195,11 @@ def test_a_missing_picture_is_named(tmp_path: Path) -> None:
         ({"fracture": "Fractures"}, "", "has no column 'Fractures'; did you mean 'Fracture'"),
         ({"fracture": "Sex"}, "", "labels should be 1, 0, -1 or blank, found 'Female'"),
         (STANFORD, "Path\n", "has no rows"),
+        (
+            {},
+            "Path,Frontal/Lateral\nview1.jpg,Frontal\n",
+            "expected .*/train/patient00001/study1/.*, found 'view1.jpg'",
+        ),
         (STANFORD, "Path,Fracture\nx,1\n", "has no column 'Frontal/Lateral'"),
     ],
 )
@@ -217,3 +222,22 @@ def test_malformed_tables_are_refused(tmp_path: Path, findings: dict, text: str,
 def test_impossible_options_are_refused(loader, changes: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         loader(findings=NIH, **changes)
+
+
+def test_shares_leave_patients_to_every_split(tmp_path: Path) -> None:
+    root = str(write_chexpert(tmp_path))
+    for shares in ({"val": 0.6, "test": 0.6}, {"val": 0}, {"test": 0}):
+        with pytest.raises(
+            ConfigError, match=r"data\.val=.* and data\.test=.* must each be above 0, and below 1 in sum"
+        ):
+            load_chexpert(root, STANFORD, size=16, **shares)
+    with pytest.raises(ConfigError, match=r"data\.val should be a share above 0 and below 1, found 0"):
+        load_chexpert(root, STANFORD, size=16, val=0, test=None)
+    with pytest.raises(ConfigError, match=r"data\.val should be a share above 0 and below 1, found 0"):
+        load_chestxray14(str(write_nih(tmp_path)), NIH, size=16, val=0)
+
+
+def test_a_list_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (write_nih(tmp_path) / "test_list.txt").write_bytes(b"\xff\xfe0")
+    with pytest.raises(DataError, match=r"test_list\.txt, line 1: no UTF-8 text"):
+        load_chestxray14(str(tmp_path), NIH, size=16)

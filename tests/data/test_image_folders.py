@@ -110,6 +110,8 @@ def test_one_folder_is_not_enough(tmp_path: Path) -> None:
     [
         ({"root": None}, "data.root is not set"),
         ({"detect": []}, "data.detect names no folder"),
+        ({"detect": "dog"}, r"data.detect should be a list, found 'dog': write data.detect=\[dog\]"),
+        ({"detect": ["dog", "cat", "dog"]}, "data.detect has 'dog' twice"),
         ({"size": 2}, "data.size should be"),
         ({"val": 0.0}, "must each be above 0"),
         ({"val": 0.5, "test": 0.5}, "must each be above 0, and below 1 in sum"),

@@ -71,6 +71,60 @@ def test_large_files_are_unpacked_once_and_read_row_by_row(tmp_path: Path) -> No
     assert [file.stat().st_mtime_ns for file in sorted((cache / "medmnist").iterdir())] == times
 
 
+@pytest.mark.parametrize("memory_mb", [0.001, 1000])
+def test_damaged_files_are_named_in_one_line(tmp_path: Path, memory_mb: float) -> None:
+    path = write(tmp_path)
+    raw = path.read_bytes()
+    end = raw.index(b"train_images.npy") + 70  # among the compressed bytes, of which no block begins with ones
+    path.write_bytes(raw[: end - 40] + b"\xff" * 40 + raw[end:])
+    with pytest.raises(DataError, match=r"train_images.* of .*chestmnist\.npz") as caught:
+        load(str(tmp_path), ASKED, memory_mb=memory_mb, cache=str(tmp_path / "cache"))
+    assert "\n" not in str(caught.value)
+    assert not [*tmp_path.glob("cache/medmnist/*")]
+
+
+@pytest.mark.parametrize("memory_mb", [0.001, 1000])
+@pytest.mark.parametrize(
+    ("split", "images", "message"),
+    [
+        (
+            "train",
+            np.zeros((30, 64, 64), np.uint8),
+            r"train_images.* should be uint8 \[N, 28, 28\], found uint8 \[30, 64",
+        ),
+        ("val", np.zeros((5, 27, 28), np.uint8), r"val_images.* should be uint8 .* found uint8 \[5, 27, 28\]"),
+        ("test", np.zeros((7, 28, 28)), r"test_images.* should be uint8 .* found float64"),
+        ("val", np.zeros((5, 28, 28), object), r"val_images.*(holds Python objects|no array of pictures)"),
+        ("test", np.zeros((3, 28, 28), np.uint8), r"3 (inputs|pictures) but 7 labels"),
+    ],
+)
+def test_other_pictures_are_refused(
+    tmp_path: Path, memory_mb: float, split: str, images: np.ndarray, message: str
+) -> None:
+    with np.load(write(tmp_path)) as archive:
+        arrays = {**archive, f"{split}_images": images}
+    np.savez_compressed(tmp_path / "chestmnist.npz", **arrays)
+    with pytest.raises(DataError, match=message):
+        load(str(tmp_path), ASKED, memory_mb=memory_mb, cache=str(tmp_path / "cache"))
+
+
+def test_a_file_that_may_not_be_read_is_not_called_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path)
+    options = {"root": str(tmp_path), "findings": ASKED, "memory_mb": 0.001, "cache": str(tmp_path / "cache")}
+    load(**options)  # type: ignore[arg-type]
+    numpy_load = np.load
+
+    def denied(path: Path, **how: object) -> object:
+        if path.suffix == suffix:
+            raise PermissionError(13, "Permission denied", str(path))
+        return numpy_load(path, **how)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(np, "load", denied)
+    for suffix in (".npy", ".npz"):
+        with pytest.raises(DataError, match=rf"\{suffix} may not be read: let its owner permit it"):
+            load(**options)  # type: ignore[arg-type]
+
+
 def test_an_absent_file_is_named_with_its_home(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no .*chestmnist_224\.npz: fetch chestmnist_224\.npz from https://zenodo"):
         load(str(tmp_path), ASKED, size=224)

@@ -122,6 +122,13 @@ def test_a_folder_of_the_data_set_s_name_is_found(tmp_path: Path) -> None:
     assert len(load(tmp_path).train) == 2
 
 
+def test_lists_that_are_no_text_are_named(tmp_path: Path) -> None:
+    lists = write_lists(tmp_path / "lists")
+    (lists / "dslr_val.txt").write_bytes(b"dslr/images/mug/00001.png 1\n\xff\n")
+    with pytest.raises(DataError, match=r"dslr_val\.txt, line 2: no UTF-8 text"):
+        load(write(tmp_path / "office"), splits=str(lists))
+
+
 @pytest.mark.parametrize(("memory_mb", "lazy"), [(500, False), (0, True)])
 def test_large_splits_are_read_as_they_are_used(memory_mb: float, lazy: bool, tmp_path: Path) -> None:
     splits = load(write(tmp_path), memory_mb=memory_mb)

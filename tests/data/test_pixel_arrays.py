@@ -128,6 +128,11 @@ def test_absent_files_are_named_with_the_remedy(module: ModuleType, tmp_path: Pa
         ("train/normal/3.npy", np.zeros(SIZE), r"should hold an array of 6x8x3, found 6x8"),
         ("train/image/3.npy", np.zeros((6, 9, 3)), r"should hold a picture of 6x8x3, found 6x9x3"),
         ("train/label/3.npy", None, r"label/3\.npy is damaged, or no \.npy file of numbers"),
+        ("train/depth/3.npy", np.full(SIZE, "1.5"), r"depth/3\.npy is no \.npy file of numbers"),
+        ("train/label/3.npy", np.full(SIZE, 300.0), r"label/3\.npy should hold whole numbers up to 255, .* found 300"),
+        ("train/label/3.npy", np.full(SIZE, 300), r"found 300"),
+        ("train/label/3.npy", np.full(SIZE, 2.7), r"found 2\.7"),
+        ("train/label/3.npy", np.full(SIZE, np.nan), r"found nan"),
     ],
 )
 def test_damaged_files_are_named(file: str, values: np.ndarray | None, message: str, tmp_path: Path) -> None:
@@ -137,6 +142,24 @@ def test_damaged_files_are_named(file: str, values: np.ndarray | None, message: 
     else:
         np.save(tmp_path / file, values)
     with pytest.raises(DataError, match=message):
+        rows_of(nyuv2.load(str(tmp_path)), "train")
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int64, np.float16, np.float64])
+def test_classes_may_be_of_any_numeric_type(dtype: type, tmp_path: Path) -> None:
+    labels = np.zeros(SIZE, dtype)
+    labels[0, 0], labels[0, 1] = (255 if dtype is np.uint8 else -1), 12
+    np.save(write(tmp_path, nyuv2) / "train/label/0.npy", labels)
+    _, targets = rows_of(nyuv2.load(str(tmp_path), augment=False), "train")
+    assert targets["segmentation"][0, 0, :3].tolist() == [255, 12, 0]
+
+
+@pytest.mark.parametrize("cut", [None, 100])
+def test_an_archive_is_no_array(cut: int | None, tmp_path: Path) -> None:
+    write(tmp_path, nyuv2)
+    np.savez(tmp_path / "archive.npz", np.zeros(SIZE))
+    (tmp_path / "train/depth/3.npy").write_bytes((tmp_path / "archive.npz").read_bytes()[:cut])
+    with pytest.raises(DataError, match=r"depth/3\.npy is .*no \.npy file of numbers"):
         rows_of(nyuv2.load(str(tmp_path)), "train")
 
 

@@ -179,6 +179,22 @@ def test_damaged_cache_is_made_again(tmp_path: Path, damage: str, caplog: pytest
     assert not caplog.records
 
 
+def test_a_cache_that_may_not_be_read_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    root, cache = str(write_tables(tmp_path / "tables")), str(tmp_path / "cache")
+    first = qm9.load(root=root, cache=cache)
+
+    def denied(path: Path, **how: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(np, "load", denied)
+    with caplog.at_level(logging.WARNING):
+        assert indices(qm9.load(root=root, cache=cache), "train") == indices(first, "train")
+    assert "may not be read (Permission denied): making it again" in caplog.text
+    assert "damaged" not in caplog.text
+
+
 def test_runs_may_start_together(tmp_path: Path) -> None:
     root, cache = str(write_tables(tmp_path / "tables")), str(tmp_path / "cache")
     with ThreadPoolExecutor(4) as pool:

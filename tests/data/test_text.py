@@ -198,6 +198,13 @@ def test_a_row_by_hand() -> None:
     ]
 
 
+def test_a_paragraph_is_the_second_text_even_of_a_question_without_words() -> None:
+    vocabulary = WordVocabulary(["she", "she"], 100, lower=False)
+    rows = encode([Example([], ["she"], answers=[(0, 0)])], vocabulary, 6)
+    assert rows.tokens[0].tolist() == [[2, 1], [3, 1], [4, 2], [3, 2], [0, 0], [0, 0]]
+    assert span_targets([[(0, 0)]], rows.words).tolist() == [[[2, 2]]]
+
+
 def test_long_texts_are_cut_and_lose_their_labels() -> None:
     vocabulary = WordVocabulary([], 100, lower=False)
     rows = encode([Example(list("abcdefghij")), Example(list("abcdef"), list("uvwxyz"))], vocabulary, 8)

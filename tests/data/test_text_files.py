@@ -148,6 +148,12 @@ def test_named_entities(names: tuple[str, ...], tmp_path: Path) -> None:
     assert [TAGS[tag] for tag in second.tags or ()] == ["B-PER", "I-PER", "B-PER", "B-LOC"]
 
 
+def test_a_document_s_mark_ends_sentences_without_an_empty_line(tmp_path: Path) -> None:
+    folder = write_ner(tmp_path / "ner")
+    (folder / "eng.testb").write_text("-DOCSTART- O\nEU I-ORG\n-DOCSTART- O\n\nParis I-LOC\nin O\n")
+    assert [row.first for row in read_ner(folder)["test"]] == [["EU"], ["Paris", "in"]]
+
+
 def test_parts_of_speech(tmp_path: Path) -> None:
     first, second = read_pos(write_pos(tmp_path / "pos"))["val"]
     assert list(first.first) == ["We", "do", "n't", "go", "x y"]

@@ -62,6 +62,20 @@ def test_auroc_is_nan_where_no_label_has_both_classes() -> None:
     assert math.isnan(scores(MultiLabel("t", 2), torch.randn(4, 2), torch.zeros(4, 2))["auroc"])
 
 
+def test_a_label_that_is_known_nowhere_counts_in_no_mean() -> None:
+    logits = torch.tensor([[1.0, 0.3, 0.3], [2.0, -1.0, 1.0], [-1.0, 0.2, -1.0]])
+    target = torch.tensor([[1.0, NAN, 1.0], [1.0, NAN, 0.0], [0.0, NAN, 0.0]])
+    found = scores(MultiLabel("t", 3), logits, target)
+    assert found == pytest.approx({"accuracy": 5 / 6, "f1": (1 + 2 / 3) / 2, "auroc": (1 + 1 / 2) / 2})
+
+
+@pytest.mark.parametrize("labels", [1, 3])
+def test_without_any_known_entry_there_is_no_score(labels: int) -> None:
+    found = scores(MultiLabel("t", labels), torch.randn(4, labels), torch.full((4, labels), NAN))
+    assert [*found] == ["accuracy", "f1", "auroc"]
+    assert all(math.isnan(value) for value in found.values())
+
+
 def test_judge() -> None:
     task = MultiLabel("t", ["a", "b"])
     assert task.judge == "auroc"

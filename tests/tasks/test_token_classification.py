@@ -127,6 +127,8 @@ def test_accuracy_counts_labelled_tokens() -> None:
     target = torch.tensor([[0, 1, -1], [1, 1, 1]])
     found = scores(TokenClassification("t", 2), saying(torch.tensor([[0, 0, 1], [1, 1, 0]]), 2), target)
     assert found == {"accuracy": pytest.approx(3 / 5)}
+    nothing = scores(TokenClassification("t", 2), saying(torch.tensor([[0, 1]]), 2), torch.tensor([[-1, -1]]))
+    assert math.isnan(nothing["accuracy"])
 
 
 def test_head_reads_the_last_map_without_what_it_carries() -> None:

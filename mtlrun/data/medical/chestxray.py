@@ -16,9 +16,10 @@ import torch
 
 from mtlrun.data.medical.labels import Reading
 from mtlrun.data.medical.tables import Options, Table, split_patients, splits_of
-from mtlrun.data.options import share
+from mtlrun.data.options import some, val_and_test
 from mtlrun.data.roots import folder_of, read_csv
 from mtlrun.data.source import Splits
+from mtlrun.data.text.reading import read_text
 from mtlrun.errors import DataError
 
 NIH_TABLES = ("Data_Entry_2017.csv", "Data_Entry_2017_v2020.csv")
@@ -66,10 +67,10 @@ def load_chestxray14(
             f"images_012/images/*.png), from {NIH_HOME}"
         )
     table = nih_table(table_path, places, findings or {}, partial)
-    official = set((folder / NIH_LISTS[1]).read_text().split())
+    official = set(read_text(folder / NIH_LISTS[1]).split())
     inside = table.take([row for row, path in enumerate(table.paths) if path.name not in official])
     test = table.take([row for row, path in enumerate(table.paths) if path.name in official])
-    held_out, rest = split_patients(inside.patients, [share("val", val)], seed)
+    held_out, rest = split_patients(inside.patients, [some("val", val)], seed)
     tables = {"train": inside.of(rest), "val": inside.of(held_out), "test": test}
     return splits_of("chestxray14", tables, options, f"by patient (data.seed={seed}) and the official test list")
 
@@ -123,7 +124,7 @@ def load_chexpert(
     """
     above = folder_of(root, "the folder of CheXpert")
     options = Options(size, Reading(uncertain, blank), memory_mb)
-    shares = [share("val", val), *([] if test is None else [share("test", test)])]
+    shares = [some("val", val)] if test is None else val_and_test(val, test)
     folder = next((above / name for name in CHEXPERT_FOLDERS if (above / name / "train.csv").is_file()), above)
     missing = [name for name in ("train.csv", "valid.csv") if not (folder / name).is_file()]
     if missing:
@@ -143,12 +144,21 @@ def chexpert_table(path: Path, findings: Mapping[str, str], frontal: bool) -> Ta
     """The rows of a table, lateral views left out if `frontal`."""
     lines = read_csv(path, ("Path", *(["Frontal/Lateral"] if frontal else []), *findings.values()))
     chosen = [line for line in lines if not frontal or line["Frontal/Lateral"] == "Frontal"]
-    # Paths begin with the name of the collection, such as CheXpert-v1.0-small/train/patient00001/...
-    parts = [Path(line["Path"]).parts[-4:] for line in chosen]
+    parts = [_parts(path, line["Path"]) for line in chosen]
     entries = {
         task: torch.tensor([_entry(path, column, line[column]) for line in chosen]) for task, column in findings.items()
     }
     return Table([path.parent.joinpath(*names) for names in parts], entries, [names[-3] for names in parts])
+
+
+def _parts(path: Path, text: str) -> tuple[str, ...]:
+    """train, patient, study and view; before them a path has the name of the collection, as CheXpert-v1.0-small/."""
+    names = Path(text).parts[-4:]
+    if len(names) < 3:
+        raise DataError(
+            f"{path}, column 'Path': expected .../train/patient00001/study1/view1_frontal.jpg, found '{text}'"
+        )
+    return names
 
 
 def _entry(path: Path, column: str, text: str) -> float:

@@ -6,21 +6,20 @@ for validation, 22,433 for the test. Like ChestX-ray14 it does not label fractur
 
 from __future__ import annotations
 
-import os
 import shutil
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mtlrun.data.image_files import LazySource, Rows, sample_statistics
+from mtlrun.data.array_cache import complete_file
+from mtlrun.data.image_files import DamagedFile, LazySource, Rows, sample_statistics
 from mtlrun.data.medical.labels import counted
-from mtlrun.data.npz import Array, open_npz, read_array
+from mtlrun.data.npz import DAMAGE, Array, open_npz, read_array
 from mtlrun.data.roots import folder_of
 from mtlrun.data.source import Source, Splits, TensorSource
 from mtlrun.data.statistics import channel_statistics
@@ -41,21 +40,36 @@ class StoredPictures(Rows):
     """Pictures [N, H, W] in a .npy file, as rows [1, H, W]; the file is mapped and never read as a whole.
 
     It is opened at each access, so that nothing but its name travels to the workers.
+
+    Raises:
+        DataError: if the file cannot be read, or holds anything but pictures of `size` x `size` pixels.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, size: int) -> None:
         self.path = path
-        self._count, *size = np.load(path, mmap_mode="r").shape
-        self.shape = (1, *size)
+        pictures = self._opened()
+        check_pictures(path.name, pictures, size)
+        self._count, self.shape = len(pictures), (1, size, size)
 
     def __len__(self) -> int:
         return self._count
 
     def read(self, row: int) -> NDArray[np.uint8]:
-        return np.array(np.load(self.path, mmap_mode="r")[row])[None]
+        return np.array(self._opened()[row])[None]
 
     def stack(self, rows: Tensor) -> Tensor:
-        return torch.from_numpy(np.load(self.path, mmap_mode="r")[rows.numpy()][:, None])
+        return torch.from_numpy(self._opened()[rows.numpy()][:, None])
+
+    def _opened(self) -> Array:
+        try:
+            return np.load(self.path, mmap_mode="r")
+        except PermissionError as error:
+            raise DamagedFile(f"{self.path} may not be read: let its owner permit it, or change data.cache") from error
+        except DAMAGE as error:
+            raise DamagedFile(
+                f"{self.path} is damaged, or no array of pictures: delete it, and if that does not help fetch the "
+                "collection again"
+            ) from error
 
 
 def load(
@@ -85,7 +99,7 @@ def load(
     if not path.is_file():
         raise DataError(f"no {path}: fetch {path.name} from {HOME} into {folder}, or set data.root to where it is")
     targets = {split: read_targets(path, split, columns) for split in SPLITS}
-    made = in_memory(path, targets) if fits(path, memory_mb) else on_disk(path, targets, cache)
+    made = in_memory(path, targets, size) if fits(path, memory_mb) else on_disk(path, targets, size, cache)
     sizes = "/".join(str(len(source)) for source in made.values())
     known = counted({task: made["train"].labelled(task) for task in columns})
     return Splits(
@@ -118,14 +132,24 @@ def fits(path: Path, memory_mb: float) -> bool:
         return bool(sum(info.file_size for info in archive.infolist()) <= memory_mb * 1e6)
 
 
-def in_memory(path: Path, targets: Mapping[str, dict[str, Tensor]]) -> dict[str, Source]:
+def check_pictures(name: str, pictures: Array, size: int) -> None:
+    """Raise DataError unless the array holds pictures of `size` x `size` pixels."""
+    if pictures.dtype != np.uint8 or pictures.ndim != 3 or pictures.shape[1:] != (size, size):
+        found = f"{pictures.dtype} {list(pictures.shape)}"
+        raise DataError(f"{name} should be uint8 [N, {size}, {size}], found {found}: fetch the file again")
+
+
+def in_memory(path: Path, targets: Mapping[str, dict[str, Tensor]], size: int) -> dict[str, Source]:
     """One source per split, read at once."""
-    images = {split: torch.from_numpy(member(path, f"{split}_images")).unsqueeze(1) for split in SPLITS}
+    arrays = {split: member(path, f"{split}_images") for split in SPLITS}
+    for split, pictures in arrays.items():
+        check_pictures(f"{split}_images of {path}", pictures, size)
+    images = {split: torch.from_numpy(pictures).unsqueeze(1) for split, pictures in arrays.items()}
     mean, std = channel_statistics(images["train"])
     return {split: TensorSource("chestmnist", images[split], targets[split], mean=mean, std=std) for split in SPLITS}
 
 
-def on_disk(path: Path, targets: Mapping[str, dict[str, Tensor]], cache: str | None) -> dict[str, Source]:
+def on_disk(path: Path, targets: Mapping[str, dict[str, Tensor]], size: int, cache: str | None) -> dict[str, Source]:
     """One source per split, read row by row from files that are unpacked once.
 
     Raises:
@@ -134,7 +158,7 @@ def on_disk(path: Path, targets: Mapping[str, dict[str, Tensor]], cache: str | N
     if not cache:
         raise ConfigError(f"{path} is larger than data.memory_mb: raise it, or set data.cache to a folder")
     folder = Path(cache).expanduser() / "medmnist"
-    pictures = {split: StoredPictures(unpacked(path, f"{split}_images.npy", folder)) for split in SPLITS}
+    pictures = {split: StoredPictures(unpacked(path, f"{split}_images.npy", folder), size) for split in SPLITS}
     mean, std = sample_statistics(pictures["train"])
     return {split: LazySource("chestmnist", pictures[split], targets[split], None, mean, std) for split in SPLITS}
 
@@ -143,19 +167,10 @@ def unpacked(path: Path, name: str, folder: Path) -> Path:
     """A member of the file, unpacked into the folder if it is not there; it appears only when it is complete."""
     stamp = path.stat()
     place = folder / f"{path.stem}-{stamp.st_size}-{int(stamp.st_mtime)}-{name}"
-    if place.is_file():
-        return place
-    temporary = None
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=folder, prefix=".unpacking-", delete=False) as file:
-            temporary = Path(file.name)
-            with zipfile.ZipFile(path) as archive, archive.open(name) as packed:
+        if not place.is_file():
+            with complete_file(place) as file, zipfile.ZipFile(path) as archive, archive.open(name) as packed:
                 shutil.copyfileobj(packed, file, 1 << 20)
-        os.replace(temporary, place)
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
+    except (*DAMAGE, KeyError) as error:
         raise DataError(f"{name} of {path} could not be unpacked into {folder}: {error}") from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
     return place

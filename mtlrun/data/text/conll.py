@@ -7,11 +7,12 @@ Treebank, of which several are split between parts of speech (IN is ADP or SCONJ
 
 from __future__ import annotations
 
+from itertools import groupby
 from pathlib import Path
 
 from mtlrun.data.text.example import Example
 from mtlrun.data.text.labels import ENTITIES, TAGS, UNLABELLED, UPOS
-from mtlrun.data.text.reading import SPLITS, Numbered, blocks_of, find_file, optional_file
+from mtlrun.data.text.reading import SPLITS, Numbered, blocks_of, find_file, lines_of, optional_file
 from mtlrun.errors import DataError, near_miss
 
 NER_FILES = {
@@ -71,8 +72,9 @@ def _some(path: Path, examples: list[Example]) -> list[Example]:
 
 
 def _sentences(path: Path) -> list[Numbered]:
-    """Without the lines that mark a document."""
-    return [block for block in blocks_of(path) if not block[0][1].startswith("-DOCSTART-")]
+    """What stands between lines that are empty or mark a document, some of which no empty line follows."""
+    blocks = groupby(lines_of(path), lambda line: not line[1].strip() or line[1].startswith("-DOCSTART-"))
+    return [list(block) for between, block in blocks if not between]
 
 
 def _tagged(path: Path, block: Numbered) -> Example:

@@ -58,12 +58,13 @@ def encode(examples: Sequence[Example], vocabulary: Vocabulary, length: int) -> 
 
 @dataclass(slots=True)
 class _Row:
-    """A row that grows: number, segment and word of each token, and whether a word had no room."""
+    """A row that grows: number, segment and word of each token, whether a word had no room, and the next segment."""
 
     numbers: list[int]
     segments: list[int]
     words: list[int]
     cut: bool = False
+    segment: int = 1
 
     def add(self, text: Sequence[str], pieces: Mapping[str, list[int]], offset: int, most: int) -> None:
         """Words, counted from `offset`, as long as they and a separator end within `most` tokens."""
@@ -73,14 +74,15 @@ class _Row:
         begin = len(self.numbers)
         self.cut |= fitting < len(text)
         self.numbers.extend(chain.from_iterable(found[:fitting]))
-        self.segments.extend([2 if offset else 1] * (len(self.numbers) - begin))
+        self.segments.extend([self.segment] * (len(self.numbers) - begin))
         self.words.extend(np.repeat(np.arange(offset, offset + fitting), sizes[:fitting]).tolist())
 
     def close(self, separator: int) -> None:
-        """A separator, which belongs to the text before it."""
+        """A separator, which belongs to the text before it; what comes after it is the next text."""
         self.numbers.append(separator)
-        self.segments.append(self.segments[-1])
+        self.segments.append(self.segment)
         self.words.append(NO_WORD)
+        self.segment += 1
 
 
 def token_labels(labels: Sequence[Sequence[int]], words: Tensor) -> Tensor:
