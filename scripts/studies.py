@@ -203,11 +203,16 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     logging.disable(logging.WARNING)
-    wanted = options.only.split(",") if options.only else None
+    if options.seeds < 1:
+        parser.error("--seeds takes a whole number of at least 1")
+    known = {line.study for line in lines(options.seeds)}
+    wanted = options.only.split(",") if options.only else known
+    if not known.issuperset(wanted):
+        parser.error(f"--only takes some of {', '.join(sorted(known))}")
     print("| study | settings | measured | theory | found |\n| --- | --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as folder:
         runs = Runs(Path(folder), options.seeds)
-        for line in (line for line in lines(options.seeds) if wanted is None or line.study in wanted):
+        for line in (line for line in lines(options.seeds) if line.study in wanted):
             found = shown([line.measure(result) for result in runs.of(line)])
             settings = f"`{line.settings}`" if line.settings else "as it is"
             print(f"| {line.study} | {settings} | {line.what} | {line.theory} | {found} |", flush=True)

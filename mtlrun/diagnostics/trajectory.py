@@ -54,8 +54,8 @@ def draw_trajectory(run: Run, tasks: Mapping[str, Task]) -> Path | None:
     objectives = [task for task in tasks.values() if isinstance(task, Objective) and task.coordinates == 2]
     if not objectives or len(objectives) < len(tasks):
         return None
-    points = recorded_points(run, objectives[0].name)
-    if not len(points):
+    points = {objective.name: recorded_points(run, objective.name) for objective in objectives}
+    if not all(map(len, points.values())):
         return None
     path = RunFolder(run.path).plots / "trajectory.png"
     trajectory(objectives, points).savefig(path)
@@ -63,27 +63,37 @@ def draw_trajectory(run: Run, tasks: Mapping[str, Task]) -> Path | None:
 
 
 def recorded_points(run: Run, task: str) -> Array:
-    """The points [n, 2] of each evaluation in order, after the start if the configuration states one."""
+    """The points [n, 2] of each evaluation in order, after the start if the configuration tells it."""
     found: dict[str, dict[float, float]] = {"x1": {}, "x2": {}}
     for row in run.metrics:
         if (row["split"], row["task"]) == ("val", task) and row["metric"] in found and row["value"] is not None:
             found[str(row["metric"])][float(row["step"] or 0)] = float(row["value"])
     evaluated = [[found["x1"][step], found["x2"][step]] for step in sorted(found["x1"]) if step in found["x2"]]
-    start = (run.config.get("backbone") or {}).get("start")
-    known = [list(start)] if evaluated and isinstance(start, list) and len(start) == 2 else []
+    backbone = run.config.get("backbone") or {}
+    start, elsewhere = backbone.get("start"), run.config.get("init_from") or backbone.get("weights")
+    told = evaluated and not elsewhere
+    known = [list(start)] if told and isinstance(start, list) and len(start) == 2 else []
     return np.array(known + evaluated, dtype=np.float64).reshape(-1, 2)
 
 
-def trajectory(objectives: list[Objective], points: Array) -> Figure:
-    """One panel per objective and one of their weighted sum, each with the trajectory through the points [n, 2]."""
-    grid = evaluate(objectives, points)
-    names = [objective.name for objective in objectives]
+def trajectory(objectives: list[Objective], points: Mapping[str, Array]) -> Figure:
+    """One panel per objective with the trajectory of its task, and one of their weighted sum with all that differ.
+
+    Args:
+        points: per task those that it went through, [n, 2]: the same for all, unless each task has a network.
+    """
+    paths = [points[objective.name] for objective in objectives]
+    different = [path for place, path in enumerate(paths) if not any(np.array_equal(path, p) for p in paths[:place])]
+    grid = evaluate(objectives, np.concatenate(paths))
     total = sum(objective.scale * values for objective, values in zip(objectives, grid.values))
-    panels = [*zip(names, grid.values), ("sum, as scaled", np.asarray(total))]
+    panels = [(objective.name, values, [path]) for objective, values, path in zip(objectives, grid.values, paths)]
+    panels.append(("sum, as scaled", np.asarray(total), different))
     drawing = figure(4 * len(panels), 4.2)
-    for place, (axes, (name, values)) in enumerate(zip(drawing.subplots(1, len(panels), squeeze=False)[0], panels)):
+    for place, (axes, panel) in enumerate(zip(drawing.subplots(1, len(panels), squeeze=False)[0], panels)):
+        name, values, shown = panel
         contours(axes, grid, values)
-        line(axes, points)
+        for path in shown:
+            line(axes, path)
         headline(axes, name)
         clean(axes)
         axes.set_xlabel("x1", fontsize=9)
