@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate as hydra_instantiate
 
 from mtlrun.errors import ConfigError, MtlrunError
+
+_UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
 
 
 def instantiate(settings: Any, where: str, **arguments: Any) -> Any:
@@ -32,9 +35,20 @@ def call(factory: Any, where: str, **arguments: Any) -> Any:
     try:
         return factory(**arguments)
     except TypeError as error:
-        if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+        if not _raised_by_the_call(error):
             raise  # from inside the class: a defect, not a wrong argument
-        raise ConfigError(f"{where}: {error}") from error
+        word = _UNEXPECTED.search(str(error))
+        remedy = f": leave it out with ~{where}.{word[1]}" if word else ""
+        raise ConfigError(f"{where}: {error}{remedy}") from error
+
+
+def _raised_by_the_call(error: TypeError) -> bool:
+    """Whether no code of the class has run: the last frame is ours, or Hydra's, which calls it for us."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    module = "" if trace is None else str(trace.tb_frame.f_globals.get("__name__"))
+    return module == __name__ or module.partition(".")[0] == "hydra"
 
 
 def _one_line(error: InstantiationException, where: str) -> MtlrunError:

@@ -62,7 +62,7 @@ def build(config: DictConfig, folder: RunFolder, ranks: Ranks | None = None) -> 
         splits, tasks = build_data(config)
     balancer.check(list(tasks))
     sampler.check(list(tasks))
-    model = build_model(config, splits, tasks).to(device)
+    model = _allocated(lambda: build_model(config, splits, tasks).to(device))
     if settings.sync_batchnorm:
         from mtlrun.training.sync_batchnorm import synchronise  # here: it loads torch's compiler
 
@@ -121,7 +121,7 @@ def build_evaluator(config: DictConfig) -> tuple[Evaluator, MultiTaskModel, Spli
     settings = typed(config.trainer, TrainerSettings)
     device = devices.resolve(settings.device)
     splits, tasks = build_data(config)
-    model = build_model(config, splits, tasks).to(device)
+    model = _allocated(lambda: build_model(config, splits, tasks).to(device))
     evaluator = Evaluator(model, tasks, device, settings.precision, settings.eval_batch_size, workers=settings.workers)
     return evaluator, model, splits
 
@@ -151,6 +151,18 @@ def build_model(config: DictConfig, splits: Splits, tasks: dict[str, Task]) -> M
     sharing = instantiate(config.sharing, "sharing", backbone=_checked(backbone, splits.train), tasks=tuple(tasks))
     heads = {name: task.make_head(sharing.features, _shape_of(name, splits)) for name, task in tasks.items()}
     return MultiTaskModel(sharing, heads)
+
+
+def _allocated(make: Callable[[], MultiTaskModel]) -> MultiTaskModel:
+    """What `make` returns; a network too large for memory is a mistake in its options."""
+    try:
+        return make()
+    except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+            raise ConfigError(
+                "the network does not fit into memory: choose fewer channels, layers or copies"
+            ) from error
+        raise
 
 
 def freeze(model: MultiTaskModel, stages: str | Sequence[str]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
 
 from mtlrun.config.combinations import check_sources
 from mtlrun.data.source import Source, Splits
@@ -28,14 +29,21 @@ def build_data(config: DictConfig) -> tuple[Splits, dict[str, Task]]:
     for name in config.tasks or ():
         choose(name, kinds, "task")
     tasks = {name: build_task(name, kinds[name]) for name in kinds if config.tasks is None or name in config.tasks}
+    check_sources(tasks, splits)  # while all of them are there, so that it can name what the data has
     train, val, test = (_with(tasks, part) for part in (splits.train, splits.val, splits.test))
     splits = Splits(train, val, test, splits.statement)
-    check_sources(tasks, splits)
     for name, task in tasks.items():
-        targets = torch.cat([source.targets(name) for source in splits.train if name in source.tasks])
+        for part in (splits.val, splits.test):  # whatever is wrong with them should not come out after training
+            task.check(_targets(name, part))
+        targets = _targets(name, splits.train)
         task.check(targets)
         task.fit(targets)
     return splits, tasks
+
+
+def _targets(task: str, sources: Sequence[Source]) -> Tensor:
+    """The task's labels in all sources that have them, [N, ...]; of lazily read sources a sample."""
+    return torch.cat([source.targets(task) for source in sources if task in source.tasks])
 
 
 def merged_kind(inferred: dict[str, Any], given: dict[str, Any] | None) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def check_change(key: str, config: DictConfig, defaults: DictConfig) -> None:
     value, default = _select(config, key), _select(defaults, key)
     if value is None and default is not None and _may_be_null(_select(config, ".".join(parts[:-1])), parts[-1]):
         return
-    _check_type(key, _plain(value), _plain(default))
+    _check_type(key, _plain(value), _plain(default), default)
     if isinstance(value, DictConfig) and default and _closed(config[parts[0]]):
         _check_entries(key, value, default)
 
@@ -68,11 +68,11 @@ def _check_entries(key: str, value: DictConfig, default: DictConfig) -> None:
         raise ConfigError(f"no setting '{extra}' in {key}{suggest(extra, map(str, default))}")
 
 
-def _check_type(key: str, value: Any, default: Any) -> None:
+def _check_type(key: str, value: Any, default: Any, written: Any) -> None:
     if default is None or _fits(value, default):
         return
     shown = "null" if value is None else str(value).lower() if isinstance(value, bool) else value
-    raise ConfigError(f"{key}={shown}: must be {_NAMES[type(default)]}, like the default {default!r}")
+    raise ConfigError(f"{key}={shown}: must be {_NAMES[type(default)]}, like the default {written!r}")
 
 
 def _fits(value: Any, default: Any) -> bool:

@@ -22,6 +22,7 @@ _SMALLEST = {
     "trainer.devices": 1,
     "trainer.accumulate": 1,
     "trainer.eval_every": 1,
+    "trainer.test_last": 1,
     "trainer.eval_batch_size": 1,
     "trainer.checkpoint_every": 1,
     "trainer.log_every": 1,
@@ -49,6 +50,7 @@ def check(config: DictConfig) -> None:
         value = OmegaConf.select(config, key)
         if isinstance(value, int | float) and value < smallest:
             raise ConfigError(f"{key}={value}: must be {smallest} or more")
+    _check_whole_numbers(OmegaConf.to_container(config))
     _check_trainer(config.trainer)
     _check_processes(config.trainer)
     _check_tasks(config)
@@ -89,10 +91,23 @@ def _module_exists(target: str) -> bool:
         return False
 
 
+def _check_whole_numbers(node: Any, key: str = "") -> None:
+    """Refuse those that no machine number holds."""
+    if isinstance(node, dict | list):
+        for word, value in node.items() if isinstance(node, dict) else enumerate(node):
+            _check_whole_numbers(value, f"{key}.{word}" if key else str(word))
+    elif isinstance(node, int) and abs(node) >= 2**64:
+        raise ConfigError(f"{key}: a whole number of {len(str(abs(node)))} digits is too large")
+
+
 def _check_trainer(trainer: Any) -> None:
     if trainer.accumulate > trainer.batch_size:
         rows = trainer.batch_size
         raise ConfigError(f"trainer.accumulate={trainer.accumulate}: must be at most trainer.batch_size={rows}")
+    if trainer.test_last > 1 and trainer.patience is not None:
+        raise ConfigError(
+            f"trainer.test_last={trainer.test_last}: which epochs are last is unknown with trainer.patience"
+        )
     if trainer.clip_norm is not None and not trainer.clip_norm > 0:
         raise ConfigError(f"trainer.clip_norm={trainer.clip_norm}: must be above 0, or null for no clipping")
 

@@ -17,10 +17,12 @@ from mtlrun.runs.folder import RunFolder
 from mtlrun.runs.reader import Run
 from mtlrun.training.checkpoint import load, load_model
 from mtlrun.training.group import agreed
+from mtlrun.training.model import MultiTaskModel
 from mtlrun.training.progress import Progress
 from mtlrun.training.relay import ShownFactory
 from mtlrun.training.samples import draw_test_samples
 from mtlrun.training.summary import summarise
+from mtlrun.training.testing import test
 from mtlrun.training.trainer import Trainer
 from mtlrun.training.transfer import Learned, transfer
 
@@ -63,13 +65,24 @@ def _ready(config: DictConfig, run: RunFolder, resume: bool, ranks: Ranks) -> Tr
     The first process alone reads the other run; training begins with a copy of its network in all.
     """
     trainer = build(config, run, ranks)
-    if (
-        config.init_from is not None
-        and ranks.first
-        and not (resume and Path(run.path, "checkpoints", "last.pt").exists())
-    ):
-        _start_from(config.init_from, trainer)
+    resumed = resume and Path(run.path, "checkpoints", "last.pt").exists()
+    if ranks.first and not resumed:
+        if config.init_from is not None:
+            _start_from(config.init_from, trainer)
+        elif not any(config.backbone.get(option) for option in _WEIGHTS):
+            _warn_of_frozen_chance(trainer.parts.stepper.model)
     return trainer
+
+
+_WEIGHTS = ("weights", "folder")
+"""Options by which a backbone starts from a file."""
+
+
+def _warn_of_frozen_chance(model: MultiTaskModel) -> None:
+    frozen = model.frozen_stages()
+    if frozen:
+        found = f"{frozen[0]} to {frozen[-1]}" if len(frozen) > 2 else " and ".join(frozen)
+        log.warning("%s of the backbone stay as drawn at random: give init_from=RUN, or weights to the backbone", found)
 
 
 def _start_from(word: str, trainer: Trainer) -> None:
@@ -81,7 +94,7 @@ def _start_from(word: str, trainer: Trainer) -> None:
     if not isinstance(state, dict) or "model" not in state:
         raise ConfigError(f"init_from={word}: no network of a run; weights of a backbone go to backbone.weights")
     model = trainer.parts.stepper.model
-    found = transfer(model, Learned(state["model"], state.get("places", {})))
+    found = transfer(model, Learned.of(state))
     if not found.learned:
         raise ConfigError(f"init_from={word}: no tensor has a name and shape of this network's: same backbone options?")
     epoch, balancer = state.get("epoch"), Run(path.parent.parent).choices.get("balancer", "unknown")
@@ -93,14 +106,9 @@ def _start_from(word: str, trainer: Trainer) -> None:
 def _test(trainer: Trainer) -> dict[str, Any]:
     """Test scores of the last network and of the best one, which stays loaded for the pictures."""
     splits, evaluator = trainer.parts.splits, trainer.parts.evaluator
-    last = evaluator.evaluate(splits.test)
+    last = test(trainer, trainer.epoch, trainer.step)
     state = _load(trainer.parts.stepper.model, trainer.folder.path, "best", trainer.parts.ranks)
-    best_epoch, best_step = state["epoch"], state["step"]
-    is_last = best_step == trainer.step
-    best = last if is_last else evaluator.evaluate(splits.test)
-    trainer.write_metrics(best_epoch, best_step, "test", best)
-    if not is_last:
-        trainer.write_metrics(trainer.epoch, trainer.step, "test", last)
+    best = test(trainer, state["epoch"], state["step"])
     if trainer.diagnostics.pictures and trainer.folder.writes:
         draw_test_samples(trainer.folder.plots, evaluator, splits.test, trainer.diagnostics.pictures)
     return summarise(trainer, {"best": best, "last": last})

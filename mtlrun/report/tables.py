@@ -21,7 +21,7 @@ _TASK_COLUMNS = 3  # tasks that get a column each in the table of a sweep
 def results_table(summary: Mapping[str, Any]) -> Table:
     """Test metrics of each task at the best validation epoch, the judging one with its direction first."""
     table = Table(title=_results_title(summary), title_justify="left", caption_justify="left")
-    table.caption = _caption(summary)
+    table.caption = "\n".join(filter(None, (_late_means(summary), _caption(summary)))) or None
     others = {task: _others(entry) for task, entry in summary.get("tasks", {}).items()}
     longest = _longest_word(others.values())
     names = max(8, (_NAMES_AND_WORDS - longest) // 2)
@@ -101,6 +101,14 @@ def _caption(summary: Mapping[str, Any]) -> str | None:
     }
     said = [say(summary[key]) for key, say in facts.items() if isinstance(summary.get(key), int | float)]
     return ", ".join(said) or None
+
+
+def _late_means(summary: Mapping[str, Any]) -> str | None:
+    """Each task's judging metric as the mean over the last epochs, where that was asked for."""
+    late = {task: entry for task, entry in summary.get("tasks", {}).items() if "mean_of_last" in entry}
+    words = [f"{task} {number(entry['mean_of_last']['test'].get(entry['metric']))}" for task, entry in late.items()]
+    epochs = max((entry["mean_of_last"]["epochs"] for entry in late.values()), default=0)
+    return f"mean over the last {epochs} epochs: {', '.join(words)}" if words else None
 
 
 def _common_overrides(runs: Sequence[Run]) -> list[str]:

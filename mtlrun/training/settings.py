@@ -46,6 +46,8 @@ class TrainerSettings:
     clip_norm: Optional[float] = None  # noqa: UP045
     # evaluate on validation data each n epochs
     eval_every: int = 1
+    # score the test data after each of the last n epochs and average, beside the best and the last
+    test_last: int = 1
     # rows per forward pass in evaluation
     eval_batch_size: int = 256
     # also save a checkpoint each n steps; null for once an epoch

@@ -5,22 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from torch import nn
-
 from mtlrun.sharing.places import places
 from mtlrun.training.checkpoint import load_model, load_optimizer
 from mtlrun.training.devices import rng_state, set_rng_state
+from mtlrun.training.model import MultiTaskModel
 
 if TYPE_CHECKING:
     from mtlrun.training.trainer import Trainer
 
 
-def network_state(model: nn.Module) -> dict[str, Any]:
-    """The network's tensors by name, and the names in the backbone of those that come from one.
+def network_state(model: MultiTaskModel) -> dict[str, Any]:
+    """The network's tensors by name, the names in the backbone of those that come from one, and the tasks in order.
 
-    By the latter a run with another sharing scheme finds what it can start from.
+    By these a run with another sharing scheme, or other tasks, finds what it can start from.
     """
-    return {"model": model.state_dict(), "places": places(model)}
+    return {"model": model.state_dict(), "places": places(model), "tasks": list(model.tasks)}
 
 
 def state_of(trainer: Trainer) -> dict[str, Any]:
@@ -39,6 +38,7 @@ def state_of(trainer: Trainer) -> dict[str, Any]:
         "selection": trainer.selection.state_dict(),
         "metrics_size": trainer.metrics.size(),
         "validation": trainer.validation,
+        "tested": trainer.tested,
         "rng": rng_state(),
         "epoch": trainer.epoch,
         "step": trainer.step,
@@ -65,5 +65,6 @@ def load_state(trainer: Trainer, state: dict[str, Any], path: Path) -> None:
     trainer.selection.load_state_dict(state["selection"])
     trainer.metrics.truncate(state["metrics_size"])
     set_rng_state(state["rng"])
-    trainer.validation, trainer.seconds = state["validation"], state["seconds"]
+    trainer.validation, trainer.tested = state["validation"], state["tested"]
+    trainer.seconds = state["seconds"]
     trainer.step, trainer.last_measured = state["step"], state["last_measured"]

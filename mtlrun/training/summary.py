@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from statistics import fmean
 from typing import Any
 
 from mtlrun.training.devices import peak_memory_bytes
 from mtlrun.training.evaluate import Scores
+from mtlrun.training.testing import late_tests
 from mtlrun.training.trainer import Trainer
 
 
@@ -42,10 +44,17 @@ def _task(trainer: Trainer, test: dict[str, Scores], name: str) -> dict[str, Any
         "metric": task.judge,
         "higher_is_better": task.higher_is_better(),
         **moments,
+        **({"mean_of_last": _mean_of_last(trainer, name)} if trainer.settings.test_last > 1 else {}),
         "gap": moments["last"]["val"].get("gap"),
         "rows_share": rows[name] / max(sum(rows.values()), 1),
         "update_share": trainer.recorder.statistics.update_shares()[name],
     }
+
+
+def _mean_of_last(trainer: Trainer, task: str) -> dict[str, Any]:
+    """Number of the last epochs with test scores, and the mean of each metric over them."""
+    scores = [tests[task] for tests in late_tests(trainer)]
+    return {"epochs": len(scores), "test": {metric: fmean(test[metric] for test in scores) for metric in scores[0]}}
 
 
 def count_parameters(trainer: Trainer) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from mtlrun.training.selection import Selection
 from mtlrun.training.settings import DiagnosticsSettings, TrainerSettings
 from mtlrun.training.state import load_state, network_state, state_of
 from mtlrun.training.step import Stepper, train_step
+from mtlrun.training.testing import test_if_late
 
 log = logging.getLogger("mtlrun")
 
@@ -80,6 +81,7 @@ class Trainer:
         self.recorder = Recorder(folder, list(self.tasks), settings.log_every, parts.logger)
         self.seconds = 0.0
         self.validation: dict[str, Scores] = {}
+        self.tested: dict[int, Scores] = {}  # by step, see `testing`
         self.metrics = folder.table(folder.metrics_csv, METRICS)
         self.drawer_at_epoch = parts.drawer.state_dict()
         self._measure_every = self._interval()
@@ -173,6 +175,7 @@ class Trainer:
         if better:
             self.validation["best"] = self.validation["last"]
             self._write("best", {**network_state(self.parts.stepper.model), "epoch": epoch, "step": self.step})
+        test_if_late(self, epoch)
         self.save()
 
     def _evaluate(self, epoch: int, progress: Shown, seconds: float) -> float:

@@ -83,6 +83,7 @@ def test_half_an_environment_of_torchrun_is_refused(torchrun, monkeypatch):
         ("trainer__devices", 1),
         ("trainer__accumulate", 1),
         ("trainer__eval_every", 1),
+        ("trainer__test_last", 1),
         ("trainer__eval_batch_size", 1),
         ("trainer__checkpoint_every", 1),
         ("trainer__log_every", 1),
@@ -98,6 +99,22 @@ def test_smallest_values(key, smallest):
     check(make(**{key: smallest}))
     with pytest.raises(ConfigError, match=f"={smallest - 1}: must be {smallest} or more"):
         check(make(**{key: smallest - 1}))
+
+
+@pytest.mark.parametrize("key", ["seed", "sharing__strength", "sharing__descriptors"])
+def test_whole_numbers_that_no_machine_holds(key):
+    wrong = {"left": [1, -(10**400)]} if key == "sharing__descriptors" else 10**400
+    where = {"sharing__descriptors": r"sharing\.descriptors\.left\.1"}.get(key, key.replace("__", r"\."))
+    check(make(**{key: 2**64 - 1}) if key != "sharing__descriptors" else make())
+    with pytest.raises(ConfigError, match=f"^{where}: a whole number of 401 digits is too large$"):
+        check(make(**{key: wrong}))
+
+
+def test_which_epochs_are_the_last_must_be_known():
+    check(make(trainer__test_last=3))
+    check(make(trainer__patience=3))
+    with pytest.raises(ConfigError, match=r"^trainer\.test_last=3: which epochs are last is unknown"):
+        check(make(trainer__test_last=3, trainer__patience=3))
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, float("nan")])

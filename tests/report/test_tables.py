@@ -50,6 +50,12 @@ def test_results_name_metric_direction_and_epoch():
     assert "1.5000" in depth
 
 
+def test_means_over_the_last_epochs_stand_below():
+    left = _entry(0.9) | {"mean_of_last": {"epochs": 10, "test": {"accuracy": 0.87, "loss": 1.0}}}
+    assert "mean over the last 10 epochs: left 0.8700" in _plain(results_table({"tasks": {"left": left}}))
+    assert "mean over" not in _plain(results_table({"tasks": {"left": _entry(0.9)}}))
+
+
 @pytest.mark.parametrize("num_tasks", [1, 2, 4, 40])
 @pytest.mark.parametrize("letters", [4, 40])
 def test_no_value_is_cut_at_width_80(num_tasks, letters):

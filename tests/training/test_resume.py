@@ -89,6 +89,15 @@ def test_any_step(train, tmp_path, monkeypatch, step):
     assert_same(tmp_path / "run", tmp_path / "stopped")
 
 
+@pytest.mark.parametrize("step", [12, 18])
+def test_scores_of_the_last_epochs(train, tmp_path, monkeypatch, step):
+    """Before and after the first of the two epochs whose test scores are averaged has been tested."""
+    train("trainer.test_last=2")
+    interrupted(train, monkeypatch, step, "trainer.test_last=2")
+    resume(tmp_path / "stopped")
+    assert_same(tmp_path / "run", tmp_path / "stopped")
+
+
 def test_what_was_written_after_the_checkpoint_is_rolled_back(train, tmp_path, monkeypatch):
     """As after kill -9: the tables are ahead of last.pt, and their last line is torn."""
     train()

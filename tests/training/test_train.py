@@ -3,10 +3,11 @@
 import csv
 import json
 
+import numpy as np
 import pytest
 import torch
 
-from mtlrun.errors import ConfigError, NonFiniteError
+from mtlrun.errors import ConfigError, DataError, NonFiniteError
 
 
 def rows(result, name):
@@ -93,6 +94,23 @@ def test_evaluation_each_n_epochs_and_always_at_the_end(train):
     assert epochs == {1, 3, 4}
 
 
+def test_the_test_rows_are_scored_after_each_of_the_last_epochs(train):
+    """5 epochs of 7 steps, the fifth cut short after 2."""
+    settings = ("trainer.epochs=9", "trainer.max_steps=30", "optimizer.lr=0.03")
+    plain, result = train(*settings, folder="plain"), train(*settings, "trainer.test_last=3")
+    tests = [row for row in rows(result, "metrics.csv") if row["split"] == "test"]
+    chosen = [row for row in tests if (row["task"], row["metric"]) == ("length", "mae")]
+    late = {int(row["step"]): float(row["value"]) for row in chosen if row["epoch"] in "234"}
+    assert sorted(late) == [21, 28, 30]
+    mean = result.summary["tasks"]["length"]["mean_of_last"]
+    assert mean["epochs"] == 3
+    assert mean["test"]["mae"] == pytest.approx(sum(late.values()) / 3, rel=1e-6)
+    assert len({row["step"] for row in tests}) == len({21, 28, 30, 7 * (result.summary["best_epoch"] + 1)} - {35})
+    assert "mean_of_last" not in plain.summary["tasks"]["length"]
+    for moment in ("best", "last"):
+        assert result.summary["tasks"]["length"][moment] == plain.summary["tasks"]["length"][moment]
+
+
 def test_tables_hold_every_step_and_the_real_rows(train):
     result = train("sampler=uniform", "diagnostics.every=4")
     steps = rows(result, "tasks.csv")
@@ -119,6 +137,32 @@ def test_a_loss_that_is_not_finite_names_task_and_step_and_keeps_the_last_good_c
     assert record["status"] == "failed"
     kept = torch.load(tmp_path / "run" / "checkpoints" / "last.pt", weights_only=True)["model"]
     assert all(values.isfinite().all() for values in kept.values())
+
+
+def test_labels_of_every_split_are_checked_before_training(train, tmp_path):
+    draw = np.random.default_rng(0)
+    for part in ("train", "val", "test"):
+        kind = np.arange(40) % 3 + (part == "test")
+        np.savez(tmp_path / f"{part}.npz", inputs=draw.normal(size=(40, 2)).astype(np.float32), kind=kind)
+    paths = {"train": "data.path", "val": "data.val_path", "test": "data.test_path"}
+    with pytest.raises(DataError, match=r"labels of task 'kind' must be 0 to 2, found 3"):
+        train(*(f"{key}={tmp_path / part}.npz" for part, key in paths.items()), "+task.tasks.kind.classes=3")
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_a_network_that_memory_cannot_hold_is_refused(train):
+    with pytest.raises(ConfigError, match="the network does not fit into memory"):
+        train("sharing=film", "sharing.hidden=100000000000000")
+
+
+@pytest.mark.parametrize("settings", [("freeze=backbone",), ("sharing=adapters", "sharing.freeze=true")])
+def test_a_backbone_frozen_at_random_is_told(train, caplog, settings):
+    train(*settings, "trainer.max_steps=1")
+    [line] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert "stay as drawn at random" in line
+    caplog.clear()
+    train(*settings, "trainer.max_steps=1", f"init_from={train(folder='first').folder}", folder="second")
+    assert not [record for record in caplog.records if "stay as drawn" in record.getMessage()]
 
 
 @pytest.mark.parametrize(
