@@ -34,7 +34,7 @@ MISTAKES = [
     ("tasks=lane", "tasks=lane: must be a list, such as tasks=[lane]"),
     ("trainer.precision=bf61", "trainer.precision=bf61: no such precision; did you mean 'bf16'?"),
     ("optimizer.lr=fast", "optimizer.lr=fast: must be a number, like the default 0.001"),
-    ("optimizer.betas=0.9", "optimizer.betas=0.9: must be a list such as [1,2], like the default []"),
+    ("optimizer.betas=0.9", "optimizer.betas=0.9: must be a list such as [1,2], like the default [0.9, 0.999]"),
     (
         "sampler=temperature sampler.temperature=true",
         "sampler.temperature=true: must be a number, like the default 5.0",
