@@ -248,6 +248,22 @@ def test_labels_of_sub_words_stand_at_the_first_one(wordpiece: Path) -> None:
     assert span_targets([[(3, 3), (2, 4)]], rows.words)[0].tolist() == [[6, 7], [5, 8]]
 
 
+def test_words_and_separators_of_a_tokenizer_like_robertas(tmp_path: Path) -> None:
+    pytest.importorskip("transformers", reason="the tokenizer option needs transformers")
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import RobertaTokenizerFast
+
+    tokens = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", "a", "b", "\u0120", "\u0120a", "\u0120b"]
+    merges = [("\u0120", "a"), ("\u0120", "b")]
+    tokenizer = Tokenizer(models.BPE({token: number for number, token in enumerate(tokens)}, merges))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+    RobertaTokenizerFast(tokenizer_object=tokenizer).save_pretrained(tmp_path)
+    rows = encode([Example(["a", "b"], ["b"]), Example(["b"])], FolderTokenizer(str(tmp_path), 10), 8)
+    assert rows.tokens[:, :, 0].tolist() == [[0, 8, 9, 2, 2, 9, 2, 1], [0, 9, 2, 1, 1, 1, 1, 1]]
+    assert rows.tokens[0, :, 1].tolist() == [1, 1, 1, 1, 1, 2, 2, 0]
+
+
 def test_a_word_is_not_cut_in_two(wordpiece: Path) -> None:
     rows = encode([Example(["a"] * 5 + ["plays", "a"])], FolderTokenizer(str(wordpiece), 9), 8)
     assert rows.tokens[0, :, 0].tolist() == [2, 8, 8, 8, 8, 8, 3, 0]

@@ -34,7 +34,7 @@ class Rows:
 
 
 def encode(examples: Sequence[Example], vocabulary: Vocabulary, length: int) -> Rows:
-    """[CLS] first [SEP] second [SEP], or [CLS] first [SEP]; no word is cut in two.
+    """[CLS] first [SEP] second [SEP] with the vocabulary's separators, or [CLS] first [SEP]; no word is cut in two.
 
     The second text is cut where the row ends, the first one too, but before a second one already at half the row.
     """
@@ -46,7 +46,7 @@ def encode(examples: Sequence[Example], vocabulary: Vocabulary, length: int) -> 
     for row, example in enumerate(examples):
         made = _Row([vocabulary.start], [1], [NO_WORD])
         made.add(example.first, pieces, 0, length // 2 if example.second else length)
-        made.close(vocabulary.separator)
+        made.close(vocabulary.separator, vocabulary.between if example.second else 1)
         if example.second:
             made.add(example.second, pieces, len(example.first), length)
             made.close(vocabulary.separator)
@@ -77,11 +77,11 @@ class _Row:
         self.segments.extend([self.segment] * (len(self.numbers) - begin))
         self.words.extend(np.repeat(np.arange(offset, offset + fitting), sizes[:fitting]).tolist())
 
-    def close(self, separator: int) -> None:
-        """A separator, which belongs to the text before it; what comes after it is the next text."""
-        self.numbers.append(separator)
-        self.segments.append(self.segment)
-        self.words.append(NO_WORD)
+    def close(self, separator: int, times: int = 1) -> None:
+        """Separators, which belong to the text before them; what comes after them is the next text."""
+        self.numbers += [separator] * times
+        self.segments += [self.segment] * times
+        self.words += [NO_WORD] * times
         self.segment += 1
 
 

@@ -19,11 +19,12 @@ FEWEST = 2
 
 
 class Vocabulary(ABC):
-    """padding, start, separator: numbers of the special tokens."""
+    """padding, start, separator: numbers of the special tokens; between: separators between two texts."""
 
     padding: int
     start: int
     separator: int
+    between: int = 1
 
     @abstractmethod
     def pieces(self, words: Iterable[str]) -> Mapping[str, list[int]]:
@@ -62,7 +63,8 @@ class WordVocabulary(Vocabulary):
 class FolderTokenizer(Vocabulary):
     """The sub-words of a fast tokenizer of transformers, from a local folder.
 
-    Words are split by it one by one. Rows are put together as for BERT: [CLS] first [SEP] second [SEP].
+    Words are split by it one by one, as words that follow others: with a space in front where it counts spaces. Rows
+    are put together as for BERT, [CLS] first [SEP] second [SEP], or as for RoBERTa, with two [SEP] in the middle.
 
     Args:
         folder: with tokenizer.json or the files that its class needs.
@@ -86,6 +88,7 @@ class FolderTokenizer(Vocabulary):
                 f"the tokenizer in data.tokenizer={folder} has no token for {missing[0]}: choose BERT's kind"
             )
         self.padding, self.start, self.separator, self._unknown = special.values()
+        self.between = max(self._tokenizer.num_special_tokens_to_add(pair=True) - 2, 1)  # less [CLS] and the last [SEP]
         if len(self._tokenizer) > size:
             raise ConfigError(
                 f"the tokenizer in data.tokenizer={folder} has {len(self._tokenizer)} tokens, "
@@ -126,7 +129,8 @@ def _read(folder: Path) -> Any:
     if not folder.is_dir():
         raise DataError(f"no folder {folder}: data.tokenizer takes one with tokenizer.json, as transformers saves it")
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(folder), use_fast=True, local_files_only=True)
+        options = {"use_fast": True, "local_files_only": True, "add_prefix_space": True}
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), **options)
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).partition("\n")[0]
         raise DataError(f"{folder} holds no tokenizer that transformers can read: {reason}") from error
