@@ -65,6 +65,6 @@ def load_state(trainer: Trainer, state: dict[str, Any], path: Path) -> None:
     trainer.selection.load_state_dict(state["selection"])
     trainer.metrics.truncate(state["metrics_size"])
     set_rng_state(state["rng"])
-    trainer.validation, trainer.tested = state["validation"], state["tested"]
+    trainer.validation, trainer.tested = state["validation"], state.get("tested", {})
     trainer.seconds = state["seconds"]
     trainer.step, trainer.last_measured = state["step"], state["last_measured"]
