@@ -154,7 +154,7 @@ def test_labels_that_differ_in_training_leave_no_shortcut(study):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("settings", "reached"),
+    ("settings", "left"),
     [
         ("balancer=pcgrad", False),
         ("balancer=cagrad balancer.c=0.4", False),
@@ -162,11 +162,11 @@ def test_labels_that_differ_in_training_leave_no_shortcut(study):
         ("balancer=famo balancer.gamma=0", True),
     ],
 )
-def test_which_methods_leave_the_far_corner_of_the_toy_problem(study, settings, reached):
-    """As in the published setting; here they are still on their way to the Pareto set at -8.36, or stuck above 0."""
-    result = study("task=toy", *settings.split(), "backbone.start=[9,9]", "trainer.epochs=40")
+def test_which_methods_leave_the_far_corner_of_the_toy_problem_first(study, settings, left):
+    """Those that end on the Pareto set in the published setting; at this larger rate the others get out later."""
+    result = study("task=toy", *settings.split(), "backbone.start=[9,9]", "trainer.epochs=11")
     x2 = on_test(result, "first", "x2", "last")
-    assert -8.5 < x2 < -7 if reached else x2 > 0
+    assert x2 < -4 if left else x2 > 1
 
 
 def test_from_the_far_corner_of_the_toy_problem_nash_mtl_reaches_the_pareto_set_and_the_sum_does_not(study):
