@@ -28,6 +28,9 @@ from mtlrun.training.transfer import Learned, transfer
 
 log = logging.getLogger("mtlrun")
 
+_WEIGHTS = ("weights", "folder")
+"""Options by which a backbone starts from a file."""
+
 
 def train(
     config: DictConfig, folder: Path, resume: bool, ranks: Ranks, shown: ShownFactory = Progress
@@ -72,10 +75,6 @@ def _ready(config: DictConfig, run: RunFolder, resume: bool, ranks: Ranks) -> Tr
         elif not any(config.backbone.get(option) for option in _WEIGHTS):
             _warn_of_frozen_chance(trainer.parts.stepper.model)
     return trainer
-
-
-_WEIGHTS = ("weights", "folder")
-"""Options by which a backbone starts from a file."""
 
 
 def _warn_of_frozen_chance(model: MultiTaskModel) -> None:

@@ -15,8 +15,8 @@ import torch
 
 from mtlrun.data.image_files import SUFFIXES, LazySource, Pictures, kept
 from mtlrun.data.options import val_and_test, whole
+from mtlrun.data.roots import read_text
 from mtlrun.data.source import Splits
-from mtlrun.data.text.reading import read_text
 from mtlrun.errors import ConfigError, DataError
 
 DEFAULT_ROOT = "~/.cache/mtlrun"

@@ -1,4 +1,4 @@
-"""A collection's folder that the user names, and the tables in it."""
+"""A collection's folder that the user names, and the texts and tables in it."""
 
 from __future__ import annotations
 
@@ -18,6 +18,23 @@ def folder_of(root: str | None, what: str) -> Path:
     if not root:
         raise ConfigError(f"data.root is not set: say where {what} is with data.root=FOLDER")
     return Path(root).expanduser()
+
+
+def read_text(path: Path) -> str:
+    """The text of a UTF-8 file.
+
+    Raises:
+        DataError: if it cannot be read, or holds other bytes; the line is named.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise DataError(f"{path}, line {line}: no UTF-8 text, fetch it again or convert it") from error
 
 
 def read_csv(path: Path, columns: Collection[str], delimiter: str = ",") -> list[dict[str, str]]:

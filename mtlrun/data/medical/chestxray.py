@@ -17,9 +17,8 @@ import torch
 from mtlrun.data.medical.labels import Reading
 from mtlrun.data.medical.tables import Options, Table, split_patients, splits_of
 from mtlrun.data.options import some, val_and_test
-from mtlrun.data.roots import folder_of, read_csv
+from mtlrun.data.roots import folder_of, read_csv, read_text
 from mtlrun.data.source import Splits
-from mtlrun.data.text.reading import read_text
 from mtlrun.errors import DataError
 
 NIH_TABLES = ("Data_Entry_2017.csv", "Data_Entry_2017_v2020.csv")

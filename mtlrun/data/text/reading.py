@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from mtlrun.data.roots import read_text
 from mtlrun.errors import DataError
 
 SPLITS = ("train", "val", "test")
@@ -42,23 +43,6 @@ def optional_file(option: str, folder: Path, names: Sequence[str], what: str) ->
         if found:
             return found[0]
     return None
-
-
-def read_text(path: Path) -> str:
-    """The text of a UTF-8 file.
-
-    Raises:
-        DataError: if it cannot be read, or holds other bytes; the line is named.
-    """
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        raise DataError(f"{path}, line {line}: no UTF-8 text, fetch it again or convert it") from error
 
 
 def lines_of(path: Path) -> Numbered:
