@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mtlrun.data.array_inputs import Inputs, check_finite, with_channels
 from mtlrun.data.infer import Labels, infer_labels
-from mtlrun.data.npz import Array, read_table
+from mtlrun.data.readers.npz import Array, read_table
 from mtlrun.data.source import Source, Splits, TensorSource
 from mtlrun.errors import ConfigError, DataError
 

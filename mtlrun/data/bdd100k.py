@@ -14,9 +14,10 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from mtlrun.data.bdd100k_labels import Boxes, Part, classes_of, drivable_masks, lane_masks, read_part
-from mtlrun.data.gtsrb import CLASSES, sign_sources
-from mtlrun.data.image_files import (
+from mtlrun.data.options import some, whole
+from mtlrun.data.readers.bdd100k_labels import Boxes, Part, classes_of, drivable_masks, lane_masks, read_part
+from mtlrun.data.readers.gtsrb import CLASSES, sign_sources
+from mtlrun.data.readers.image_files import (
     UNREADABLE,
     LazySource,
     Pictures,
@@ -25,8 +26,7 @@ from mtlrun.data.image_files import (
     sample_statistics,
     unreadable,
 )
-from mtlrun.data.options import some, whole
-from mtlrun.data.roots import folder_of
+from mtlrun.data.readers.plain_files import folder_of
 from mtlrun.data.source import Splits
 from mtlrun.errors import DataError, choose
 

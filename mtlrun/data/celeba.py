@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mtlrun.data.image_files import LazySource, Pictures, kept
 from mtlrun.data.options import several, whole
+from mtlrun.data.readers.image_files import LazySource, Pictures, kept
 from mtlrun.data.source import Source, Splits
 from mtlrun.errors import ConfigError, DataError, choose
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mtlrun.data.pixel_arrays import load_splits
 from mtlrun.data.pixel_augment import Kind
+from mtlrun.data.readers.pixel_arrays import load_splits
 from mtlrun.data.source import Splits
 
 DEFAULT_ROOT = "~/.cache/mtlrun"

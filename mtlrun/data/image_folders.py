@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mtlrun.data.image_files import SUFFIXES, LazySource, Pictures, kept, sample_statistics
 from mtlrun.data.options import several, val_and_test, whole
-from mtlrun.data.roots import folder_of
+from mtlrun.data.readers.image_files import SUFFIXES, LazySource, Pictures, kept, sample_statistics
+from mtlrun.data.readers.plain_files import folder_of
 from mtlrun.data.source import Splits
 from mtlrun.errors import ConfigError, DataError, near_miss
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import torch
 
-from mtlrun.data.image_files import SUFFIXES, LazySource, Pictures, kept
 from mtlrun.data.options import val_and_test, whole
-from mtlrun.data.roots import read_text
+from mtlrun.data.readers.image_files import SUFFIXES, LazySource, Pictures, kept
+from mtlrun.data.readers.plain_files import read_text
 from mtlrun.data.source import Splits
 from mtlrun.errors import ConfigError, DataError
 

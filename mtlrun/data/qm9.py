@@ -20,9 +20,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mtlrun.data.molecules.cache import cached
-from mtlrun.data.molecules.tables import find_tables
-from mtlrun.data.molecules.targets import TARGETS
+from mtlrun.data.readers.molecules.cache import cached
+from mtlrun.data.readers.molecules.tables import find_tables
+from mtlrun.data.readers.molecules.targets import TARGETS
 from mtlrun.data.source import Splits, TensorSource
 from mtlrun.errors import ConfigError
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from mtlrun.config.build_data import build_task
 from mtlrun.data.bdd100k import load
-from mtlrun.data.bdd100k_labels import Boxes, classes_of, lane_masks
+from mtlrun.data.readers.bdd100k_labels import Boxes, classes_of, lane_masks
 from mtlrun.errors import ConfigError, DataError
 
 CONF = Path(__file__).parents[2] / "conf"

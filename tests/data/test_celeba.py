@@ -9,7 +9,7 @@ from torchvision.datasets import CelebA
 
 from mtlrun.data import celeba
 from mtlrun.data.celeba import ATTRIBUTES, PARTITION, PICTURES
-from mtlrun.data.image_files import LazySource
+from mtlrun.data.readers.image_files import LazySource
 from mtlrun.data.source import Splits
 from mtlrun.errors import ConfigError, DataError
 from mtlrun.paths import CONF

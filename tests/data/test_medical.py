@@ -15,8 +15,8 @@ import yaml
 
 from mtlrun.data.medical.body import LIMIT, Break, Chest, Fluid, Patch, random_chest
 from mtlrun.data.medical.build import entries, load, radiograph_recipe
-from mtlrun.data.medical.labels import FINDINGS, Reading
 from mtlrun.data.medical.render import _Film, draw
+from mtlrun.data.readers.radiograph_labels import FINDINGS, Reading
 from mtlrun.errors import ConfigError
 
 CONF = Path(__file__).parents[2] / "conf" / "data"

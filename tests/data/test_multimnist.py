@@ -8,9 +8,10 @@ import pytest
 import torch
 import yaml
 
-from mtlrun.data import digit_files, multimnist
-from mtlrun.data.digit_files import FASHION, PARTS, Collection
+from mtlrun.data import multimnist
 from mtlrun.data.overlay import shrink
+from mtlrun.data.readers import digit_files
+from mtlrun.data.readers.digit_files import FASHION, PARTS, Collection
 from mtlrun.errors import ConfigError, DataError
 
 CONF = Path(__file__).parents[2] / "conf"

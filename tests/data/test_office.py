@@ -7,7 +7,7 @@ import yaml
 from PIL import Image
 
 from mtlrun.data import office
-from mtlrun.data.image_files import LazySource
+from mtlrun.data.readers.image_files import LazySource
 from mtlrun.data.source import Splits
 from mtlrun.errors import ConfigError, DataError
 from mtlrun.paths import CONF

@@ -11,10 +11,10 @@ import torch
 import yaml
 
 from mtlrun.data import qm9
-from mtlrun.data.molecules import cache as cache_module
-from mtlrun.data.molecules import tables as tables_module
-from mtlrun.data.molecules.tables import MOST_ATOMS, TABLES, find_tables, read_tables
-from mtlrun.data.molecules.targets import NUMBERS, TARGETS
+from mtlrun.data.readers.molecules import cache as cache_module
+from mtlrun.data.readers.molecules import tables as tables_module
+from mtlrun.data.readers.molecules.tables import MOST_ATOMS, TABLES, find_tables, read_tables
+from mtlrun.data.readers.molecules.targets import NUMBERS, TARGETS
 from mtlrun.data.source import Splits
 from mtlrun.errors import ConfigError, DataError
 from mtlrun.paths import CONF

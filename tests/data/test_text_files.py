@@ -11,13 +11,13 @@ import pytest
 import torch
 import yaml
 
+from mtlrun.data.readers.conll import read_ner, read_pos, to_iob2
+from mtlrun.data.readers.squad import read_qa, split_words, window
+from mtlrun.data.readers.sst import read_sentiment
 from mtlrun.data.source import Source, Splits
-from mtlrun.data.text.conll import read_ner, read_pos, to_iob2
 from mtlrun.data.text.example import NO_ANSWER, Example
 from mtlrun.data.text.files import hold_out, load
 from mtlrun.data.text.labels import TAGS, UPOS
-from mtlrun.data.text.squad import read_qa, split_words, window
-from mtlrun.data.text.sst import read_sentiment
 from mtlrun.errors import ConfigError, DataError
 from mtlrun.paths import CONF
 from mtlrun.tasks.span_extraction import SpanExtraction

@@ -11,9 +11,9 @@ from torch import Tensor
 from mtlrun.data.array_cache import Arrays
 from mtlrun.data.drawings import Recipe, draw_splits
 from mtlrun.data.drawings import counted as sizes_of
-from mtlrun.data.medical.labels import BLANK, FINDINGS, UNCERTAIN, Reading, counted
 from mtlrun.data.medical.render import draw
 from mtlrun.data.options import share, split_sizes, whole
+from mtlrun.data.readers.radiograph_labels import BLANK, FINDINGS, UNCERTAIN, Reading, counted
 from mtlrun.data.source import Splits, TensorSource
 from mtlrun.data.statistics import channel_statistics
 from mtlrun.errors import ConfigError

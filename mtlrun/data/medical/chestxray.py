@@ -14,10 +14,10 @@ from pathlib import Path
 
 import torch
 
-from mtlrun.data.medical.labels import Reading
-from mtlrun.data.medical.tables import Options, Table, split_patients, splits_of
 from mtlrun.data.options import some, val_and_test
-from mtlrun.data.roots import folder_of, read_csv, read_text
+from mtlrun.data.readers.plain_files import folder_of, read_csv, read_text
+from mtlrun.data.readers.radiograph_labels import Reading
+from mtlrun.data.readers.radiograph_tables import Options, Table, split_patients, splits_of
 from mtlrun.data.source import Splits
 from mtlrun.errors import DataError
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import torch
 
 from mtlrun.data.options import share, whole
+from mtlrun.data.readers.conll import read_ner, read_pos
+from mtlrun.data.readers.corpus_files import SPLITS
+from mtlrun.data.readers.squad import read_qa, window
+from mtlrun.data.readers.sst import read_sentiment
 from mtlrun.data.source import Source, Splits, TensorSource
-from mtlrun.data.text.conll import read_ner, read_pos
 from mtlrun.data.text.example import Example
-from mtlrun.data.text.reading import SPLITS
 from mtlrun.data.text.source import check_length, make_source, words_of
-from mtlrun.data.text.squad import read_qa, window
-from mtlrun.data.text.sst import read_sentiment
 from mtlrun.data.text.vocabulary import Vocabulary, make_vocabulary
 from mtlrun.errors import ConfigError, DataError
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from mtlrun.data.readers.corpus_files import SPLITS, find_file, lines_of, optional_file
 from mtlrun.data.text.example import Example
-from mtlrun.data.text.reading import SPLITS, find_file, lines_of, optional_file
 from mtlrun.errors import ConfigError, DataError
 
 HOME = (

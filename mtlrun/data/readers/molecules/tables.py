@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mtlrun.data.molecules.targets import NUMBERS, TARGETS, in_papers_units
+from mtlrun.data.readers.molecules.targets import NUMBERS, TARGETS, in_papers_units
 from mtlrun.errors import DataError, near_miss
 
 TABLES = ("qm9_part1.csv", "qm9_part2.csv", "qm9_part3.csv")

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mtlrun.data.image_files import LazySource, Pictures, kept, sample_statistics
-from mtlrun.data.medical.labels import Reading, counted
+from mtlrun.data.readers.image_files import LazySource, Pictures, kept, sample_statistics
+from mtlrun.data.readers.radiograph_labels import Reading, counted
 from mtlrun.data.source import Splits
 from mtlrun.errors import ConfigError, DataError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mtlrun.data.roots import read_text
+from mtlrun.data.readers.plain_files import read_text
 from mtlrun.errors import DataError
 
 SPLITS = ("train", "val", "test")

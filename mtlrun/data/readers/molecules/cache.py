@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from mtlrun.data.array_cache import Arrays, code_version, file_name, kept
-from mtlrun.data.molecules.tables import MOST_ATOMS, read_tables
-from mtlrun.data.molecules.targets import TARGETS
+from mtlrun.data.readers.molecules.tables import MOST_ATOMS, read_tables
+from mtlrun.data.readers.molecules.targets import TARGETS
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ def cached(folder: Path | None, tables: Sequence[Path]) -> Arrays:
     """
     states = [table.stat() for table in tables]
     key = {
-        "code": code_version("mtlrun.data.molecules"),
+        "code": code_version("mtlrun.data.readers.molecules"),
         "tables": [(state.st_size, state.st_mtime_ns) for state in states],
     }
     path = None if folder is None else folder / file_name("tables", key)

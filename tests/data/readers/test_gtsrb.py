@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from mtlrun.data.driving.crops import KINDS
-from mtlrun.data.gtsrb import GROUPS, NUM_CLASSES, sign_sources
+from mtlrun.data.readers.gtsrb import GROUPS, NUM_CLASSES, sign_sources
 from mtlrun.errors import ConfigError, DataError
 
 

@@ -16,9 +16,9 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mtlrun.data.roots import read_text
+from mtlrun.data.readers.corpus_files import find_file
+from mtlrun.data.readers.plain_files import read_text
 from mtlrun.data.text.example import NO_ANSWER, Example
-from mtlrun.data.text.reading import find_file
 from mtlrun.errors import DataError
 
 FILES = {

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mtlrun.data.idx import read_idx
 from mtlrun.data.overlay import Items
+from mtlrun.data.readers.idx import read_idx
 from mtlrun.errors import DataError
 
 EDGE = 28

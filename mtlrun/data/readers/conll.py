@@ -10,9 +10,9 @@ from __future__ import annotations
 from itertools import groupby
 from pathlib import Path
 
+from mtlrun.data.readers.corpus_files import SPLITS, Numbered, blocks_of, find_file, lines_of, optional_file
 from mtlrun.data.text.example import Example
 from mtlrun.data.text.labels import ENTITIES, TAGS, UNLABELLED, UPOS
-from mtlrun.data.text.reading import SPLITS, Numbered, blocks_of, find_file, lines_of, optional_file
 from mtlrun.errors import DataError, near_miss
 
 NER_FILES = {

@@ -13,9 +13,9 @@ from pathlib import Path
 import torch
 
 from mtlrun.data.driving.crops import KINDS
-from mtlrun.data.image_files import LazySource, Pictures, sample_statistics
 from mtlrun.data.options import some
-from mtlrun.data.roots import read_csv
+from mtlrun.data.readers.image_files import LazySource, Pictures, sample_statistics
+from mtlrun.data.readers.plain_files import read_csv
 from mtlrun.errors import DataError, choose
 
 NUM_CLASSES = 43

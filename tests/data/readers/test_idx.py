@@ -4,7 +4,7 @@ import struct
 import numpy as np
 import pytest
 
-from mtlrun.data.idx import read_idx
+from mtlrun.data.readers.idx import read_idx
 from mtlrun.errors import DataError
 
 

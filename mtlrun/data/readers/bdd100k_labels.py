@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtlrun.data.image_files import Masks, Rows, Size
 from mtlrun.data.options import several
+from mtlrun.data.readers.image_files import Masks, Rows, Size
 from mtlrun.errors import ConfigError, DataError, choose
 
 CATEGORIES = (

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from mtlrun.data.image_files import (
+from mtlrun.data.readers.image_files import (
     SAMPLE,
     LazySource,
     Masks,

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mtlrun.data.image_files import DamagedFile
-from mtlrun.data.npz import DAMAGE
 from mtlrun.data.options import share
 from mtlrun.data.pixel_augment import Kind, augmented
+from mtlrun.data.readers.image_files import DamagedFile
+from mtlrun.data.readers.npz import DAMAGE
 from mtlrun.data.source import Source, Splits
 from mtlrun.errors import ConfigError, DataError
 
