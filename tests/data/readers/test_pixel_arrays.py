@@ -7,7 +7,7 @@ import pytest
 import torch
 import yaml
 
-from mtlrun.data import cityscapes, nyuv2
+from mtlrun.data.sets import cityscapes, nyuv2
 from mtlrun.data.source import Splits
 from mtlrun.errors import ConfigError, DataError
 from mtlrun.paths import CONF
