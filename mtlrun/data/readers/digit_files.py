@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mtlrun.data.overlay import Items
+from mtlrun.data.drawn.overlay import Items
 from mtlrun.data.readers.idx import read_idx
 from mtlrun.errors import DataError
 

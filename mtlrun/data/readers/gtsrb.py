@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from mtlrun.data.driving.crops import KINDS
+from mtlrun.data.drawn.road.crops import KINDS
 from mtlrun.data.options import some
 from mtlrun.data.readers.image_files import LazySource, Pictures, sample_statistics
 from mtlrun.data.readers.plain_files import read_csv

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 
 import torch
 
-from mtlrun.data.animals.render import draw
 from mtlrun.data.array_cache import Arrays
-from mtlrun.data.drawings import Recipe, counted, draw_splits
+from mtlrun.data.drawn.animals.render import draw
+from mtlrun.data.drawn.drawings import Recipe, counted, draw_splits
 from mtlrun.data.options import split_sizes, whole
 from mtlrun.data.source import Source, Splits, TensorSource
 from mtlrun.data.statistics import channel_statistics
 
+PACKAGE, FOLDER = "mtlrun.data.drawn.animals", "animals"
 DETECTORS = ("dog", "cat", "giraffe")
 
 
@@ -53,7 +54,7 @@ def silhouette_recipe(seed: int, detector: str, size: int) -> Recipe:
     """
     options = {"seed": whole("seed", seed, 0, 2**31 - 1), "size": whole("size", size, 24, 512)}
     row: dict[str, tuple[tuple[int, ...], str]] = {"images": ((3, size, size), "uint8"), "present": ((), "int64")}
-    return Recipe("mtlrun.data.animals", f"{detector}s", options, row, lambda index: draw(seed, detector, index, size))
+    return Recipe(PACKAGE, FOLDER, f"{detector}s", options, row, lambda index: draw(seed, detector, index, size))
 
 
 def sources(detector: str, drawn: Mapping[str, Arrays]) -> dict[str, Source]:

@@ -9,14 +9,16 @@ import torch
 from torch import Tensor
 
 from mtlrun.data.array_cache import Arrays
-from mtlrun.data.drawings import Recipe, draw_splits
-from mtlrun.data.drawings import counted as sizes_of
-from mtlrun.data.medical.render import draw
+from mtlrun.data.drawn.chest.render import draw
+from mtlrun.data.drawn.drawings import Recipe, draw_splits
+from mtlrun.data.drawn.drawings import counted as sizes_of
 from mtlrun.data.options import share, split_sizes, whole
 from mtlrun.data.readers.radiograph_labels import BLANK, FINDINGS, UNCERTAIN, Reading, counted
 from mtlrun.data.source import Splits, TensorSource
 from mtlrun.data.statistics import channel_statistics
 from mtlrun.errors import ConfigError
+
+PACKAGE, FOLDER = "mtlrun.data.drawn.chest", "medical"
 
 
 def load(
@@ -75,7 +77,7 @@ def radiograph_recipe(seed: int, size: int) -> Recipe:
     """
     options = {"seed": whole("seed", seed, 0, 2**31 - 1), "size": whole("size", size, 32, 512)}
     row = {"images": ((1, size, size), "uint8"), "findings": ((len(FINDINGS),), "uint8")}
-    return Recipe("mtlrun.data.medical", "radiographs", options, row, lambda index: draw(seed, index, size))
+    return Recipe(PACKAGE, FOLDER, "radiographs", options, row, lambda index: draw(seed, index, size))
 
 
 def entries(arrays: Arrays, seed: int, blank_share: float, uncertain_share: float) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mtlrun.data.overlay import Items, Pairs, check_counts, draw_pairs, overlay, splits_of
+from mtlrun.data.drawn.overlay import Items, Pairs, check_counts, draw_pairs, overlay, splits_of
 from mtlrun.data.source import Splits
 from mtlrun.errors import ConfigError
 

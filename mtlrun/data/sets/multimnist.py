@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 
-from mtlrun.data.overlay import Items, Pairs, check_counts, draw_pairs, overlay, shrink, splits_of
+from mtlrun.data.drawn.overlay import Items, Pairs, check_counts, draw_pairs, overlay, shrink, splits_of
 from mtlrun.data.readers.digit_files import EDGE, FASHION, MNIST, Collection, find_folder, read_items
 from mtlrun.data.source import Splits
 from mtlrun.errors import ConfigError, choose

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from mtlrun.data.array_cache import Arrays
-from mtlrun.data.drawings import counted, draw_splits
-from mtlrun.data.driving.render import ASKED
+from mtlrun.data.drawn.drawings import counted, draw_splits
+from mtlrun.data.drawn.road.recipes import scene_recipe, sources
+from mtlrun.data.drawn.road.render import ASKED
 from mtlrun.data.options import split_sizes
-from mtlrun.data.sets.driving import scene_recipe, sources
 from mtlrun.data.source import Splits
 
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from mtlrun.data.drawings import counted
+from mtlrun.data.drawn.drawings import counted
+from mtlrun.data.drawn.sentences.grammar import draw
 from mtlrun.data.options import SPLITS, split_sizes, whole, within
 from mtlrun.data.source import Splits
-from mtlrun.data.text.grammar import draw
 from mtlrun.data.text.source import TASKS, check_length, make_source, words_of
 from mtlrun.data.text.vocabulary import make_vocabulary
 from mtlrun.errors import ConfigError, near_miss

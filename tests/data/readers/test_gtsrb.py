@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from mtlrun.data.driving.crops import KINDS
+from mtlrun.data.drawn.road.crops import KINDS
 from mtlrun.data.readers.gtsrb import GROUPS, NUM_CLASSES, sign_sources
 from mtlrun.errors import ConfigError, DataError
 

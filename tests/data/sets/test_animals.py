@@ -11,8 +11,8 @@ import pytest
 import torch
 import yaml
 
-from mtlrun.data.animals.bodies import ANIMALS, Limb, shapes
-from mtlrun.data.animals.render import draw
+from mtlrun.data.drawn.animals.bodies import ANIMALS, Limb, shapes
+from mtlrun.data.drawn.animals.render import draw
 from mtlrun.data.sets.animals import DETECTORS, load, silhouette_recipe
 from mtlrun.errors import ConfigError
 

@@ -12,19 +12,20 @@ import numpy as np
 import pytest
 import torch
 
-from mtlrun.data.drawings import draw_splits
-from mtlrun.data.driving.camera import Camera
-from mtlrun.data.driving.cars import HATCHBACK, Car
-from mtlrun.data.driving.crops import KINDS, draw_crop
-from mtlrun.data.driving.pen import FIRST_OBJECT, MARKING, ROAD, Pen
-from mtlrun.data.driving.render import MAX_BOXES, Scene, draw, paint
-from mtlrun.data.driving.road import WHITE_PAINT, Line, Road
-from mtlrun.data.driving.signs import SIGNS
-from mtlrun.data.driving.thing import Thing
-from mtlrun.data.driving.weather import CLEAR
+from mtlrun.data.drawn.drawings import draw_splits
+from mtlrun.data.drawn.road import recipes
+from mtlrun.data.drawn.road.camera import Camera
+from mtlrun.data.drawn.road.cars import HATCHBACK, Car
+from mtlrun.data.drawn.road.crops import KINDS, draw_crop
+from mtlrun.data.drawn.road.pen import FIRST_OBJECT, MARKING, ROAD, Pen
+from mtlrun.data.drawn.road.recipes import scene_recipe, sign_recipe
+from mtlrun.data.drawn.road.render import MAX_BOXES, Scene, draw, paint
+from mtlrun.data.drawn.road.road import WHITE_PAINT, Line, Road
+from mtlrun.data.drawn.road.signs import SIGNS
+from mtlrun.data.drawn.road.thing import Thing
+from mtlrun.data.drawn.road.weather import CLEAR
 from mtlrun.data.options import MOST_ROWS, SPLITS
-from mtlrun.data.sets import driving
-from mtlrun.data.sets.driving import load, scene_recipe, sign_recipe
+from mtlrun.data.sets.driving import load, road_targets
 from mtlrun.errors import ConfigError
 
 SIZES = {"train": 6, "val": 2, "test": 3}
@@ -154,7 +155,7 @@ def test_the_own_lane_is_part_of_the_road_and_lies_ahead(scenes: dict[str, np.nd
     drivable, own = scenes["masks"] & 1, scenes["masks"] >> 2
     assert not (own & ~drivable & 1).any()
     assert 0.2 < own.sum() / drivable.sum() < 0.9
-    targets = driving.road_targets(scenes)["drivable"]
+    targets = road_targets(scenes)["drivable"]
     assert torch.equal(targets > 0, torch.from_numpy(drivable) > 0)
     assert torch.equal(targets == 1, torch.from_numpy(own) > 0)
 
@@ -211,8 +212,8 @@ def test_crops_have_the_size_asked_for_and_contrast(size: int) -> None:
 
 def test_second_load_reads_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = load(**small(tmp_path))
-    monkeypatch.setattr(driving, "draw", None)
-    monkeypatch.setattr(driving, "draw_crop", None)
+    monkeypatch.setattr(recipes, "draw", None)
+    monkeypatch.setattr(recipes, "draw_crop", None)
     second = load(**small(tmp_path))
     rows = torch.arange(6)
     for one, two in zip(first.train, second.train):
@@ -274,7 +275,7 @@ def test_runs_that_start_together_leave_one_whole_file(tmp_path: Path) -> None:
 def test_impossible_options_are_refused_before_drawing(
     change: dict, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(driving, "draw", None)
+    monkeypatch.setattr(recipes, "draw", None)
     with pytest.raises(ConfigError, match=message) as caught:
         load(**small(**change))
     assert "\n" not in str(caught.value)

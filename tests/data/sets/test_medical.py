@@ -13,8 +13,8 @@ import pytest
 import torch
 import yaml
 
-from mtlrun.data.medical.body import LIMIT, Break, Chest, Fluid, Patch, random_chest
-from mtlrun.data.medical.render import _Film, draw
+from mtlrun.data.drawn.chest.body import LIMIT, Break, Chest, Fluid, Patch, random_chest
+from mtlrun.data.drawn.chest.render import _Film, draw
 from mtlrun.data.readers.radiograph_labels import FINDINGS, Reading
 from mtlrun.data.sets.medical import entries, load, radiograph_recipe
 from mtlrun.errors import ConfigError

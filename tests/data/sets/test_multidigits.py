@@ -5,7 +5,7 @@ import pytest
 import torch
 import yaml
 
-from mtlrun.data.overlay import draw_pairs, overlay, passes
+from mtlrun.data.drawn.overlay import draw_pairs, overlay, passes
 from mtlrun.data.sets import multidigits
 from mtlrun.errors import ConfigError
 

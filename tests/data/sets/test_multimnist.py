@@ -8,7 +8,7 @@ import pytest
 import torch
 import yaml
 
-from mtlrun.data.overlay import shrink
+from mtlrun.data.drawn.overlay import shrink
 from mtlrun.data.readers import digit_files
 from mtlrun.data.readers.digit_files import FASHION, PARTS, Collection
 from mtlrun.data.sets import multimnist

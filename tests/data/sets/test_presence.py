@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from mtlrun.data.driving.render import ASKED, DETECTED
+from mtlrun.data.drawn.road.recipes import scene_recipe
+from mtlrun.data.drawn.road.render import ASKED, DETECTED
 from mtlrun.data.sets.driving import load as load_driving
-from mtlrun.data.sets.driving import scene_recipe
 from mtlrun.data.sets.presence import load
 from mtlrun.errors import ConfigError
 

@@ -12,13 +12,13 @@ import torch
 import yaml
 
 from mtlrun import run
+from mtlrun.data.drawn.sentences import lexicon
+from mtlrun.data.drawn.sentences.grammar import draw
+from mtlrun.data.drawn.sentences.phrases import Word, name, phrase
 from mtlrun.data.sets.text import load
-from mtlrun.data.text import lexicon
 from mtlrun.data.text.encode import encode, span_targets, token_labels
 from mtlrun.data.text.example import NO_ANSWER, Example
-from mtlrun.data.text.grammar import draw
 from mtlrun.data.text.labels import SENTIMENTS, TAGS, UPOS
-from mtlrun.data.text.phrases import Word, name, phrase
 from mtlrun.data.text.source import TASKS
 from mtlrun.data.text.vocabulary import FolderTokenizer, WordVocabulary
 from mtlrun.errors import ConfigError, DataError

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from mtlrun.data.driving.pen import RGB, Pen, shade
-from mtlrun.data.driving.thing import Flat, Limbs
+from mtlrun.data.drawn.road.pen import RGB, Pen, shade
+from mtlrun.data.drawn.road.thing import Flat, Limbs
 
 SKINS: list[RGB] = [(232, 190, 160), (205, 155, 120), (150, 100, 70), (95, 62, 45)]
 HAIRS: list[RGB] = [(40, 28, 20), (90, 60, 35), (170, 130, 70), (130, 130, 130), (20, 20, 22)]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from mtlrun.data.driving.camera import Camera, Pixel, Spot
+from mtlrun.data.drawn.road.camera import Camera, Pixel, Spot
 
 RGB = tuple[int, int, int]
 

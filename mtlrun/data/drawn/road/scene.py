@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from mtlrun.data.driving.camera import Camera
-from mtlrun.data.driving.cars import Car, random_car, room_for
-from mtlrun.data.driving.pen import RGB
-from mtlrun.data.driving.people import random_cyclist, random_pedestrian
-from mtlrun.data.driving.road import Road, random_road
-from mtlrun.data.driving.roadside import random_light, random_sign
-from mtlrun.data.driving.scenery import StreetLamp, random_building, random_post, random_tree
-from mtlrun.data.driving.signs import SIGNS
-from mtlrun.data.driving.thing import Thing
-from mtlrun.data.driving.weather import Weather, random_weather
+from mtlrun.data.drawn.road.camera import Camera
+from mtlrun.data.drawn.road.cars import Car, random_car, room_for
+from mtlrun.data.drawn.road.pen import RGB
+from mtlrun.data.drawn.road.people import random_cyclist, random_pedestrian
+from mtlrun.data.drawn.road.road import Road, random_road
+from mtlrun.data.drawn.road.roadside import random_light, random_sign
+from mtlrun.data.drawn.road.scenery import StreetLamp, random_building, random_post, random_tree
+from mtlrun.data.drawn.road.signs import SIGNS
+from mtlrun.data.drawn.road.thing import Thing
+from mtlrun.data.drawn.road.weather import Weather, random_weather
 
 TERRAINS: list[RGB] = [
     (92, 116, 62),

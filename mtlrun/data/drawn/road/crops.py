@@ -9,11 +9,11 @@ from random import Random
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from mtlrun.data.driving.glyphs import Point
-from mtlrun.data.driving.pen import RGB, SCALE, mix, shade
-from mtlrun.data.driving.scenery import LEAVES, WALLS
-from mtlrun.data.driving.signs import SIGNS, Face
-from mtlrun.data.driving.weather import sense
+from mtlrun.data.drawn.road.glyphs import Point
+from mtlrun.data.drawn.road.pen import RGB, SCALE, mix, shade
+from mtlrun.data.drawn.road.scenery import LEAVES, WALLS
+from mtlrun.data.drawn.road.signs import SIGNS, Face
+from mtlrun.data.drawn.road.weather import sense
 
 SKIES: list[RGB] = [(120, 160, 210), (196, 202, 208), (230, 160, 110), (60, 66, 90)]
 KINDS = tuple(SIGNS)

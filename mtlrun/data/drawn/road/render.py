@@ -7,10 +7,10 @@ from random import Random
 
 import numpy as np
 
-from mtlrun.data.driving.pen import FIRST_OBJECT, GROUND, MARKING, ROAD, SCALE, SCENERY, Pen, mix
-from mtlrun.data.driving.scene import Scene, compose
-from mtlrun.data.driving.thing import Thing
-from mtlrun.data.driving.weather import develop, sky_rows
+from mtlrun.data.drawn.road.pen import FIRST_OBJECT, GROUND, MARKING, ROAD, SCALE, SCENERY, Pen, mix
+from mtlrun.data.drawn.road.scene import Scene, compose
+from mtlrun.data.drawn.road.thing import Thing
+from mtlrun.data.drawn.road.weather import develop, sky_rows
 
 DETECTED = ("car", "pedestrian", "cyclist")
 ASKED = ("pedestrian", "car", "stop_sign", "traffic_light")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mtlrun.data.medical.body import RIBS, Chest, Fluid, Patch, random_chest
+from mtlrun.data.drawn.chest.body import RIBS, Chest, Fluid, Patch, random_chest
 
 FINE = 2
 """Everything is drawn this many times larger and averaged down."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from random import Random
 
-from mtlrun.data.text import lexicon
-from mtlrun.data.text.phrases import Phrase, Word, name, phrase
+from mtlrun.data.drawn.sentences import lexicon
+from mtlrun.data.drawn.sentences.phrases import Phrase, Word, name, phrase
 
 MADE_UP = 0.35
 """Share of surnames, places, firms, common nouns and neutral adjectives that are made up of syllables."""

@@ -8,7 +8,7 @@ from random import Random
 import numpy as np
 from PIL import Image, ImageFilter
 
-from mtlrun.data.driving.pen import RGB, mix, shade
+from mtlrun.data.drawn.road.pen import RGB, mix, shade
 
 
 @dataclass(frozen=True)

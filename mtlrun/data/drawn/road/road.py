@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from mtlrun.data.driving.camera import Spot
-from mtlrun.data.driving.pen import MARKING, RGB, ROAD, SCENERY, Pen, mix, shade
+from mtlrun.data.drawn.road.camera import Spot
+from mtlrun.data.drawn.road.pen import MARKING, RGB, ROAD, SCENERY, Pen, mix, shade
 
 NEAR, FAR = 1.8, 130.0
 LADDER = [NEAR * (FAR / NEAR) ** (step / 11) for step in range(12)]

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from random import Random
 
-from mtlrun.data.driving.pen import RGB, Pen, shade
-from mtlrun.data.driving.thing import Thing
+from mtlrun.data.drawn.road.pen import RGB, Pen, shade
+from mtlrun.data.drawn.road.thing import Thing
 
 PAINTS: list[RGB] = [
     (225, 225, 228), (35, 37, 42), (120, 124, 130), (172, 176, 180), (168, 30, 34), (40, 70, 140),

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from itertools import pairwise
 from random import Random
 
-from mtlrun.data.driving.glyphs import Point, stroke, text
-from mtlrun.data.driving.pen import RGB
+from mtlrun.data.drawn.road.glyphs import Point, stroke, text
+from mtlrun.data.drawn.road.pen import RGB
 
 Face = list[tuple[list[Point], RGB]]
 """Polygons in painting order, the plate first; coordinates from -1 to 1, up is positive."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from random import Random
 
-from mtlrun.data.text import lexicon
+from mtlrun.data.drawn.sentences import lexicon
+from mtlrun.data.drawn.sentences.facts import FACTS
+from mtlrun.data.drawn.sentences.names import fill
+from mtlrun.data.drawn.sentences.phrases import Phrase, capitalised, phrase, slots_of
 from mtlrun.data.text.example import Example
-from mtlrun.data.text.facts import FACTS
 from mtlrun.data.text.labels import TAGS, UPOS
-from mtlrun.data.text.names import fill
-from mtlrun.data.text.phrases import Phrase, capitalised, phrase, slots_of
 
 Questions = list[tuple[Phrase, str]]
 """Questions, each with the slot of the sentence that answers it."""

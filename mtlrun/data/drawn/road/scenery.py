@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from mtlrun.data.driving.pen import RGB, Pen, shade
-from mtlrun.data.driving.thing import Thing
+from mtlrun.data.drawn.road.pen import RGB, Pen, shade
+from mtlrun.data.drawn.road.thing import Thing
 
 LEAVES: list[RGB] = [(62, 96, 44), (48, 84, 48), (88, 110, 46), (110, 120, 60), (150, 110, 44), (40, 66, 42)]
 WALLS: list[RGB] = [

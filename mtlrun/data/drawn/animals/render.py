@@ -9,7 +9,7 @@ from random import Random
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from mtlrun.data.animals.bodies import ANIMALS, Blob, Limb, Place, Shape, shapes
+from mtlrun.data.drawn.animals.bodies import ANIMALS, Blob, Limb, Place, Shape, shapes
 
 FINE = 3
 """Everything is drawn this many times larger and averaged down."""

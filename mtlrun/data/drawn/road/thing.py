@@ -5,8 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-from mtlrun.data.driving.camera import Spot
-from mtlrun.data.driving.pen import RGB, Pen
+from mtlrun.data.drawn.road.camera import Spot
+from mtlrun.data.drawn.road.pen import RGB, Pen
 
 Flat = tuple[float, float]
 """A point of an upright board: metres to the right of its foot, and up."""

@@ -17,11 +17,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Recipe:
-    """package: whose code draws; kind: what is drawn; options: all that the drawing depends on; row: name -> shape and
-    dtype of each array of one row; draw: index -> those arrays, in that order. A row depends on nothing but its index.
+    """package: whose code draws; folder: for its files in a cache; kind: what is drawn; options: all that the drawing
+    depends on; row: name -> shape and dtype of each array of one row; draw: index -> those arrays, in that order. A row
+    depends on nothing but its index.
     """
 
     package: str
+    folder: str
     kind: str
     options: Mapping[str, int]
     row: Mapping[str, tuple[tuple[int, ...], str]]
@@ -49,9 +51,9 @@ def draw_splits(recipe: Recipe, sizes: Mapping[str, int], cache: str | None) -> 
     Args:
         recipe: draws the rows.
         sizes: rows per split.
-        cache: folder in which drawings are kept (in a subfolder with the last name of the package); None for nowhere.
+        cache: folder in which drawings are kept, in the recipe's subfolder; None for nowhere.
     """
-    folder = Path(cache).expanduser() / recipe.package.rpartition(".")[2] if cache else None
+    folder = Path(cache).expanduser() / recipe.folder if cache else None
     return {split: _rows(recipe, range(SPLITS[split], SPLITS[split] + size), folder) for split, size in sizes.items()}
 
 

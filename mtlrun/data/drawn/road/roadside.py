@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from random import Random
 
-from mtlrun.data.driving.pen import RGB, Pen, shade
-from mtlrun.data.driving.signs import SIGNS, Face
-from mtlrun.data.driving.thing import Flat, Thing
+from mtlrun.data.drawn.road.pen import RGB, Pen, shade
+from mtlrun.data.drawn.road.signs import SIGNS, Face
+from mtlrun.data.drawn.road.thing import Flat, Thing
 
 STEEL: RGB = (130, 134, 138)
 LAMPS: list[RGB] = [(255, 48, 36), (255, 190, 40), (60, 240, 130)]
