@@ -15,7 +15,7 @@ from mtlrun import run
 CURVES = Path(__file__).parent / "curves"
 TOLERANCE = 1e-6 if torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512") else 1e-3
 """Relative. Plain SGD on a small smooth network: processors that only sum in another order stay at 2e-7. Where torch
-has another exponential (1e-6 off in a log-softmax), twenty steps make 5e-5 of it: there only larger changes are seen."""
+has another exponential (1e-6 off in a log-softmax), twenty steps make 5e-5 of it: only larger changes are seen."""
 
 BASICS = [
     "task=multidigits",
