@@ -14,6 +14,7 @@ from mtlrun.data.source import Source, Splits
 from mtlrun.errors import ConfigError, choose
 from mtlrun.instantiate import instantiate
 from mtlrun.tasks.base import Task
+from mtlrun.tasks.kinds import target_of
 from mtlrun.training import devices
 
 
@@ -22,10 +23,8 @@ def build_data(config: DictConfig) -> tuple[Splits, dict[str, Task]]:
     splits: Splits = instantiate(config.data, "data")
     given = OmegaConf.to_container(config.task.tasks, resolve=True)
     assert isinstance(given, dict)
-    kinds = {
-        str(name): merged_kind(splits.inferred.get(str(name), {}), given.get(name))
-        for name in {**splits.inferred, **given}
-    }
+    inferred = {name: with_target(kind) for name, kind in splits.inferred.items()}
+    kinds = {str(name): merged_kind(inferred.get(str(name), {}), given.get(name)) for name in {**inferred, **given}}
     for name in config.tasks or ():
         choose(name, kinds, "task")
     tasks = {name: build_task(name, kinds[name]) for name in kinds if config.tasks is None or name in config.tasks}
@@ -44,6 +43,12 @@ def build_data(config: DictConfig) -> tuple[Splits, dict[str, Task]]:
 def _targets(task: str, sources: Sequence[Source]) -> Tensor:
     """The task's labels in all sources that have them, [N, ...]; of lazily read sources a sample."""
     return torch.cat([source.targets(task) for source in sources if task in source.tasks])
+
+
+def with_target(kind: dict[str, Any]) -> dict[str, Any]:
+    """What the data says of a task, with the class in place of the kind's plain name."""
+    options = dict(kind)
+    return {"_target_": target_of(options.pop("kind")), **options} if "kind" in options else options
 
 
 def merged_kind(inferred: dict[str, Any], given: dict[str, Any] | None) -> dict[str, Any]:

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 log = logging.getLogger(__name__)
 
-Arrays = dict[str, NDArray[Any]]
+Array = NDArray[Any]
+Arrays = dict[str, Array]
 
 
 def kept(path: Path | None, make: Callable[[], Arrays], fits: Callable[[Arrays], bool]) -> Arrays:

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mtlrun.data.readers.npz import Array
+from mtlrun.data.array_cache import Array
 from mtlrun.errors import DataError
 
 IGNORED = 255  # class of pixels without a label
@@ -33,7 +33,7 @@ class Labels:
 
     values: [N, ...] as the kind takes them; arbitrary where there is no label.
     labelled: bool [N].
-    kind: arguments of the task, with `_target_`.
+    kind: the task's, as in `Splits.inferred`.
     """
 
     values: Tensor
@@ -42,9 +42,8 @@ class Labels:
 
     @property
     def summary(self) -> str:
-        """The kind with its size, such as 'Classification of 3'."""
-        kind = str(self.kind["_target_"]).rsplit(".", 1)[-1]
-        size = next(value for key, value in self.kind.items() if key != "_target_")
+        """The kind with its size, such as 'classification of 3'."""
+        kind, size = self.kind.values()
         return f"{kind} of {len(size) if isinstance(size, list) else size}"
 
 
@@ -105,7 +104,7 @@ def classification(name: str, floats: Array) -> Labels:
     num_classes = int(np.nanmax(floats)) + 1
     if num_classes < 2:
         raise DataError(f"task '{name}' has the class 0 in every row: there is nothing to learn")
-    kind = {"_target_": "mtlrun.tasks.classification.Classification", "classes": num_classes}
+    kind = {"kind": "classification", "classes": num_classes}
     indices = np.where(labelled, floats, 0).astype(np.int64)
     return Labels(torch.from_numpy(indices), torch.from_numpy(labelled), kind)
 
@@ -114,7 +113,7 @@ def multilabel(floats: Array) -> Labels:
     """Truth values [N, L] float32, NaN where an entry is missing."""
     labelled = ~np.isnan(floats).all(1)
     names = [str(index) for index in range(floats.shape[1])]
-    kind: dict[str, object] = {"_target_": "mtlrun.tasks.multilabel.MultiLabel", "labels": names}
+    kind: dict[str, object] = {"kind": "multilabel", "labels": names}
     return Labels(torch.from_numpy(floats.astype(np.float32)), torch.from_numpy(labelled), kind)
 
 
@@ -122,7 +121,7 @@ def regression(floats: Array) -> Labels:
     """Numbers [N] or [N, D] float32."""
     labelled = ~np.isnan(floats.reshape(len(floats), -1)).any(1)
     outputs = floats.shape[1] if floats.ndim == 2 else 1
-    kind = {"_target_": "mtlrun.tasks.regression.Regression", "outputs": outputs}
+    kind = {"kind": "regression", "outputs": outputs}
     numbers = torch.from_numpy(np.nan_to_num(floats).astype(np.float32))
     return Labels(numbers, torch.from_numpy(labelled), kind)
 
@@ -141,6 +140,6 @@ def segmentation(name: str, values: Array) -> Labels:
     if num_classes < 2:
         raise DataError(f"masks '{name}' hold no class but 0 (255 means no label): write classes as 0, 1, 2, ...")
     names = [str(index) for index in range(num_classes)]
-    kind: dict[str, object] = {"_target_": "mtlrun.tasks.segmentation.Segmentation", "classes": names}
+    kind: dict[str, object] = {"kind": "segmentation", "classes": names}
     labelled = torch.from_numpy(present.any((1, 2)))
     return Labels(torch.from_numpy(classes.astype(np.uint8)), labelled, kind)

@@ -6,14 +6,12 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mtlrun.data.array_cache import Array
 from mtlrun.errors import ConfigError, DataError, near_miss
 
-Array = NDArray[Any]
 DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError, NotImplementedError, RuntimeError)
 
 

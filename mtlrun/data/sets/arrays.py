@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mtlrun.data.array_cache import Array
 from mtlrun.data.array_inputs import Inputs, check_finite, with_channels
 from mtlrun.data.infer import Labels, infer_labels
-from mtlrun.data.readers.npz import Array, read_table
+from mtlrun.data.readers.npz import read_table
 from mtlrun.data.source import Source, Splits, TensorSource
 from mtlrun.errors import ConfigError, DataError
 

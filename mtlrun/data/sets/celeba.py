@@ -23,7 +23,6 @@ DEFAULT_ROOT = "~/.cache/mtlrun"
 PICTURES, ATTRIBUTES, PARTITION = "img_align_celeba", "list_attr_celeba.txt", "list_eval_partition.txt"
 SPLITS = ("train", "val", "test")
 HOME = "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
-KIND = "mtlrun.tasks.multilabel.MultiLabel"
 
 
 def load(
@@ -58,9 +57,10 @@ def load(
         targets = {name: answers[rows, names.index(name)].unsqueeze(1) for name in chosen}
         sources[split] = kept([LazySource("celeba", pictures, targets)], memory_mb)
     counts = "/".join(str(len(sources[split][0])) for split in SPLITS)
-    kinds: dict[str, dict[str, object]] = {name: {"_target_": KIND, "labels": [name], "judge": "f1"} for name in chosen}
     statement = f"train/val/test: {counts} faces of {folder}, split as published"
-    return Splits(sources["train"], sources["val"], sources["test"], statement, kinds)
+    splits = Splits(sources["train"], sources["val"], sources["test"], statement)
+    splits.inferred = {name: {"kind": "multilabel", "labels": [name], "judge": "f1"} for name in chosen}
+    return splits
 
 
 def find_folder(root: Path) -> Path:
