@@ -11,12 +11,12 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
+from mtlrun import torchrun
 from mtlrun.cli.jobs import check_jobs
 from mtlrun.cli.together import refuse_sweep, write_nothing
 from mtlrun.config.composed import check_composed
 from mtlrun.errors import ConfigError
 from mtlrun.runs.folder import claim
-from mtlrun.training import torchrun
 
 
 class Refused(SystemExit):

@@ -13,9 +13,10 @@ from omegaconf import DictConfig
 
 from mtlrun.cli.folders import refuse_used
 from mtlrun.cli.lifecycle import train, verdict
-from mtlrun.cli.terminal import complain, short, show
+from mtlrun.cli.terminal import complain, show
 from mtlrun.cli.together import claimed
 from mtlrun.config.schema import register_schema
+from mtlrun.lines import path_from_here
 from mtlrun.runs.folder import RunFolder
 
 TRACEBACKS = "MTLRUN_FULL_ERROR"
@@ -64,7 +65,7 @@ def show_results(summary: dict[str, Any], folder: Path) -> None:
     from mtlrun.report.tables import results_table
 
     show(results_table(summary))
-    print(short(folder), flush=True)
+    print(path_from_here(folder), flush=True)
 
 
 def wants_tracebacks() -> bool:

@@ -10,10 +10,10 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from mtlrun.cli.terminal import one_line, short
 from mtlrun.config.check import check
 from mtlrun.config.explain import explain
 from mtlrun.errors import MtlrunError, NonFiniteError, ProcessLost
+from mtlrun.lines import one_line, path_from_here
 from mtlrun.runs.folder import RunFolder
 
 
@@ -59,7 +59,7 @@ def verdict(error: BaseException, folder: Path) -> tuple[int, str]:
     """Exit code and line for a run that failed: 2 for a mistake of the user's, 1 for anything else."""
     if explain(error) is not None:
         return 2, failure(error)
-    return 1, f"{failure(error)} (details: {short(folder / 'run.log')})"
+    return 1, f"{failure(error)} (details: {path_from_here(folder / 'run.log')})"
 
 
 def _log(error: BaseException, folder: RunFolder) -> None:

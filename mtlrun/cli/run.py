@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -10,9 +11,11 @@ from pathlib import Path
 from mtlrun.cli.flags import hydra_arguments
 from mtlrun.cli.folders import Refused, RunFolders
 from mtlrun.cli.hydra_app import run_hydra
-from mtlrun.cli.terminal import complain, short, show
+from mtlrun.cli.terminal import complain, show
 from mtlrun.config.explain import explain
+from mtlrun.lines import path_from_here
 from mtlrun.runs.reader import find_runs
+from mtlrun.training.interrupt import exit_code
 
 
 def main(arguments: list[str]) -> int:
@@ -32,7 +35,7 @@ def _attempt(words: list[str]) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except KeyboardInterrupt:
-        return 130
+        return exit_code(signal.SIGINT)
     except BrokenPipeError:
         raise
     except Exception as error:
@@ -59,5 +62,5 @@ def _close_sweep(folder: Path, code: int) -> int:
     if not runs:
         return code
     show(sweep_table(runs))
-    print(short(folder), flush=True)
+    print(path_from_here(folder), flush=True)
     return code or int(any(run.status != "finished" for run in runs))

@@ -8,11 +8,11 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from mtlrun import torchrun
 from mtlrun.config.changes import OPEN_GROUPS
 from mtlrun.config.explain import explain, suggest
 from mtlrun.config.schema import Root
 from mtlrun.errors import ConfigError
-from mtlrun.training import torchrun
 
 _SMALLEST = {
     "seed": 0,

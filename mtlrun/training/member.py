@@ -7,8 +7,6 @@ import logging.handlers
 import os
 import pickle
 import shutil
-import signal
-import sys
 import threading
 import traceback
 import warnings
@@ -16,8 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from types import FrameType
 from typing import Any
+
+from mtlrun.training.interrupt import unwind_on_sigterm
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def receive(line: Connection) -> Any:
 
 def main(line: Connection) -> None:
     """Do what is ordered over `line`, and send how it ended."""
-    signal.signal(signal.SIGTERM, _leave)  # unwinds the stack; training has a handler of its own
+    unwind_on_sigterm()
     try:
         order: Order = receive(line)
     except EOFError:
@@ -115,7 +114,3 @@ def _end_with(line: Connection, meeting: Path) -> None:
     except (EOFError, OSError):
         shutil.rmtree(meeting.parent, ignore_errors=True)
         os._exit(1)
-
-
-def _leave(number: int, frame: FrameType | None) -> None:
-    sys.exit(128 + number)
