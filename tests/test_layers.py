@@ -19,6 +19,7 @@ LAYERS = [
     ["gradients", "diagnostics"],
     ["training"],
     ["config"],
+    ["experiment"],  # what runs a configuration
     ["cli"],
     ["__init__", "__main__"],
 ]
