@@ -14,6 +14,7 @@ from mtlrun.data.source import Source, Splits
 from mtlrun.errors import ConfigError, choose
 from mtlrun.instantiate import instantiate
 from mtlrun.tasks.base import Task
+from mtlrun.runs.task_names import check_task_name
 from mtlrun.training import devices
 
 
@@ -26,6 +27,8 @@ def build_data(config: DictConfig) -> tuple[Splits, dict[str, Task]]:
         str(name): merged_kind(splits.inferred.get(str(name), {}), given.get(name))
         for name in {**splits.inferred, **given}
     }
+    for name in kinds:
+        check_task_name(name)
     for name in config.tasks or ():
         choose(name, kinds, "task")
     tasks = {name: build_task(name, kinds[name]) for name in kinds if config.tasks is None or name in config.tasks}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,10 +14,10 @@ from mtlrun.data.infer import Labels, infer_labels
 from mtlrun.data.npz import Array, read_table
 from mtlrun.data.source import Source, Splits, TensorSource
 from mtlrun.errors import ConfigError, DataError
+from mtlrun.runs.task_names import check_task_name
 
 SPLITS = ("train", "val", "test")
 FEWEST_ROWS = 2  # of a split: some metrics are not defined on one
-TASK_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 Table = dict[str, Array]
 
@@ -77,8 +76,7 @@ def read_tables(
     first = read_table(paths[0], inputs, targets)
     tasks = [name for name in first if name != inputs]
     for task in tasks:
-        if not TASK_NAME.fullmatch(task):
-            raise DataError(f"array '{task}' cannot name a task: use letters, digits, '_' and '-'")
+        check_task_name(task, "an array of labels")
     others = [read_table(other, inputs, tasks) for other in paths[1:]]
     for other, table in zip(paths[1:], others):
         check_alike(paths[0], first, other, table)

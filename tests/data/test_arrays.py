@@ -225,7 +225,7 @@ def broken(values: np.ndarray, row: int, entry: float) -> np.ndarray:
         ({"inputs": VECTORS}, {}, "no array besides 'inputs'"),
         ({"inputs": VECTORS, "y": CLASSES.astype(object)}, {}, "'y' of .* holds Python objects"),
         ({"inputs": VECTORS, "y": CLASSES.astype(str)}, {}, "'y' of .* should hold numbers"),
-        ({"inputs": VECTORS, "a b": CLASSES}, {}, "'a b' cannot name a task"),
+        ({"inputs": VECTORS, "a b": CLASSES}, {}, "an array of labels is called 'a b': use letters"),
         (
             {"inputs": broken(VECTORS, 7, NAN), "y": CLASSES},
             {},
