@@ -13,8 +13,8 @@ from mtlrun.config.combinations import check_sources
 from mtlrun.data.source import Source, Splits
 from mtlrun.errors import ConfigError, choose
 from mtlrun.instantiate import instantiate
-from mtlrun.tasks.base import Task
 from mtlrun.runs.task_names import check_task_name
+from mtlrun.tasks.base import Task
 from mtlrun.training import devices
 
 

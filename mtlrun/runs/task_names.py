@@ -25,5 +25,5 @@ def check_task_name(name: str, what: str = "a task") -> str:
     if name in RESERVED:
         raise DataError(f"{what} is called '{name}', which stands for all tasks together in metrics.csv: rename it")
     if not _FORM.fullmatch(name):
-        raise DataError(f"{what} is called {ascii(name)}: use letters, digits, '_' and '-'")
+        raise DataError(f"{what} is called {name!a}: use letters, digits, '_' and '-'")
     return name

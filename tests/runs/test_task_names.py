@@ -18,7 +18,8 @@ def test_names_that_files_and_settings_can_hold(name):
 def test_other_names_are_refused_in_one_printable_line(name):
     with pytest.raises(DataError) as caught:
         check_task_name(name)
-    assert str(caught.value).isascii() and str(caught.value).isprintable()
+    assert str(caught.value).isascii()
+    assert str(caught.value).isprintable()
 
 
 def test_an_array_called_all_is_refused(tmp_path):
