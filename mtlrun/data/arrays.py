@@ -12,6 +12,7 @@ from torch import Tensor
 from mtlrun.data.array_inputs import Inputs, check_finite, with_channels
 from mtlrun.data.infer import Labels, infer_labels
 from mtlrun.data.npz import Array, read_table
+from mtlrun.data.options import several
 from mtlrun.data.source import Source, Splits, TensorSource
 from mtlrun.errors import ConfigError, DataError
 from mtlrun.runs.task_names import check_task_name
@@ -54,7 +55,8 @@ def load(
     """
     if path is None:
         raise ConfigError("data.path is not set: say which file to train on with data.path=FILE.npz")
-    tables = read_tables(path, val_path, test_path, inputs, targets)
+    inputs = str(inputs)
+    tables = read_tables(path, val_path, test_path, inputs, None if targets is None else several("targets", targets))
     rows = split_rows([len(table[inputs]) for table in tables], shares_of(val_path, test_path, val, test), seed)
     whole = join(tables)
     values = with_channels(inputs, whole.pop(inputs), channels)
