@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from mtlrun.data.array_inputs import Inputs, check_finite, with_channels
-from mtlrun.data.infer import Labels, infer_labels
+from mtlrun.data.infer import infer_labels
+from mtlrun.data.label_kinds import Labels
 from mtlrun.data.npz import Array, read_table
 from mtlrun.data.options import several
 from mtlrun.data.source import Source, Splits, TensorSource
-from mtlrun.errors import ConfigError, DataError
+from mtlrun.errors import ConfigError, DataError, choose
 from mtlrun.runs.task_names import check_task_name
 
 SPLITS = ("train", "val", "test")
@@ -35,6 +36,7 @@ def load(
     standardise: bool = True,
     channels: str = "auto",
     max_classes: int = 100,
+    kinds: Mapping[str, str] | None = None,
 ) -> Splits:
     """One source with the tasks that the file holds; `Splits.inferred` says their kinds.
 
@@ -48,6 +50,7 @@ def load(
         standardise: whether columns, or channels, get mean 0 and deviation 1 over the training rows.
         channels: of 4-dimensional inputs: first, last or auto.
         max_classes: the most classes that an array of integers is taken for; with more it is Regression.
+        kinds: per task the kind that its labels are made into, one of label_kinds.KINDS; the others are read off.
 
     Raises:
         ConfigError: if an option is missing or out of range, or names an array that is not there.
@@ -62,12 +65,21 @@ def load(
     values = with_channels(inputs, whole.pop(inputs), channels)
     check_finite(inputs, values)
     image_shape = values.shape[2:] if values.ndim == 4 else None
-    labels = {task: infer_labels(task, array, image_shape, max_classes) for task, array in whole.items()}
+    asked = kinds_of(whole, kinds)
+    labels = {task: infer_labels(task, whole[task], image_shape, max_classes, asked.get(task)) for task in whole}
     check_labels(labels, rows)
     scaled = Inputs(values, rows["train"], standardise)
     train, validation, testing = (sources(scaled, rows[split], labels) for split in SPLITS)
     kinds = {task: found.kind for task, found in labels.items()}
     return Splits(train, validation, testing, statement(rows, labels, len(tables), seed), kinds)
+
+
+def kinds_of(tasks: Collection[str], kinds: Mapping[str, str] | None) -> dict[str, str]:
+    """The kinds that are named, by task."""
+    named = {str(task): kind for task, kind in (kinds or {}).items()}
+    for task in named:
+        choose(task, tasks, "array of labels in data.kinds")
+    return named
 
 
 def read_tables(

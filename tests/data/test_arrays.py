@@ -247,7 +247,7 @@ def broken(values: np.ndarray, row: int, entry: float) -> np.ndarray:
             {},
             "labels in 1 rows but in none of the",
         ),
-        ({"inputs": np.zeros((N, 2, 2)), "y": np.full((N, 2, 2), 255)}, {}, "masks 'y' hold no class but 0"),
+        ({"inputs": np.zeros((N, 2, 2)), "y": np.full((N, 2, 2), 255)}, {}, "masks 'y' have no labelled pixel"),
         ({"inputs": np.zeros((N, 2, 2)), "y": np.full((N, 2, 2), 256)}, {}, "found 256 to 256"),
         ({"inputs": VECTORS[:6], "y": CLASSES[:6]}, {}, "1 of 6 rows are left for val, which needs 2"),
         ({"inputs": VECTORS[:0], "y": CLASSES[:0]}, {}, "0 of 0 rows"),

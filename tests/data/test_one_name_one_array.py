@@ -29,7 +29,7 @@ def test_a_name_by_itself_is_not_read_letter_by_letter(tmp_path):
 
 
 def test_a_target_is_named_once(tmp_path):
-    with pytest.raises(ConfigError, match="data.targets has 'a' twice"):
+    with pytest.raises(ConfigError, match=r"data.targets has 'a' twice"):
         load(write(tmp_path, a=LABELS), targets=["a", "a"])
 
 
@@ -57,5 +57,5 @@ def test_two_columns_of_one_name_are_refused(tmp_path):
 
 def test_two_frames_of_one_picture_are_refused(tmp_path):
     (tmp_path / "det.json").write_text('[{"name": "a.jpg"}, {"name": "b.jpg"}, {"name": "a.jpg"}]')
-    with pytest.raises(DataError, match="names picture a.jpg twice"):
+    with pytest.raises(DataError, match=r"names picture a.jpg twice"):
         read_boxes(tmp_path / "det.json", {"car": 0})
