@@ -9,6 +9,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
+from mtlrun.config.alike import warn_if_alike
 from mtlrun.config.combinations import check_sources
 from mtlrun.config.named_kinds import data_with_kinds, taken
 from mtlrun.data.source import Source, Splits
@@ -41,6 +42,7 @@ def build_data(config: DictConfig) -> tuple[Splits, dict[str, Task]]:
             task.check(_targets(name, part))
         targets = _targets(name, splits.train)
         task.check(targets)
+        warn_if_alike(task, targets)
         task.fit(targets)
     return splits, tasks
 

@@ -17,7 +17,7 @@ from mtlrun.tasks.segmentation import Segmentation
 BASES = (Classification, MultiLabel, Regression, Segmentation)
 OTHER = "Other"
 
-Given = Mapping[str, Mapping[str, Any] | None]
+Given = Mapping[Any, Mapping[str, Any] | None]
 """Per task what task.tasks says of it."""
 
 
@@ -30,7 +30,7 @@ def data_with_kinds(config: DictConfig, given: Given) -> DictConfig:
     OmegaConf.set_readonly(node, False)
     targets = {task: kind["_target_"] for task, kind in given.items() if kind and "_target_" in kind}
     with open_dict(node):
-        node.kinds = {**(node.kinds or {}), **{task: base_of(target) for task, target in targets.items()}} or None
+        node.kinds = {**(node.kinds or {}), **{str(task): base_of(target) for task, target in targets.items()}} or None
     return node
 
 

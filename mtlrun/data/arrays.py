@@ -15,6 +15,7 @@ from mtlrun.data.label_kinds import Labels
 from mtlrun.data.npz import Array, read_table
 from mtlrun.data.options import several
 from mtlrun.data.source import Source, Splits, TensorSource
+from mtlrun.data.variety import check_variety
 from mtlrun.errors import ConfigError, DataError, choose
 from mtlrun.runs.task_names import check_task_name
 
@@ -68,10 +69,11 @@ def load(
     asked = kinds_of(whole, kinds)
     labels = {task: infer_labels(task, whole[task], image_shape, max_classes, asked.get(task)) for task in whole}
     check_labels(labels, rows)
+    check_variety(labels, rows)
     scaled = Inputs(values, rows["train"], standardise)
     train, validation, testing = (sources(scaled, rows[split], labels) for split in SPLITS)
-    kinds = {task: found.kind for task, found in labels.items()}
-    return Splits(train, validation, testing, statement(rows, labels, len(tables), seed), kinds)
+    inferred = {task: found.kind for task, found in labels.items()}
+    return Splits(train, validation, testing, statement(rows, labels, len(tables), seed), inferred)
 
 
 def kinds_of(tasks: Collection[str], kinds: Mapping[str, str] | None) -> dict[str, str]:
