@@ -1,4 +1,4 @@
-"""Functions that have moved since runs were saved: old path -> where it is now."""
+"""Classes that have moved: run folders from before name them as they were called then, and can still be resumed."""
 
 from __future__ import annotations
 
@@ -26,16 +26,20 @@ MOVED = {
     "mtlrun.data.text.files.load": "mtlrun.data.sets.text_files.load",
     "mtlrun.data.toy.first": "mtlrun.data.sets.toy.first",
     "mtlrun.data.toy.second": "mtlrun.data.sets.toy.second",
+    "mtlrun.loggers.csv.Csv": "mtlrun.loggers.base.NoLogger",
 }  # fmt: skip
+"""Former module, or module.Class -> where it is now."""
 
 
-def renewed(settings: Any) -> Any:
-    """Settings of a saved configuration in which each `_target_` names what it names today."""
-    if isinstance(settings, list):
-        return [renewed(entry) for entry in settings]
-    if not isinstance(settings, dict):
-        return settings
-    return {
-        key: MOVED.get(value, value) if key == "_target_" and isinstance(value, str) else renewed(value)
-        for key, value in settings.items()
-    }
+def moved(node: Any) -> Any:
+    """Plain settings with every `_target_` as it is called now."""
+    if isinstance(node, dict):
+        return {key: _target(value) if key == "_target_" else moved(value) for key, value in node.items()}
+    return [moved(entry) for entry in node] if isinstance(node, list) else node
+
+
+def _target(name: Any) -> Any:
+    if not isinstance(name, str):
+        return name
+    module, _, member = name.rpartition(".")
+    return MOVED.get(name) or (f"{MOVED[module]}.{member}" if module in MOVED else name)

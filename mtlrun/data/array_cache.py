@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 import logging
-import os
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import IO, Any
-from uuid import uuid4
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mtlrun.atomic import complete_file
 
 log = logging.getLogger(__name__)
 
@@ -51,45 +49,12 @@ def file_name(kind: str, key: dict[str, Any]) -> str:
     return f"{kind}-{digest[:20]}.npz"
 
 
-@contextmanager
-def complete_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write, which appears under its name only when the block has ended without an error.
-
-    It has the permissions of any new file, so that others can share a cache: those of `tempfile` are the owner's alone.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".unfinished-{uuid4().hex}")
-    try:
-        with unfinished.open("xb") as file:
-            yield file
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-SAME: dict[str, str] = {
-    "8f35581c7e670e26": "3980b698c6168d3e",  # drawn/road
-    "9393b2a6c2b8b86f": "92357980c1fee53e",  # drawn/animals
-    "e3e2fb26c594ac1b": "a9539bfa8ff39b91",  # drawn/chest
-    "8243eaec847aba4a": "f2ae1db65653f607",  # readers/molecules
-}
-"""Digests of code that makes the very arrays of earlier code -> the version of that, whose files stay valid."""
-
-
 @cache
 def code_version(package: str) -> str:
-    """A digest of a package's code, for keys: after any change to it but to imports, older files are not used."""
+    """A digest of a package's code, for keys: after any change to it, older files are not used."""
     sources = sorted(files(package).iterdir(), key=lambda entry: entry.name)
-    code = "".join(_without_imports(entry.read_text()) for entry in sources if entry.name.endswith(".py"))
-    digest = hashlib.sha256(code.encode()).hexdigest()[:16]
-    return SAME.get(digest, digest)
-
-
-def _without_imports(code: str) -> str:
-    """The lines of a module that are not import statements, which change wherever a module is moved."""
-    imports = [node for node in ast.parse(code).body if isinstance(node, ast.Import | ast.ImportFrom)]
-    skipped = {line for node in imports for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
-    return "".join(line for number, line in enumerate(code.splitlines(True), 1) if number not in skipped)
+    code = b"".join(entry.read_bytes() for entry in sources if entry.name.endswith(".py"))
+    return hashlib.sha256(code).hexdigest()[:16]
 
 
 def _read(path: Path, fits: Callable[[Arrays], bool]) -> Arrays | None:

@@ -1,14 +1,14 @@
-"""Task kinds by plain names: 'classification' is the kind that mtlrun/tasks/classification.py holds."""
+"""Task kinds by plain names: those of their classes."""
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from inspect import isabstract, isclass
 from pkgutil import iter_modules
-from types import ModuleType
 
 import mtlrun.tasks
-from mtlrun.errors import ConfigError, near_miss
+from mtlrun.errors import choose
 from mtlrun.tasks.base import Task
 
 
@@ -18,23 +18,17 @@ def target_of(kind: object) -> str:
     Raises:
         ConfigError: if there is no such kind.
     """
-    files = [entry.name for entry in iter_modules(mtlrun.tasks.__path__)]
-    target = _kind_in(_module(str(kind))) if kind in files else None
-    if target is None:
-        known = [name for name in files if _kind_in(_module(name))]
-        raise ConfigError(f"no kind of task '{kind}'{near_miss(str(kind), known)} (there are: {', '.join(known)})")
-    return target
+    return kinds()[choose(str(kind), kinds(), "kind of task")]
 
 
-def _module(name: str) -> ModuleType:
-    return import_module(f"{mtlrun.tasks.__name__}.{name}")
-
-
-def _kind_in(module: ModuleType) -> str | None:
-    """The path of the one kind that is defined in a module."""
-    kinds = [
-        name
-        for name, value in vars(module).items()
-        if isclass(value) and issubclass(value, Task) and not isabstract(value) and value.__module__ == module.__name__
-    ]
-    return f"{module.__name__}.{kinds[0]}" if len(kinds) == 1 else None
+@cache
+def kinds() -> dict[str, str]:
+    """The path of every kind's class, by its name."""
+    found = {}
+    for entry in iter_modules(mtlrun.tasks.__path__):
+        module = import_module(f"{mtlrun.tasks.__name__}.{entry.name}")
+        for name, value in vars(module).items():
+            defined_here = isclass(value) and value.__module__ == module.__name__
+            if defined_here and issubclass(value, Task) and not isabstract(value):
+                found[name] = f"{module.__name__}.{name}"
+    return found

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from mtlrun.cli.saved import load_config
-from mtlrun.config.moved import MOVED, renewed
+from mtlrun.config.moved import MOVED, moved
+from mtlrun.config.saved import load_config
 
 
 @pytest.mark.parametrize("old", MOVED)
@@ -19,7 +19,7 @@ def test_paths_are_followed_at_any_depth_and_nothing_else_changes() -> None:
     function = {"_target_": "mtlrun.data.toy.second", "_partial_": True}
     saved = {"data": {"_target_": "mine.load", "root": "${oc.env:HOME}"}, "tasks": [{"function": function}, None, "a"]}
     expected = {**saved, "tasks": [{"function": {**function, "_target_": "mtlrun.data.sets.toy.second"}}, None, "a"]}
-    assert renewed(saved) == expected
+    assert moved(saved) == expected
 
 
 def test_a_run_of_an_earlier_version_is_read(tmp_path: Path) -> None:

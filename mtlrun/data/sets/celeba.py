@@ -59,7 +59,7 @@ def load(
     counts = "/".join(str(len(sources[split][0])) for split in SPLITS)
     statement = f"train/val/test: {counts} faces of {folder}, split as published"
     splits = Splits(sources["train"], sources["val"], sources["test"], statement)
-    splits.inferred = {name: {"kind": "multilabel", "labels": [name], "judge": "f1"} for name in chosen}
+    splits.inferred = {name: {"kind": "MultiLabel", "labels": [name], "judge": "f1"} for name in chosen}
     return splits
 
 

@@ -17,7 +17,7 @@ from mtlrun.errors import ConfigError, DataError, near_miss
 
 SPLITS = ("train", "val", "test")
 FEWEST = 3  # pictures in a folder: one for each split
-KIND = {"kind": "classification", "classes": ["absent", "present"]}
+KIND = {"kind": "Classification", "classes": ["absent", "present"]}
 
 
 @dataclass(frozen=True)

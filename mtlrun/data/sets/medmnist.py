@@ -16,7 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mtlrun.data.array_cache import Array, complete_file
+from mtlrun.atomic import complete_file
+from mtlrun.data.array_cache import Array
 from mtlrun.data.readers.image_files import DamagedFile, LazySource, Rows, sample_statistics
 from mtlrun.data.readers.npz import DAMAGE, open_npz, read_array
 from mtlrun.data.readers.plain_files import folder_of

@@ -19,7 +19,7 @@ from mtlrun.data.options import whole, within
 from mtlrun.data.source import Splits
 from mtlrun.errors import ConfigError, choose
 
-KIND = {"kind": "regression", "standardise": False, "judge": "rmse"}
+KIND = {"kind": "Regression", "standardise": False, "judge": "rmse"}
 
 
 def load(

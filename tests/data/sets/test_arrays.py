@@ -46,22 +46,22 @@ def test_yaml_states_every_option_with_its_default():
 @pytest.mark.parametrize(
     ("labels", "kind", "options"),
     [
-        (np.arange(N) % 3, "classification", {"classes": 3}),
-        ((np.arange(N) % 3).astype(np.uint8), "classification", {"classes": 3}),
-        (np.arange(N) % 2 == 0, "classification", {"classes": 2}),
-        ((np.arange(N) % 3)[:, None], "classification", {"classes": 3}),
-        (np.arange(N) % 4 - 1, "classification", {"classes": 3}),
-        (np.arange(N) % 4 - 2, "regression", {"outputs": 1}),
-        (np.arange(N) * 10, "regression", {"outputs": 1}),
-        ((np.arange(N) % 3).astype(float), "regression", {"outputs": 1}),
-        (RANDOM.normal(size=(N, 5)), "regression", {"outputs": 5}),
-        (RANDOM.integers(0, 9, (N, 5)), "regression", {"outputs": 5}),
-        (RANDOM.integers(0, 2, (N, 3)), "multilabel", {"labels": ["0", "1", "2"]}),
-        (RANDOM.integers(-1, 2, (N, 3)), "multilabel", {"labels": ["0", "1", "2"]}),
-        (RANDOM.integers(0, 2, (N, 3)).astype(float), "multilabel", {"labels": ["0", "1", "2"]}),
-        (RANDOM.integers(0, 2, (N, 3)) > 0, "multilabel", {"labels": ["0", "1", "2"]}),
-        (RANDOM.integers(0, 4, (N, 6, 7)), "segmentation", {"classes": ["0", "1", "2", "3"]}),
-        (RANDOM.integers(0, 2, (N, 1, 6, 7)) > 0, "segmentation", {"classes": ["0", "1"]}),
+        (np.arange(N) % 3, "Classification", {"classes": 3}),
+        ((np.arange(N) % 3).astype(np.uint8), "Classification", {"classes": 3}),
+        (np.arange(N) % 2 == 0, "Classification", {"classes": 2}),
+        ((np.arange(N) % 3)[:, None], "Classification", {"classes": 3}),
+        (np.arange(N) % 4 - 1, "Classification", {"classes": 3}),
+        (np.arange(N) % 4 - 2, "Regression", {"outputs": 1}),
+        (np.arange(N) * 10, "Regression", {"outputs": 1}),
+        ((np.arange(N) % 3).astype(float), "Regression", {"outputs": 1}),
+        (RANDOM.normal(size=(N, 5)), "Regression", {"outputs": 5}),
+        (RANDOM.integers(0, 9, (N, 5)), "Regression", {"outputs": 5}),
+        (RANDOM.integers(0, 2, (N, 3)), "MultiLabel", {"labels": ["0", "1", "2"]}),
+        (RANDOM.integers(-1, 2, (N, 3)), "MultiLabel", {"labels": ["0", "1", "2"]}),
+        (RANDOM.integers(0, 2, (N, 3)).astype(float), "MultiLabel", {"labels": ["0", "1", "2"]}),
+        (RANDOM.integers(0, 2, (N, 3)) > 0, "MultiLabel", {"labels": ["0", "1", "2"]}),
+        (RANDOM.integers(0, 4, (N, 6, 7)), "Segmentation", {"classes": ["0", "1", "2", "3"]}),
+        (RANDOM.integers(0, 2, (N, 1, 6, 7)) > 0, "Segmentation", {"classes": ["0", "1"]}),
     ],
 )
 def test_kinds_follow_the_table(labels, kind, options):
@@ -73,7 +73,7 @@ def test_kinds_follow_the_table(labels, kind, options):
 def test_max_classes_is_where_classes_end():
     labels = np.arange(N)
     kinds = [infer_labels("t", labels, None, most).kind["kind"] for most in (N, N - 1)]
-    assert kinds == ["classification", "regression"]
+    assert kinds == ["Classification", "Regression"]
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_fractions_seed_and_statement(tmp_path):
     splits = arrays.load(path, val=0.25, test=0.1, seed=3)
     assert [len(rows_of(splits, split)[0]) for split in ("train", "val", "test")] == [26, 10, 4]
     assert splits.statement == (
-        "26/10/4 rows for train/val/test, split at random (data.seed=3); labels taken for colour: classification of 3"
+        "26/10/4 rows for train/val/test, split at random (data.seed=3); labels taken for colour: Classification of 3"
     )
     again, other = (arrays.load(path, val=0.25, test=0.1, seed=seed) for seed in (3, 4))
     assert torch.equal(everything(splits)[1]["colour"], everything(again)[1]["colour"])
@@ -223,7 +223,7 @@ def broken(values: np.ndarray, row: int, entry: float) -> np.ndarray:
         ({"inputs": VECTORS}, {}, "no array besides 'inputs'"),
         ({"inputs": VECTORS, "y": CLASSES.astype(object)}, {}, "'y' of .* holds Python objects"),
         ({"inputs": VECTORS, "y": CLASSES.astype(str)}, {}, "'y' of .* should hold numbers"),
-        ({"inputs": VECTORS, "a b": CLASSES}, {}, "'a b' cannot name a task"),
+        ({"inputs": VECTORS, "a b": CLASSES}, {}, "an array of labels is called 'a b': use letters"),
         (
             {"inputs": broken(VECTORS, 7, NAN), "y": CLASSES},
             {},
@@ -245,7 +245,7 @@ def broken(values: np.ndarray, row: int, entry: float) -> np.ndarray:
             {},
             "labels in 1 rows but in none of the",
         ),
-        ({"inputs": np.zeros((N, 2, 2)), "y": np.full((N, 2, 2), 255)}, {}, "masks 'y' hold no class but 0"),
+        ({"inputs": np.zeros((N, 2, 2)), "y": np.full((N, 2, 2), 255)}, {}, "masks 'y' have no labelled pixel"),
         ({"inputs": np.zeros((N, 2, 2)), "y": np.full((N, 2, 2), 256)}, {}, "found 256 to 256"),
         ({"inputs": VECTORS[:6], "y": CLASSES[:6]}, {}, "1 of 6 rows are left for val, which needs 2"),
         ({"inputs": VECTORS[:0], "y": CLASSES[:0]}, {}, "0 of 0 rows"),

@@ -14,19 +14,20 @@ import pytest
 import torch
 
 from mtlrun.errors import ConfigError, DataError, Interrupted, NonFiniteError, ProcessLost, ResumeError
+from mtlrun.experiment import worker_group
+from mtlrun.experiment.worker import portable
+from mtlrun.experiment.worker_group import run_together
 from mtlrun.gradients.ranks import Ranks
-from mtlrun.training import devices, processes
-from mtlrun.training.member import portable
-from mtlrun.training.processes import run_together
+from mtlrun.training import devices
 from mtlrun.training.settings import Device
 
-sys.path.append(str(Path(__file__).parent / "members"))  # the processes get the same path
+sys.path.append(str(Path(__file__).parent / "workers"))  # the processes get the same path
 import together
 
 
 @pytest.fixture(autouse=True)
 def _hurry(monkeypatch):
-    monkeypatch.setattr(processes, "GRACE_SECONDS", 0.5)
+    monkeypatch.setattr(worker_group, "GRACE_SECONDS", 0.5)
 
 
 def test_the_first_ones_result_is_returned():
@@ -84,7 +85,7 @@ def test_all_may_die_at_once():
 
 
 def test_a_death_is_the_cause_and_what_the_others_say_of_it_is_not(monkeypatch):
-    monkeypatch.setattr(processes, "GRACE_SECONDS", 30)
+    monkeypatch.setattr(worker_group, "GRACE_SECONDS", 30)
     with pytest.raises(ProcessLost, match=r"rank 1 ended without a word \(exit code 3\)"):
         run_together(2, together.die_and_be_missed)
 

@@ -1,7 +1,8 @@
-"""Start a network from what another run has learned, whichever sharing scheme that run had."""
+"""`init_from`: start a network from what another run has learned, whichever sharing scheme that run had."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,9 +10,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mtlrun.config.origin import origin
+from mtlrun.errors import ConfigError, ResumeError
+from mtlrun.runs.reader import Run
 from mtlrun.sharing.keys import keys_in, task_key
 from mtlrun.sharing.places import places, stage_of
+from mtlrun.training.checkpoint import load
 from mtlrun.training.model import MultiTaskModel
+from mtlrun.training.trainer import Trainer
+
+log = logging.getLogger("mtlrun")
 
 
 @dataclass
@@ -72,6 +80,37 @@ class Learned:
         labels = {name: label(name, self._places.get(name)) for name in self.tensors}
         known = {labels[name] for name in names}
         return [*dict.fromkeys(part for part in labels.values() if part not in known)]
+
+
+def start_from(word: str, trainer: Trainer) -> None:
+    """Give the trainer's network what the run or checkpoint that `word` names has learned, and write that down.
+
+    Raises:
+        ConfigError: if there is no network there, or none that this one could take anything from.
+    """
+    path = origin(word)
+    try:
+        state = load(path)
+    except ResumeError as error:
+        raise ConfigError(f"init_from={word}: {error}") from error
+    if not isinstance(state, dict) or "model" not in state:
+        raise ConfigError(f"init_from={word}: no network of a run; weights of a backbone go to backbone.weights")
+    model = trainer.parts.stepper.model
+    found = transfer(model, Learned.of(state))
+    if not found.learned:
+        raise ConfigError(f"init_from={word}: no tensor has a name and shape of this network's: same backbone options?")
+    epoch, balancer = state.get("epoch"), Run(path.parent.parent).choices.get("balancer", "unknown")
+    level = logging.WARNING if found.new.keys() & {*model.stages()} else logging.INFO  # a fresh stage spoils the rest
+    log.log(level, "took %s [%s: balancer %s, epoch %s]", found, path, balancer, epoch)
+    trainer.folder.note_origin(path, epoch)
+
+
+def warn_of_frozen_chance(model: MultiTaskModel) -> None:
+    """Warn of frozen stages of a network that starts from nothing."""
+    frozen = model.frozen_stages()
+    if frozen:
+        found = f"{frozen[0]} to {frozen[-1]}" if len(frozen) > 2 else " and ".join(frozen)
+        log.warning("%s of the backbone stay as drawn at random: give init_from=RUN, or weights to the backbone", found)
 
 
 @torch.no_grad()

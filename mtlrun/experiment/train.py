@@ -1,4 +1,4 @@
-"""Train or evaluate one configuration in this process, which may be one of several that do it together."""
+"""What one process does for a run: build, resume or start from another, fit, test, sum up, draw. Loads torch."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ from omegaconf import DictConfig
 from torch import nn
 
 from mtlrun.config.build import build, build_evaluator
-from mtlrun.config.origin import origin
-from mtlrun.errors import ConfigError, ResumeError, choose
+from mtlrun.errors import choose
+from mtlrun.experiment.samples import draw_test_samples
+from mtlrun.experiment.summary import summarise
+from mtlrun.experiment.transfer import start_from, warn_of_frozen_chance
+from mtlrun.experiment.worker import RemoteProgress
 from mtlrun.gradients.ranks import Ranks
 from mtlrun.runs.folder import RunFolder
 from mtlrun.runs.reader import Run
 from mtlrun.training.checkpoint import load, load_model
-from mtlrun.training.group import agreed
-from mtlrun.training.model import MultiTaskModel
-from mtlrun.training.progress import Progress
-from mtlrun.training.relay import ShownFactory
-from mtlrun.training.samples import draw_test_samples
-from mtlrun.training.summary import summarise
+from mtlrun.training.group import agreed, join_torchrun
+from mtlrun.training.progress import ProgressFactory, TerminalProgress
+from mtlrun.training.settings import Device
 from mtlrun.training.testing import test
 from mtlrun.training.trainer import Trainer
-from mtlrun.training.transfer import Learned, transfer
 
 log = logging.getLogger("mtlrun")
 
@@ -33,73 +32,63 @@ _WEIGHTS = ("weights", "folder")
 
 
 def train(
-    config: DictConfig, folder: Path, resume: bool, ranks: Ranks, shown: ShownFactory = Progress
+    config: DictConfig,
+    folder: RunFolder,
+    resume: bool,
+    ranks: Ranks | None = None,
+    progress: ProgressFactory | None = None,
 ) -> dict[str, Any]:
     """Train, test at the best validation epoch and at the last, draw plots; returns the summary, in every process.
 
-    Raises: see `mtlrun.config.execute.execute`.
+    Args:
+        config: of the run, checked.
+        folder: of the run; only the first process writes into it.
+        resume: go on from the folder's last checkpoint.
+        ranks: the processes that train together; by default those that torchrun has started, or this one alone.
+        progress: makes the display; by default the terminal's, in the first process.
+
+    Raises:
+        MtlrunError: a mistake of the user's, before training.
+        NonFiniteError: a loss, gradient or parameter was not finite.
+        Interrupted: SIGTERM or Ctrl-C was obeyed.
+        ProcessLost: one of several processes died.
     """
-    run = RunFolder(folder, writes=ranks.first)
-    trainer = agreed(ranks, lambda: _ready(config, run, resume, ranks))
-    run.note(str(trainer.parts.stepper.device), ranks.size)
+    ranks = ranks or join_torchrun(Device(config.trainer.device))
+    trainer = agreed(ranks, lambda: _ready(config, folder, resume, ranks))
+    folder.note(str(trainer.parts.stepper.device), ranks.size)
     try:
         if resume:
             log.info("going on from step %d", trainer.resume())
-        trainer.fit(shown)
+        trainer.fit(progress or (TerminalProgress if ranks.first else RemoteProgress()))
         summary = ranks.told_by_first(_test(trainer))
-        run.write_summary(summary)
+        folder.write_summary(summary)
     finally:
         trainer.parts.logger.close()
-    if run.writes:
+    if folder.writes:
         _report(trainer, summary)
     return summary
 
 
 def evaluate(config: DictConfig, folder: Path, checkpoint: str, split: str) -> dict[str, Any]:
-    """Scores of a trained run; see `mtlrun.config.execute.evaluate`."""
+    """Scores of a trained run; see `mtlrun.experiment.run.evaluate`."""
     evaluator, model, splits = build_evaluator(config)
     _load(model, folder, checkpoint, Ranks())
     return evaluator.evaluate(getattr(splits, split))
 
 
-def _ready(config: DictConfig, run: RunFolder, resume: bool, ranks: Ranks) -> Trainer:
+def _ready(config: DictConfig, folder: RunFolder, resume: bool, ranks: Ranks) -> Trainer:
     """The trainer, its network as `init_from` says. A checkpoint to resume from has all of that already.
 
     The first process alone reads the other run; training begins with a copy of its network in all.
     """
-    trainer = build(config, run, ranks)
-    resumed = resume and Path(run.path, "checkpoints", "last.pt").exists()
+    trainer = build(config, folder, ranks)
+    resumed = resume and (folder.checkpoints / "last.pt").exists()
     if ranks.first and not resumed:
         if config.init_from is not None:
-            _start_from(config.init_from, trainer)
+            start_from(config.init_from, trainer)
         elif not any(config.backbone.get(option) for option in _WEIGHTS):
-            _warn_of_frozen_chance(trainer.parts.stepper.model)
+            warn_of_frozen_chance(trainer.parts.stepper.model)
     return trainer
-
-
-def _warn_of_frozen_chance(model: MultiTaskModel) -> None:
-    frozen = model.frozen_stages()
-    if frozen:
-        found = f"{frozen[0]} to {frozen[-1]}" if len(frozen) > 2 else " and ".join(frozen)
-        log.warning("%s of the backbone stay as drawn at random: give init_from=RUN, or weights to the backbone", found)
-
-
-def _start_from(word: str, trainer: Trainer) -> None:
-    path = origin(word)
-    try:
-        state = load(path)
-    except ResumeError as error:
-        raise ConfigError(f"init_from={word}: {error}") from error
-    if not isinstance(state, dict) or "model" not in state:
-        raise ConfigError(f"init_from={word}: no network of a run; weights of a backbone go to backbone.weights")
-    model = trainer.parts.stepper.model
-    found = transfer(model, Learned.of(state))
-    if not found.learned:
-        raise ConfigError(f"init_from={word}: no tensor has a name and shape of this network's: same backbone options?")
-    epoch, balancer = state.get("epoch"), Run(path.parent.parent).choices.get("balancer", "unknown")
-    level = logging.WARNING if found.new.keys() & {*model.stages()} else logging.INFO  # a fresh stage spoils the rest
-    log.log(level, "took %s [%s: balancer %s, epoch %s]", found, path, balancer, epoch)
-    trainer.folder.note_origin(path, epoch)
 
 
 def _test(trainer: Trainer) -> dict[str, Any]:

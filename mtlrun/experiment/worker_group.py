@@ -21,9 +21,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from mtlrun.errors import Interrupted, ProcessLost
+from mtlrun.experiment.worker import ProgressReceiver, WorkerSpec, receive, send
 from mtlrun.training.interrupt import Interrupt, exit_code
-from mtlrun.training.member import Order, receive, send
-from mtlrun.training.relay import Screen
 
 T = TypeVar("T")
 
@@ -34,12 +33,12 @@ _POLL_SECONDS = 0.1
 # Isolated from the current folder until the path of this process has arrived.
 _START = (
     "import sys; from multiprocessing.connection import Connection; line = Connection({}); sys.path[:] = line.recv(); "
-    "from mtlrun.training.member import main; main(line)"
+    "from mtlrun.experiment.worker import main; main(line)"
 )
 
 
 def run_together(size: int, work: Callable[..., T], *arguments: object) -> T:
-    """Call `work(member, *arguments)` in `size` new processes; returns what the first one returns.
+    """Call `work(worker, *arguments)` in `size` new processes; returns what the first one returns.
 
     `work` is a function of a module, and what it takes, returns and raises can be pickled. SIGTERM and Ctrl-C are
     passed on as SIGTERM, once; a second Ctrl-C ends everything at once.
@@ -52,24 +51,24 @@ def run_together(size: int, work: Callable[..., T], *arguments: object) -> T:
     with ExitStack() as stack:
         interrupt = stack.enter_context(Interrupt())
         meeting = Path(stack.enter_context(TemporaryDirectory(prefix="mtlrun-"))) / "meeting"
-        team = Team()
-        stack.callback(team.end)
+        group = WorkerGroup()
+        stack.callback(group.end)
         for rank in range(size):
-            team.start(Order(rank, size, meeting, _levels(), work, arguments))
-        team.listen(interrupt)
-        return team.result(interrupt)
+            group.start(WorkerSpec(rank, size, meeting, _levels(), work, arguments))
+        group.listen(interrupt)
+        return group.result(interrupt)
 
 
 class _Process:
     """A started process, and what it has told of its end: ('done', result) or ('failed', error)."""
 
-    def __init__(self, order: Order) -> None:
-        self.rank = order.rank
+    def __init__(self, spec: WorkerSpec) -> None:
+        self.rank = spec.rank
         self.told: tuple[str, Any] | None = None
         ours, theirs = Pipe()
         self.line: Connection | None = ours
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        environment = {"OMP_NUM_THREADS": str(max(1, cores // order.size)), **os.environ}
+        environment = {"OMP_NUM_THREADS": str(max(1, cores // spec.size)), **os.environ}
         with _deaf_to_ctrl_c(), theirs:
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-c", _START.format(theirs.fileno())],
@@ -79,7 +78,7 @@ class _Process:
             )
         with suppress(BrokenPipeError):  # one that is dead already is noticed later
             ours.send(sys.path)
-            send(ours, order)
+            send(ours, spec)
 
     def ended(self) -> bool:
         return self.process.poll() is not None
@@ -101,17 +100,17 @@ class _Process:
         return f"the process of rank {self.rank} was killed by {signal.Signals(-code).name}{hint}"
 
 
-class Team:
+class WorkerGroup:
     """The processes of one training, seen from the one that starts them."""
 
     def __init__(self) -> None:
         self._processes: list[_Process] = []
-        self._screen = Screen()
+        self._progress = ProgressReceiver()
         self._lost: _Process | None = None
 
-    def start(self, order: Order) -> None:
+    def start(self, spec: WorkerSpec) -> None:
         """Start one more."""
-        self._processes.append(_Process(order))
+        self._processes.append(_Process(spec))
 
     def listen(self, interrupt: Interrupt) -> None:
         """Pass on their log lines and our signals until all have ended, or have had the time to do so."""
@@ -147,7 +146,7 @@ class Team:
 
     def end(self) -> None:
         """Kill what is still there, and leave the terminal as it was."""
-        self._screen.close()
+        self._progress.close()
         for process in self._processes:
             process.process.kill()
             process.process.wait()
@@ -158,7 +157,7 @@ class Team:
                 if kind == "log":
                     logging.getLogger(content[0].name).handle(content[0])
                 elif kind == "progress":
-                    self._screen.take(*content)
+                    self._progress.take(*content)
                 else:
                     process.told = (kind, content[0])
 

@@ -1,4 +1,4 @@
-"""What the processes of test_processes.py and test_sync_batchnorm.py do; imported by them under the name `together`."""
+"""What the processes of test_worker_group.py and test_sync_batchnorm.py do; they import it as `together`."""
 
 import logging
 import os
@@ -8,7 +8,6 @@ import time
 
 from mtlrun.errors import ConfigError, Interrupted, ProcessLost
 from mtlrun.training.interrupt import Interrupt, exit_code
-from mtlrun.training.relay import Told
 
 
 class Knotty(Exception):
@@ -16,103 +15,102 @@ class Knotty(Exception):
         super().__init__(f"{one} {other}")
 
 
-def names(member, *words):
-    return member.rank, member.size, words, os.environ["OMP_NUM_THREADS"]
+def names(worker, *words):
+    return worker.rank, worker.size, words, os.environ["OMP_NUM_THREADS"]
 
 
-def fail(member, error):
-    if member.rank == 1:
+def fail(worker, error):
+    if worker.rank == 1:
         raise error
     time.sleep(60)
 
 
-def fail_all(member):
-    raise ConfigError(f"found by {member.rank}")
+def fail_all(worker):
+    raise ConfigError(f"found by {worker.rank}")
 
 
-def fail_unsendably(member):
+def fail_unsendably(worker):
     raise Knotty("a", "b")
 
 
-def die(member, number):
-    if member.rank == 1:
+def die(worker, number):
+    if worker.rank == 1:
         os.kill(os.getpid(), number)
     time.sleep(60)
 
 
-def die_all(member):
+def die_all(worker):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def die_and_be_missed(member):
-    if member.rank == 1:
+def die_and_be_missed(worker):
+    if worker.rank == 1:
         time.sleep(0.3)
         os._exit(3)
     raise ProcessLost("another one is gone")
 
 
-def log(member):
+def log(worker):
     logger = logging.getLogger("mtlrun.somewhere")
     logger.debug("too much")
-    logger.info("seen by %d", member.rank)
-    logger.warning("strange for %s", member.rank)
+    logger.info("seen by %d", worker.rank)
+    logger.warning("strange for %s", worker.rank)
 
 
-def show(member):
-    shown = Told(member.tell_progress if member.rank == 0 else None)
-    with shown(20, ["left", "right"], 8, start=3) as progress:
+def show(worker):
+    with worker.progress(20, ["left", "right"], 8, start=3) as progress:
         for step in range(4, 11):
             progress.update(step, 0, {"left": 0.5})
         progress.report_epoch(0, {"left": ("accuracy", 0.25)}, 0.75, 1.5)
 
 
-def obey(member, ready):
+def obey(worker, ready):
     with Interrupt() as interrupt:
-        ready.with_suffix(f".{member.rank}").touch()
+        ready.with_suffix(f".{worker.rank}").touch()
         while interrupt.received is None:
             time.sleep(0.01)
     assert interrupt.received == signal.SIGTERM
     raise Interrupted(exit_code(interrupt.received))
 
 
-def finish_anyway(member, ready):
+def finish_anyway(worker, ready):
     with Interrupt() as interrupt:
-        ready.with_suffix(f".{member.rank}").touch()
+        ready.with_suffix(f".{worker.rank}").touch()
         while interrupt.received is None:
             time.sleep(0.01)
     return "done"
 
 
-def sleep_soundly(member, ready):
+def sleep_soundly(worker, ready):
     with Interrupt():
-        ready.with_suffix(f".{member.rank}").touch()
+        ready.with_suffix(f".{worker.rank}").touch()
         time.sleep(60)
 
 
-def join(member):
+def join(worker):
     import torch
 
     from mtlrun.training.group import join_in_file
     from mtlrun.training.settings import Device
 
     torch.set_num_threads(1)
-    return join_in_file(member.meeting, member.rank, member.size, Device.cpu)
+    return join_in_file(worker.meeting, worker.rank, worker.size, Device.cpu)
 
 
-def do(member, work, *arguments):
+def do(worker, work, *arguments):
     """`work(ranks, *arguments)` in each process; all their results."""
-    ranks = join(member)
+    ranks = join(worker)
     return ranks.gathered(work(ranks, *arguments))
 
 
 def built(ranks, overrides):
-    from mtlrun.cli.api import _compose
     from mtlrun.config.build import build
+    from mtlrun.config.compose import compose
     from mtlrun.config.composed import without_hydra
     from mtlrun.runs.folder import RunFolder
 
     with tempfile.TemporaryDirectory() as folder:
-        return build(without_hydra(_compose(overrides)), RunFolder(folder, writes=False), ranks)
+        return build(without_hydra(compose(overrides)), RunFolder(folder, writes=False), ranks)
 
 
 def everything(ranks, cases):
