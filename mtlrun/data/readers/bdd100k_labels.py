@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtlrun.data.options import several
 from mtlrun.data.readers.image_files import Masks, Rows, Size
 from mtlrun.errors import ConfigError, DataError, choose
+from mtlrun.options import distinct
 
 CATEGORIES = (
     "pedestrian", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle", "traffic light", "traffic sign",
@@ -146,7 +146,7 @@ def classes_of(detect: Mapping[str, Sequence[str]]) -> dict[str, int]:
     """
     classes: dict[str, int] = {}
     for place, (name, categories) in enumerate(detect.items()):
-        for category in several(f"detect.{name}", categories):
+        for category in distinct(f"data.detect.{name}", categories):
             choose(category, CATEGORIES, f"category in data.detect.{name}")
             if category in classes:
                 raise ConfigError(f"data.detect: category '{category}' is in two classes: name it once")
