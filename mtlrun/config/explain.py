@@ -58,16 +58,16 @@ def suggest(word: str, options: Iterable[str]) -> str:
 
 def _missing_option(error: MissingConfigException) -> str:
     group, _, option = (error.missing_cfg_file or "").rpartition("/")
-    file = _file(str(error))
+    place = _place(str(error))
     if not group:
-        return f"{file}no configuration file '{option}'"
-    return f"{file}no {group} '{option}'{suggest(option, error.options or [])}"
+        return f"{place}no configuration file '{option}'"
+    return f"{place}no {group} '{option}'{suggest(option, error.options or [])}"
 
 
 def _broken_yaml(error: MarkedYAMLError) -> str:
     mark = error.problem_mark or error.context_mark
-    line = f"{mark.name}, line {mark.line + 1}: " if mark else ""
-    return f"{line}not valid YAML: {error.problem or error.context}"
+    place = f"{mark.name}, line {mark.line + 1}: " if mark else ""
+    return f"{place}not valid YAML: {error.problem or error.context}"
 
 
 def _not_instantiated(error: InstantiationException) -> str:
@@ -88,7 +88,7 @@ def _not_composed(error: ConfigCompositionException) -> str:
     cause = error.__cause__ or error.__context__
     if isinstance(cause, OmegaConfBaseException):
         override = re.search(r"Error merging override (\S+)", text)
-        return _file(text) + _wrong_setting(cause, override.group(1) if override else "")
+        return _place(text) + _wrong_setting(cause, override.group(1) if override else "")
     sweep = re.match(r"(?:Ambiguous value for argument|Sweep parameters) '(.*?)'", text)
     if sweep:
         return f"{sweep.group(1)} lists several values: add -m to sweep over them, or write [...] for a list"
@@ -98,7 +98,7 @@ def _not_composed(error: ConfigCompositionException) -> str:
     return " ".join(line.strip() for line in text.splitlines() if "To append" not in line)
 
 
-def _file(text: str) -> str:
+def _place(text: str) -> str:
     """'task/mine.yaml: ' for an error inside a file; nothing for the command line and the main file."""
     found = re.match(r"In '(.*?)':", text)
     return f"{found.group(1)}.yaml: " if found and found.group(1) not in ("config", "hydra/config") else ""
@@ -118,9 +118,9 @@ def unknown_setting(key: str, parent: Container) -> str:
     path, _, word = key.rpartition(".")
     if isinstance(parent, DictConfig) and len(parent) == 0 and path:
         return f"'{path}' has no entry '{word}' yet: write +{key}=... to add one"
-    within = f" in {path}" if path else ""
+    place = f" in {path}" if path else ""
     options = [str(option) for option in parent] if isinstance(parent, DictConfig) else []
-    return f"no setting '{word}'{within}{suggest(word, options)}"
+    return f"no setting '{word}'{place}{suggest(word, options)}"
 
 
 def _wrong_value(error: ValidationError, override: str) -> str:
