@@ -47,7 +47,7 @@ def trunk_end(sharing: Sharing) -> nn.Module:
     """The module whose outputs are the features that all tasks share.
 
     Raises:
-        ConfigError: if the scheme has no such place.
+        ConfigError: if the scheme has no such module.
     """
     end = sharing.trunk_end()
     if end is None:
