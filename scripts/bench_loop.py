@@ -27,7 +27,7 @@ from mtlrun.gradients.engine import Engine
 from mtlrun.gradients.step import Parts as EngineParts
 from mtlrun.loggers.csv import Csv
 from mtlrun.runs.folder import RunFolder
-from mtlrun.samplers.draw import Drawer
+from mtlrun.samplers.batch_sampler import BatchSampler
 from mtlrun.samplers.pools import make_pools
 from mtlrun.samplers.proportional import Proportional
 from mtlrun.sharing.hard import Hard
@@ -85,7 +85,7 @@ def our_loop(
     optimizer = torch.optim.AdamW(model.parameters())
     stepper = Stepper(model, model, tasks, engine, optimizer, scaler, cpu, Precision.fp32, clip_norm=None)
     evaluator = Evaluator(model, tasks, cpu, Precision.fp32, 256)
-    drawer = Drawer(Proportional(), make_pools([source], tasks), list(tasks), BATCH, seed=0)
+    drawer = BatchSampler(Proportional(), make_pools([source], tasks), list(tasks), BATCH, seed=0)
     few = TensorSource("few", *_numbers(64, tasks))
     with tempfile.TemporaryDirectory() as folder:
         logger = Csv(folder=Path(folder), config={})

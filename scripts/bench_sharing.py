@@ -26,7 +26,7 @@ from mtlrun.config.schema import register_schema
 from mtlrun.errors import MtlrunError
 from mtlrun.paths import CONF
 from mtlrun.runs.folder import RunFolder
-from mtlrun.samplers.base import Moment
+from mtlrun.samplers.base import TrainingProgress
 from mtlrun.training.step import train_step
 from mtlrun.training.trainer import Trainer
 
@@ -43,7 +43,7 @@ def make(settings: list[str], folder: Path) -> Trainer:
 
 def stepping(trainer: Trainer) -> Callable[[], None]:
     """Some training steps, on the same rows at each call."""
-    draws = [trainer.parts.drawer.next(Moment(step, 0, 0.0)) for step in range(STEPS)]
+    draws = [trainer.parts.drawer.next(TrainingProgress(step, 0, 0.0)) for step in range(STEPS)]
     batches = [*trainer.parts.loader.batches(iter(draws))]
 
     def run() -> None:

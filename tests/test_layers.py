@@ -12,7 +12,7 @@ PACKAGE = ROOT / "mtlrun"
 
 # Low to high. Packages on one line do not import each other.
 LAYERS = [
-    ["types", "errors", "paths"],
+    ["types", "errors", "paths", "seeds"],
     ["instantiate", "linalg", "runs"],
     ["report", "balancers", "tasks", "data", "backbones", "loggers"],
     ["samplers", "sharing"],  # samplers draw from sources, sharing schemes are built from backbones

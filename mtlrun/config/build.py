@@ -25,7 +25,7 @@ from mtlrun.instantiate import instantiate
 from mtlrun.loggers.base import Logger
 from mtlrun.loggers.csv import Csv
 from mtlrun.runs.folder import RunFolder
-from mtlrun.samplers.draw import Drawer
+from mtlrun.samplers.batch_sampler import BatchSampler
 from mtlrun.samplers.pools import make_pools
 from mtlrun.sharing.places import mark
 from mtlrun.tasks.base import Task
@@ -73,7 +73,7 @@ def build(config: DictConfig, folder: RunFolder, ranks: Ranks | None = None) -> 
     engine = build_engine(model, balancer, feeding, ranks)
     check_engine(config, engine, model.sharing)
     rows = settings.batch_size * balancer.batches
-    drawer = Drawer(sampler, make_pools(splits.train, tasks), list(tasks), rows, config.seed)
+    drawer = BatchSampler(sampler, make_pools(splits.train, tasks), list(tasks), rows, config.seed)
     steps_per_epoch = math.ceil(sum(map(len, splits.train)) / rows)
     total_steps = min(settings.epochs * steps_per_epoch, settings.max_steps or math.inf)
     optimizer, schedule = build_optimizer(config, model, steps_per_epoch, int(total_steps))

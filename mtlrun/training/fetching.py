@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from mtlrun.data.source import Source
+from mtlrun.seeds import mixed_seed
 from mtlrun.training.devices import pins_memory
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ def _draws_of(seed: int, step: int) -> Iterator[None]:
     """Torch's draws on the CPU begin anew; those outside go on as if nothing had happened."""
     generator = torch.default_generator
     before = generator.get_state()
-    generator.manual_seed(int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0]) >> 1)
+    generator.manual_seed(mixed_seed(seed, step))
     try:
         yield
     finally:

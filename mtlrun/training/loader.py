@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from mtlrun.data.source import Source
 from mtlrun.gradients.ranks import Ranks
-from mtlrun.samplers.draw import Draw
+from mtlrun.samplers.batch_sampler import BatchIndices
 from mtlrun.training.devices import to_device
 from mtlrun.training.fetching import fetch, through_workers
 from mtlrun.types import Batch
@@ -80,12 +80,12 @@ class Loader:
             for source in sources
         }
 
-    def batches(self, draws: Iterable[Draw]) -> Iterator[StepBatch]:
+    def batches(self, draws: Iterable[BatchIndices]) -> Iterator[StepBatch]:
         """One StepBatch per draw, in order."""
         fetching = _Fetch(self._sources, self._deal, self._empty_parts, self._seed)
         return (self._step(*made) for made in through_workers(fetching, draws, self._workers, self._device))
 
-    def _step(self, draw: Draw, fetched: list[list[Fetched]]) -> StepBatch:
+    def _step(self, draw: BatchIndices, fetched: list[list[Fetched]]) -> StepBatch:
         counts = [self._counts(draw, batch) for batch in range(self._deal.batches)]
         micro = [
             [[self._batch(tuple(counts[batch]), *part) for part in parts] for parts in micro_batches]
@@ -93,7 +93,7 @@ class Loader:
         ]
         return StepBatch(micro, counts)
 
-    def _counts(self, draw: Draw, batch: int) -> dict[str, int]:
+    def _counts(self, draw: BatchIndices, batch: int) -> dict[str, int]:
         """Labelled rows of each task in one batch, over all processes."""
         counts = dict.fromkeys(draw.tasks, 0)
         for name, rows in draw.rows.items():
@@ -170,16 +170,16 @@ class Deal:
         return self.batch(rows, number)[self.ranks.rank :: self.ranks.size].tensor_split(self.accumulate)
 
 
-class _Fetch(Dataset[tuple[Draw, list[list[Fetched]]]]):
+class _Fetch(Dataset[tuple[BatchIndices, list[list[Fetched]]]]):
     """Fetches this process's rows of a draw; lives in the workers."""
 
     def __init__(self, sources: dict[str, Source], deal: Deal, empty_parts: bool, seed: int) -> None:
         self._sources, self._deal, self._empty_parts, self._seed = sources, deal, empty_parts, seed
 
-    def __getitem__(self, draw: Draw) -> tuple[Draw, list[list[Fetched]]]:
+    def __getitem__(self, draw: BatchIndices) -> tuple[BatchIndices, list[list[Fetched]]]:
         return draw, [self._batch(draw, number) for number in range(self._deal.batches)]
 
-    def _batch(self, draw: Draw, number: int) -> list[Fetched]:
+    def _batch(self, draw: BatchIndices, number: int) -> list[Fetched]:
         micro: list[Fetched] = [[] for _ in range(self._deal.accumulate)]
         for name, rows in draw.rows.items():
             for place, part in enumerate(self._deal.micro(rows, number)):

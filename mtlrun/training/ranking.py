@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from mtlrun.data.source import Source
-from mtlrun.samplers.base import Moment
-from mtlrun.samplers.draw import Drawer
+from mtlrun.samplers.base import TrainingProgress
+from mtlrun.samplers.batch_sampler import BatchSampler
 from mtlrun.training.evaluate import Evaluator
 
 
-def rank_rows(drawer: Drawer, evaluator: Evaluator, sources: Sequence[Source], moment: Moment) -> None:
+def rank_rows(drawer: BatchSampler, evaluator: Evaluator, sources: Sequence[Source], moment: TrainingProgress) -> None:
     """Measure every training row's loss if the sampler wants it, and let the drawer keep the easiest."""
     if not drawer.sampler.wants_row_losses:
         return
@@ -22,7 +22,7 @@ def rank_rows(drawer: Drawer, evaluator: Evaluator, sources: Sequence[Source], m
         torch.stack([relative_ranks(losses[pool.source][task][pool.rows]) for task in pool.tasks]).mean(0)
         for pool in drawer.pools
     ]
-    drawer.rank(ranks, moment)
+    drawer.keep_easiest(ranks, moment)
 
 
 def relative_ranks(values: Tensor) -> Tensor:

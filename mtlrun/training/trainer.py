@@ -15,8 +15,8 @@ from mtlrun.gradients.ranks import Ranks
 from mtlrun.loggers.base import Logger
 from mtlrun.runs.folder import RunFolder
 from mtlrun.runs.records import METRICS
-from mtlrun.samplers.base import Moment
-from mtlrun.samplers.draw import Draw, Drawer
+from mtlrun.samplers.base import TrainingProgress
+from mtlrun.samplers.batch_sampler import BatchIndices, BatchSampler
 from mtlrun.training import checkpoint
 from mtlrun.training.devices import all_finite, reseed
 from mtlrun.training.evaluate import Evaluator, Scores
@@ -45,7 +45,7 @@ class Parts:
 
     stepper: Stepper
     schedule: Schedule
-    drawer: Drawer
+    drawer: BatchSampler
     loader: Loader
     evaluator: Evaluator
     splits: Splits
@@ -126,7 +126,7 @@ class Trainer:
         if self._interrupted(interrupt) and self.step < self.total_steps:
             self._stop(interrupt)
 
-    def _draws(self, epoch: int, end: int) -> Iterator[Draw]:
+    def _draws(self, epoch: int, end: int) -> Iterator[BatchIndices]:
         """The rest of the epoch's draws. The drawer stands at the epoch's start: a resumed run walks up to its step."""
         first = epoch * self.steps_per_epoch
         drawer = self.parts.drawer
@@ -144,8 +144,8 @@ class Trainer:
         """That of the last step."""
         return max(self.step - 1, 0) // self.steps_per_epoch
 
-    def _moment(self, step: int) -> Moment:
-        return Moment(step, step // self.steps_per_epoch, step / self.total_steps)
+    def _moment(self, step: int) -> TrainingProgress:
+        return TrainingProgress(step, step // self.steps_per_epoch, step / self.total_steps)
 
     def _train_step(self, batch: StepBatch, progress: Shown, epoch: int) -> None:
         due = self._measure_every > 0 and self.step - self.last_measured >= self._measure_every

@@ -15,7 +15,7 @@ from mtlrun.config.build import build
 from mtlrun.config.composed import without_hydra
 from mtlrun.gradients.ranks import Ranks
 from mtlrun.runs.folder import RunFolder
-from mtlrun.samplers.base import Moment
+from mtlrun.samplers.base import TrainingProgress
 from mtlrun.training.step import train_step
 
 STEPS = 20
@@ -26,7 +26,7 @@ def train(overrides: list[str], ranks: Ranks) -> dict[str, torch.Tensor]:
     with tempfile.TemporaryDirectory() as folder:
         trainer = build(without_hydra(_compose(overrides)), RunFolder(folder), ranks)
         parts = trainer.parts
-        draws = (parts.drawer.next(Moment(step, step // 8, step / STEPS)) for step in range(STEPS))
+        draws = (parts.drawer.next(TrainingProgress(step, step // 8, step / STEPS)) for step in range(STEPS))
         for step, batch in enumerate(parts.loader.batches(draws)):
             trace = train_step(parts.stepper, batch, measure=step % 7 == 3)
             if step % 8 == 7:

@@ -6,7 +6,7 @@ from torch import nn
 
 from mtlrun.data.source import Source, TensorSource
 from mtlrun.gradients.ranks import Ranks
-from mtlrun.samplers.draw import Draw
+from mtlrun.samplers.batch_sampler import BatchIndices
 from mtlrun.tasks.regression import Regression
 from mtlrun.training.evaluate import Evaluator
 from mtlrun.training.fetching import fetch
@@ -38,7 +38,7 @@ def inputs(steps, seed=0, size=1, accumulate=1, workers=0):
     found = [{} for _ in steps]
     for rank in range(size):
         loader = Loader([Noisy()], CPU, accumulate, workers, ranks=Ranks(rank, size), seed=seed)
-        draws = [Draw({"noisy": rows}, ("size",), step) for step, rows in steps.items()]
+        draws = [BatchIndices({"noisy": rows}, ("size",), step) for step, rows in steps.items()]
         for place, step in enumerate(loader.batches(draws)):
             for (batch,) in step.micro[0]:
                 found[place] |= dict(zip(batch.targets["size"].tolist(), batch.inputs[:, 0].tolist()))

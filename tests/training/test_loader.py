@@ -5,7 +5,7 @@ import torch
 
 from mtlrun.data.source import TensorSource
 from mtlrun.gradients.ranks import Ranks
-from mtlrun.samplers.draw import Draw
+from mtlrun.samplers.batch_sampler import BatchIndices
 from mtlrun.training.loader import Deal, Loader
 
 CPU = torch.device("cpu")
@@ -41,7 +41,7 @@ def test_alone_and_in_one_batch_the_rows_keep_their_order():
 
 
 def test_counts_are_those_of_all_processes():
-    draw = Draw({"data": torch.tensor([5, 3, 7])}, ("even", "rare"))
+    draw = BatchIndices({"data": torch.tensor([5, 3, 7])}, ("even", "rare"))
     for step in dealt(draw, size=2):
         assert step.counts == [{"even": 3, "rare": 1}]
         assert step.rows == {"even": 3, "rare": 1}
@@ -51,7 +51,7 @@ def test_counts_are_those_of_all_processes():
 
 
 def test_a_task_may_be_in_one_independent_batch_only():
-    draw = Draw({"data": torch.tensor([5, 3, 7])}, ("even", "rare"))
+    draw = BatchIndices({"data": torch.tensor([5, 3, 7])}, ("even", "rare"))
     (step,) = dealt(draw, size=1, batches=2)
     assert step.counts == [{"even": 2}, {"even": 1, "rare": 1}]
     assert step.rows == {"even": 3, "rare": 1}
@@ -59,7 +59,7 @@ def test_a_task_may_be_in_one_independent_batch_only():
 
 @pytest.mark.parametrize("empty_parts", [False, True])
 def test_empty_parts_are_made_where_asked_for(empty_parts):
-    draw = Draw({"data": torch.tensor([3])}, ("even", "rare"))
+    draw = BatchIndices({"data": torch.tensor([3])}, ("even", "rare"))
     _, second = dealt(draw, size=2, empty_parts=empty_parts)
     if not empty_parts:
         assert second.micro == [[[]]]
@@ -70,5 +70,5 @@ def test_empty_parts_are_made_where_asked_for(empty_parts):
 
 
 def test_a_task_without_a_row_in_any_process_is_not_active():
-    draw = Draw({"data": torch.tensor([1, 2])}, ("even", "rare"))
+    draw = BatchIndices({"data": torch.tensor([1, 2])}, ("even", "rare"))
     assert [step.rows for step in dealt(draw, size=2, empty_parts=True)] == [{"even": 2}] * 2

@@ -206,13 +206,13 @@ def undeal(count):
 
 def steps(ranks, cases, count):
     """Parameters, buffers and losses after some steps of training, and how many parts without a row there were."""
-    from mtlrun.samplers.base import Moment
+    from mtlrun.samplers.base import TrainingProgress
     from mtlrun.training.step import train_step
 
     found = {}
     for name, overrides in cases.items():
         parts, empty = built(ranks, overrides).parts, 0
-        draws = (parts.drawer.next(Moment(step, 0, step / count)) for step in range(count))
+        draws = (parts.drawer.next(TrainingProgress(step, 0, step / count)) for step in range(count))
         for step, batch in enumerate(parts.loader.batches(draws)):
             trace = train_step(parts.stepper, batch, measure=step % 3 == 1)
             pieces = [piece for micro_batches in batch.micro for pieces in micro_batches for piece in pieces]
