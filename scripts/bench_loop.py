@@ -23,8 +23,8 @@ from torch import nn
 from mtlrun.backbones.lenet import LeNet
 from mtlrun.balancers import load
 from mtlrun.data.source import Splits, TensorSource
+from mtlrun.gradients.base import ParameterGroups
 from mtlrun.gradients.engine import Engine
-from mtlrun.gradients.step import Parts as EngineParts
 from mtlrun.loggers.csv import Csv
 from mtlrun.runs.folder import RunFolder
 from mtlrun.samplers.batch_sampler import BatchSampler
@@ -79,8 +79,8 @@ def our_loop(
     """The trainer, with everything that it writes while it trains, but without evaluation; returns seconds."""
     cpu = torch.device("cpu")
     settings = TrainerSettings(epochs=10**6, max_steps=steps, batch_size=BATCH)
-    own = {name: model.own_parameters(name) for name in tasks}
-    engine = Engine(EngineParts(model.sharing.shared_parameters(), own), load("equal"))
+    own = {name: model.task_parameters(name) for name in tasks}
+    engine = Engine(ParameterGroups(model.sharing.shared_parameters(), own), load("equal"))
     scaler = devices.grad_scaler(cpu, Precision.fp32)
     optimizer = torch.optim.AdamW(model.parameters())
     stepper = Stepper(model, model, tasks, engine, optimizer, scaler, cpu, Precision.fp32, clip_norm=None)

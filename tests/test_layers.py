@@ -134,5 +134,5 @@ def _code_lines(path: Path) -> list[str]:
 
 
 def test_files_stay_small():
-    long = {name_of(path): size for path in MODULES if (size := len(path.read_text().splitlines())) > 250}
+    long = {name_of(path): size for path in MODULES if (size := len(path.read_text().splitlines())) > 350}
     assert not long

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any, TypeVar, cast
 
 import torch
@@ -13,14 +14,12 @@ from omegaconf import DictConfig, OmegaConf
 from mtlrun.backbones.base import Backbone
 from mtlrun.balancers.base import Balancer
 from mtlrun.config.build_data import build_data, place
-from mtlrun.config.combinations import ENGINE_SETTINGS, check_balancer, check_engine, trunk_end
+from mtlrun.config.combinations import check_balancer, check_engine, trunk_end
 from mtlrun.data.source import Source, Splits
 from mtlrun.errors import ConfigError, choose
+from mtlrun.gradients.base import EngineSettings, FeatureTap, ParameterGroups
 from mtlrun.gradients.engine import Engine
-from mtlrun.gradients.features import FeatureTap
 from mtlrun.gradients.ranks import Ranks
-from mtlrun.gradients.step import Feeding
-from mtlrun.gradients.step import Parts as EngineParts
 from mtlrun.instantiate import instantiate
 from mtlrun.loggers.base import Logger
 from mtlrun.loggers.csv import Csv
@@ -56,7 +55,7 @@ def build(config: DictConfig, folder: RunFolder, ranks: Ranks | None = None) -> 
     ranks = ranks or Ranks()
     device = devices.resolve(settings.device)
     devices.seed_everything(config.seed)
-    balancer, feeding = build_balancer(config)
+    balancer, engine_settings = build_balancer(config)
     sampler = instantiate(config.sampler, "sampler")
     with first_goes_ahead(ranks):
         splits, tasks = build_data(config)
@@ -70,7 +69,7 @@ def build(config: DictConfig, folder: RunFolder, ranks: Ranks | None = None) -> 
     if config.freeze is not None:
         freeze(model, config.freeze)
     log.info("%s; %s", splits.statement, _sizes(model))
-    engine = build_engine(model, balancer, feeding, ranks)
+    engine = build_engine(model, balancer, engine_settings, ranks)
     check_engine(config, engine, model.sharing)
     rows = settings.batch_size * balancer.batches
     drawer = BatchSampler(sampler, make_pools(splits.train, tasks), list(tasks), rows, config.seed)
@@ -131,14 +130,15 @@ def typed(node: DictConfig, schema: type[S]) -> S:
     return cast(S, OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), OmegaConf.to_container(node))))
 
 
-def build_balancer(config: DictConfig) -> tuple[Balancer, dict[str, Any]]:
+def build_balancer(config: DictConfig) -> tuple[Balancer, EngineSettings]:
     """The balancer, and the settings beside it that belong to the gradient engine."""
-    method, engine = split_settings(config.balancer, ENGINE_SETTINGS)
+    method, words = split_settings(config.balancer, asdict(EngineSettings()))
+    settings = EngineSettings(**words)
     balancer = instantiate(method, "balancer")
     if not isinstance(balancer, Balancer):
         raise ConfigError(f"balancer._target_={config.balancer._target_}: must subclass mtlrun.balancers.base.Balancer")
-    check_balancer(config, balancer, engine)
-    return balancer, engine
+    check_balancer(config, balancer, settings)
+    return balancer, settings
 
 
 def build_model(config: DictConfig, splits: Splits, tasks: dict[str, Task]) -> MultiTaskModel:
@@ -171,16 +171,16 @@ def freeze(model: MultiTaskModel, stages: str | Sequence[str]) -> None:
     model.freeze(names if stages == "backbone" else [choose(stage, names, "stage for freeze") for stage in stages])
 
 
-def build_engine(model: MultiTaskModel, balancer: Balancer, settings: dict[str, Any], ranks: Ranks) -> Engine:
-    """The gradient engine, from the `ENGINE_SETTINGS` of the balancer's node."""
-    own = {task: model.own_parameters(task) for task in model.tasks}
-    seen, tap = None, None
-    if settings["gradients"] == "last_stage":
-        seen = model.sharing.last_shared_stage()
-    elif settings["gradients"] == "features":
-        tap = FeatureTap(trunk_end(model.sharing))
-    feeding = Feeding(settings["every"], settings["memory"] == "gramian", settings["rescale"])
-    return Engine(EngineParts(model.sharing.shared_parameters(), own, seen, tap), balancer, feeding, ranks)
+def build_engine(model: MultiTaskModel, balancer: Balancer, settings: EngineSettings, ranks: Ranks) -> Engine:
+    """The gradient engine on the model's parameters."""
+    sharing = model.sharing
+    groups = ParameterGroups(
+        shared=sharing.shared_parameters(),
+        task_specific={task: model.task_parameters(task) for task in model.tasks},
+        last_stage=sharing.last_shared_stage(),
+        features=FeatureTap(trunk_end(sharing)) if settings.gradients == "features" else None,
+    )
+    return Engine(groups, balancer, settings, ranks)
 
 
 def build_optimizer(

@@ -63,7 +63,7 @@ class MultiTaskModel(nn.Module):
     def head(self, task: str) -> nn.Module:
         return self.heads[task_key(task)]
 
-    def own_parameters(self, task: str) -> list[nn.Parameter]:
+    def task_parameters(self, task: str) -> list[nn.Parameter]:
         """Parameters that influence this task alone, its head included."""
         return [*self.sharing.task_parameters(task), *self.head(task).parameters()]
 

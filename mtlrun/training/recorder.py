@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mtlrun.diagnostics.gradients import PairStatistics
 from mtlrun.errors import NonFiniteError
-from mtlrun.gradients.engine import Trace
+from mtlrun.gradients.base import Trace
 from mtlrun.linalg.gram import norms
 from mtlrun.loggers.base import Logger
 from mtlrun.runs.folder import RunFolder

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
-from mtlrun.gradients.engine import Engine, Trace
+from mtlrun.gradients.base import Trace
+from mtlrun.gradients.engine import Engine
 from mtlrun.tasks.base import Task
 from mtlrun.training.devices import autocast
 from mtlrun.training.loader import StepBatch
@@ -36,10 +37,8 @@ def train_step(stepper: Stepper, batch: StepBatch, measure: bool) -> Trace:
     """Losses, backward passes, balancing, clipping, update. Nothing here waits for the device."""
     stepper.optimizer.zero_grad(set_to_none=True)
     scale = stepper.scaler.get_scale() if stepper.scaler.is_enabled() else 1.0
-    stepper.engine.begin(tuple(batch.rows), len(batch.micro[0]), measure, scale)
-    for losses in micro_losses(stepper, batch):
-        stepper.engine.backward(losses)
-    trace = stepper.engine.finish()
+    losses = micro_losses(stepper, batch)
+    trace = stepper.engine.backward(losses, tuple(batch.rows), len(batch.micro[0]), measure, scale)
     penalty = stepper.model.sharing.penalty()
     if penalty is not None:
         (penalty * scale).backward()

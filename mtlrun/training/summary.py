@@ -59,9 +59,9 @@ def _mean_of_last(trainer: Trainer, task: str) -> dict[str, Any]:
 
 def count_parameters(trainer: Trainer) -> dict[str, Any]:
     """Numbers of parameters: shared ones, and each task's own, which learn; and frozen ones."""
-    parts, model = trainer.parts.stepper.engine.parts, trainer.parts.stepper.model
+    groups, model = trainer.parts.stepper.engine.groups, trainer.parts.stepper.model
     return {
-        "shared": sum(parameter.numel() for parameter in parts.shared),
-        "per_task": {task: sum(parameter.numel() for parameter in own) for task, own in parts.own.items()},
+        "shared": sum(parameter.numel() for parameter in groups.shared),
+        "per_task": {task: sum(parameter.numel() for parameter in own) for task, own in groups.task_specific.items()},
         "frozen": sum(parameter.numel() for parameter in model.parameters() if not parameter.requires_grad),
     }

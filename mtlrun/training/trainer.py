@@ -157,7 +157,7 @@ class Trainer:
             self.recorder.flush()  # a loss that went before explains more
             raise NonFiniteError(f"{error} at step {self.step}") from error
         self.parts.schedule.after_step()
-        measured = due and (trace.gram is not None or not self.parts.stepper.engine.parts.shared)
+        measured = due and (trace.gram is not None or not self.parts.stepper.engine.groups.shared)
         if measured:
             self.last_measured = self.step
             self.recorder.gates.add(self.step, self.parts.stepper.model.sharing.gates(), batch.tasks)
