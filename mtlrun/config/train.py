@@ -15,14 +15,13 @@ from mtlrun.errors import ConfigError, ResumeError, choose
 from mtlrun.gradients.ranks import Ranks
 from mtlrun.runs.folder import RunFolder
 from mtlrun.runs.reader import Run
-from mtlrun.training.checkpoint import load, load_model
+from mtlrun.training.checkpoint import load, load_part
 from mtlrun.training.group import agreed
 from mtlrun.training.model import MultiTaskModel
 from mtlrun.training.progress import Progress
 from mtlrun.training.relay import ShownFactory
 from mtlrun.training.samples import draw_test_samples
 from mtlrun.training.summary import summarise
-from mtlrun.training.testing import test
 from mtlrun.training.trainer import Trainer
 from mtlrun.training.transfer import Learned, transfer
 
@@ -41,15 +40,15 @@ def train(
     """
     run = RunFolder(folder, writes=ranks.first)
     trainer = agreed(ranks, lambda: _ready(config, run, resume, ranks))
-    run.note(str(trainer.parts.stepper.device), ranks.size)
+    run.note(str(trainer.stepper.device), ranks.size)
     try:
         if resume:
             log.info("going on from step %d", trainer.resume())
         trainer.fit(shown)
-        summary = ranks.told_by_first(_test(trainer))
+        summary = ranks.broadcast_object(_test(trainer))
         run.write_summary(summary)
     finally:
-        trainer.parts.logger.close()
+        trainer.logger.close()
     if run.writes:
         _report(trainer, summary)
     return summary
@@ -73,7 +72,7 @@ def _ready(config: DictConfig, run: RunFolder, resume: bool, ranks: Ranks) -> Tr
         if config.init_from is not None:
             _start_from(config.init_from, trainer)
         elif not any(config.backbone.get(option) for option in _WEIGHTS):
-            _warn_of_frozen_chance(trainer.parts.stepper.model)
+            _warn_of_frozen_chance(trainer.model)
     return trainer
 
 
@@ -92,7 +91,7 @@ def _start_from(word: str, trainer: Trainer) -> None:
         raise ConfigError(f"init_from={word}: {error}") from error
     if not isinstance(state, dict) or "model" not in state:
         raise ConfigError(f"init_from={word}: no network of a run; weights of a backbone go to backbone.weights")
-    model = trainer.parts.stepper.model
+    model = trainer.model
     found = transfer(model, Learned.of(state))
     if not found.learned:
         raise ConfigError(f"init_from={word}: no tensor has a name and shape of this network's: same backbone options?")
@@ -104,20 +103,20 @@ def _start_from(word: str, trainer: Trainer) -> None:
 
 def _test(trainer: Trainer) -> dict[str, Any]:
     """Test scores of the last network and of the best one, which stays loaded for the pictures."""
-    splits, evaluator = trainer.parts.splits, trainer.parts.evaluator
-    last = test(trainer, trainer.epoch, trainer.step)
-    state = _load(trainer.parts.stepper.model, trainer.folder.path, "best", trainer.parts.ranks)
-    best = test(trainer, state["epoch"], state["step"])
+    scores, position = trainer.test_scores, trainer.position
+    last = scores.at(position.epoch, position.step)
+    state = _load(trainer.model, trainer.folder.path, "best", trainer.ranks)
+    best = scores.at(state["epoch"], state["step"])
     if trainer.diagnostics.pictures and trainer.folder.writes:
-        draw_test_samples(trainer.folder.plots, evaluator, splits.test, trainer.diagnostics.pictures)
+        draw_test_samples(trainer.folder.plots, trainer.evaluator, trainer.splits.test, trainer.diagnostics.pictures)
     return summarise(trainer, {"best": best, "last": last})
 
 
 def _load(model: nn.Module, folder: Path, name: str, ranks: Ranks) -> dict[str, Any]:
     """Load a checkpoint's network into the model, in every process; returns the whole checkpoint."""
     path = folder / "checkpoints" / f"{choose(name, ('best', 'last'), 'checkpoint')}.pt"
-    state = ranks.told_by_first(load(path) if ranks.first else {})
-    load_model(model, state["model"], path)
+    state = ranks.broadcast_object(load(path) if ranks.first else {})
+    load_part("model", model, state["model"], path)
     return state
 
 

@@ -106,3 +106,26 @@ class BatchSampler:
             counts[pool] -= min(max(sum(counts) - self.batch_size, 0), counts[pool])
         self._owed = [owed - count for owed, count in zip(self._owed, counts)]
         return counts
+
+
+class SamplerAtEpochStart:
+    """The batch sampler as it stood when the epoch began, which is what a checkpoint keeps of it.
+
+    Batches are drawn ahead of the steps that they are for, by as many as the data workers have in hand. So in the
+    middle of an epoch the sampler is past the step that is saved, and how far depends on the workers. A resumed run
+    draws the epoch's batches again from its start, and leaves out those that it has trained on.
+    """
+
+    def __init__(self, sampler: BatchSampler) -> None:
+        self._sampler, self._noted = sampler, sampler.state_dict()
+
+    def note(self) -> None:
+        """The sampler stands between two epochs."""
+        self._noted = self._sampler.state_dict()
+
+    def state_dict(self) -> dict[str, Any]:
+        return self._noted
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._sampler.load_state_dict(state)
+        self._noted = state
