@@ -25,7 +25,7 @@ from mtlrun.balancers import load
 from mtlrun.data.source import Splits, TensorSource
 from mtlrun.gradients.base import ParameterGroups
 from mtlrun.gradients.engine import Engine
-from mtlrun.loggers.csv import Csv
+from mtlrun.loggers.base import NoLogger
 from mtlrun.runs.folder import RunFolder
 from mtlrun.samplers.batch_sampler import BatchSampler
 from mtlrun.samplers.pools import make_pools
@@ -89,7 +89,7 @@ def our_loop(
     sampler = BatchSampler(Proportional(), make_pools([source], tasks), list(tasks), BATCH, seed=0)
     few = TensorSource("few", *_numbers(64, tasks))
     with tempfile.TemporaryDirectory() as folder:
-        logger = Csv(folder=Path(folder), config={})
+        logger = NoLogger(folder=Path(folder), config={})
         splits = Splits([source], [few], [few], "")
         trainer = Trainer(
             stepper=stepper,

@@ -21,8 +21,7 @@ from mtlrun.gradients.base import EngineSettings, FeatureTap, ParameterGroups
 from mtlrun.gradients.engine import Engine
 from mtlrun.gradients.ranks import Ranks
 from mtlrun.instantiate import instantiate
-from mtlrun.loggers.base import Logger
-from mtlrun.loggers.csv import Csv
+from mtlrun.loggers.base import Logger, NoLogger
 from mtlrun.runs.folder import RunFolder
 from mtlrun.samplers.batch_sampler import BatchSampler
 from mtlrun.samplers.pools import make_pools
@@ -227,7 +226,7 @@ def build_optimizer(
 
 def build_logger(config: DictConfig, folder: RunFolder) -> Logger:
     if not folder.writes:
-        return Csv(folder.path, {})
+        return NoLogger(folder.path, {})
     plain = OmegaConf.to_container(config, resolve=True)
     return instantiate(config.logger, "logger", folder=folder.path, config=plain)
 

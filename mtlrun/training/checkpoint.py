@@ -5,7 +5,6 @@ What a checkpoint holds is everything that the rest of the run depends on, and n
 
 from __future__ import annotations
 
-import os
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any, Protocol
 
 import torch
 
+from mtlrun.atomic import complete_file
 from mtlrun.errors import MtlrunError, ResumeError
 from mtlrun.sharing.backbone_paths import backbone_paths
 from mtlrun.training.devices import rng_state, set_rng_state
@@ -86,15 +86,8 @@ def network_state(model: MultiTaskModel) -> dict[str, Any]:
 
 def save(path: Path, state: dict[str, Any]) -> None:
     """Write `state` so that at any moment either the old or the new file is there, whole."""
-    unfinished = path.with_suffix(f".{os.getpid()}.tmp")
-    try:
-        with open(unfinished, "wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with complete_file(path) as file:
+        torch.save(state, file)
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -21,10 +21,9 @@ from mtlrun.training.checkpoint import RandomState, Stateful, network_state
 from mtlrun.training.devices import all_finite, reseed
 from mtlrun.training.evaluate import Evaluator
 from mtlrun.training.interrupt import Interrupt, exit_code
-from mtlrun.training.progress import Progress
+from mtlrun.training.progress import ProgressDisplay, ProgressFactory, TerminalProgress
 from mtlrun.training.ranking import rank_rows
 from mtlrun.training.recorder import MetricsTable, Recorder
-from mtlrun.training.relay import Shown, ShownFactory
 from mtlrun.training.selection import Selection, TestScores
 from mtlrun.training.settings import DiagnosticsSettings, TrainerSettings
 from mtlrun.training.step import Stepper, train_step
@@ -133,11 +132,11 @@ class Trainer:
             "random": RandomState(),
         }
 
-    def fit(self, shown: ShownFactory = Progress) -> None:
+    def fit(self, progress: ProgressFactory = TerminalProgress) -> None:
         """Train to the end.
 
         Args:
-            shown: makes the display of the progress.
+            progress: makes the display of the progress.
 
         Raises:
             Interrupted: after SIGTERM or Ctrl-C, with everything saved.
@@ -147,11 +146,11 @@ class Trainer:
         self.stopwatch.restart()
         self.ranks.copy_from_first([tensor.detach() for tensor in (*self.model.parameters(), *self.model.buffers())])
         names, size = list(self.tasks), self.settings.batch_size
-        with Interrupt() as interrupt, shown(self.total_steps, names, size, start=self.position.step) as display:
+        with Interrupt() as interrupt, progress(self.total_steps, names, size, start=self.position.step) as display:
             while self.position.step < self.total_steps and not self.selection.exhausted():
                 self._epoch(interrupt, display)
 
-    def _epoch(self, interrupt: Interrupt, display: Shown) -> None:
+    def _epoch(self, interrupt: Interrupt, display: ProgressDisplay) -> None:
         """Train what is left of the current epoch, evaluate and save."""
         position, every = self.position, self.settings.checkpoint_every
         epoch = position.step // self.steps_per_epoch
@@ -201,7 +200,7 @@ class Trainer:
         self.recorder.add(step, trace, batch.rows, measured)
         self.position.step += 1
 
-    def _finish_epoch(self, epoch: int, display: Shown, seconds: float) -> None:
+    def _finish_epoch(self, epoch: int, display: ProgressDisplay, seconds: float) -> None:
         step = self.position.step
         due = step >= self.total_steps or (epoch + 1) % self.settings.eval_every == 0
         score = self._evaluate(epoch, display, seconds) if due else None
@@ -209,7 +208,7 @@ class Trainer:
         self.test_scores.after_epoch(epoch, step)
         self.save()
 
-    def _evaluate(self, epoch: int, display: Shown, seconds: float) -> float:
+    def _evaluate(self, epoch: int, display: ProgressDisplay, seconds: float) -> float:
         """Score the network on validation rows, and keep it if it is the best so far."""
         evaluator, splits, step = self.evaluator, self.splits, self.position.step
         scores = evaluator.evaluate(splits.val)
