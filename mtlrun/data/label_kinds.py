@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mtlrun.data.npz import Array
+from mtlrun.data.readers.npz import Array
 from mtlrun.errors import DataError
 from mtlrun.linalg.precision import needs_double
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mtlrun.data.arrays import load
-from mtlrun.data.bdd100k_labels import read_boxes
-from mtlrun.data.roots import read_csv
+from mtlrun.data.readers.bdd100k_labels import read_boxes
+from mtlrun.data.readers.plain_files import read_csv
+from mtlrun.data.sets.arrays import load
 from mtlrun.errors import ConfigError, DataError
 
 LABELS = np.arange(40) % 2
