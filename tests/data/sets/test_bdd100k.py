@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from omegaconf import OmegaConf
 from PIL import Image
 
 from mtlrun.config.build_data import build_task
+from mtlrun.config.compose import compose
 from mtlrun.data.readers.bdd100k_labels import Boxes, classes_of, lane_masks
 from mtlrun.data.sets.bdd100k import load
 from mtlrun.errors import ConfigError, DataError
@@ -151,7 +153,7 @@ def test_the_tasks_of_driving_accept_the_labels(tmp_path: Path, memory_mb: float
     write(tmp_path)
     write_signs(tmp_path)
     splits = load(**options(tmp_path, signs="driving", memory_mb=memory_mb))
-    kinds = yaml.safe_load((CONF / "task" / "driving.yaml").read_text())["task"]["tasks"]
+    kinds = OmegaConf.to_container(compose(["task=driving", "data=bdd100k"]).task.tasks, resolve=True)
     sources = {task: source for source in splits.train for task in source.tasks}
     assert set(sources) == set(kinds)
     assert {source.in_memory for source in splits.train} == {memory_mb > 0}
