@@ -16,6 +16,7 @@ from PIL import Image
 
 from mtlrun.data.options import some, whole
 from mtlrun.data.readers.bdd100k_labels import Boxes, Part, classes_of, drivable_masks, lane_masks, read_part
+from mtlrun.data.readers.bdd100k_words import Census
 from mtlrun.data.readers.gtsrb import CLASSES, sign_sources
 from mtlrun.data.readers.image_files import (
     UNREADABLE,
@@ -77,10 +78,12 @@ def load(
     folder = folder_of(root, "the folder of BDD100K")
     size = whole("height", height, 32, 4096), whole("width", width, 32, 4096)
     some("val", val), choose(signs, (*CLASSES, "none"), "data.signs")
-    classes = classes_of(detect or {})
+    census = Census(classes_of(detect or {}))
     check_files(folder)
+    parts = split_parts(folder, census, val, seed)
+    census.check(detect or {})
     most = whole("max_boxes", max_boxes, 1)
-    made = scene_sources(split_parts(folder, classes, val, seed), size, smallest, most, curbs)
+    made = scene_sources(parts, size, smallest, most, curbs)
     names = "BDD100K"
     if signs != "none":
         place = Path(signs_root).expanduser() if signs_root else folder
@@ -94,7 +97,7 @@ def load(
         held_out,
         test,
         f"{counts} pictures of {names} for train/val/test: validation is a share of {val:g} of the official "
-        f"training pictures (data.seed={seed}), the test is the official validation set of BDD100K",
+        f"training pictures (data.seed={seed}), the test is the official validation set of BDD100K{census.statement}",
     )
 
 
@@ -112,16 +115,16 @@ def check_files(root: Path) -> None:
         )
 
 
-def split_parts(root: Path, classes: Mapping[str, int], val: float, seed: int) -> dict[str, Part]:
+def split_parts(root: Path, census: Census, val: float, seed: int) -> dict[str, Part]:
     """Training and validation rows from the official training part, test rows from the official validation part."""
-    official = read_part(root, "train", classes)
+    official = read_part(root, "train", census)
     count = len(official.pictures)
     held_out = max(1, round(val * count))
     if count <= held_out:
         raise DataError(f"{root / 'images/100k/train'} holds {count} pictures: too few to train on")
     order = torch.randperm(count, generator=torch.Generator().manual_seed(seed)).tolist()
     parts = official.take(sorted(order[held_out:])), official.take(sorted(order[:held_out]))
-    return dict(zip(SPLITS, (*parts, read_part(root, "val", classes))))
+    return dict(zip(SPLITS, (*parts, read_part(root, "val", census))))
 
 
 def scene_sources(

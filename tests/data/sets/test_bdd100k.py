@@ -69,8 +69,10 @@ def frame(name: str, number: int) -> dict:
         {"id": "2", "category": "rider", "box2d": {"x1": 150.0, "y1": 0.0, "x2": 170.0, "y2": 90.0}},
         {"id": "3", "category": "pedestrian", "box2d": {"x1": 10.0, "y1": 10.0, "x2": 11.0, "y2": 40.0}},
         {"id": "4", "category": "lane", "poly2d": []},
+        {"id": "5", "category": "car", "box2d": {"x1": 5.0, "y1": 5.0, "x2": 6.0, "y2": 6.0}},  # too small
     ]
-    return {"name": name, "attributes": {"weather": "clear"}, "timestamp": 10000, "labels": labels[: number + 2]}
+    chosen = [*labels[: number + 2], labels[-1]]
+    return {"name": name, "attributes": {"weather": "clear"}, "timestamp": 10000, "labels": chosen}
 
 
 def options(root: Path, **changes: object) -> dict:
