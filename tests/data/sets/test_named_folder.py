@@ -6,11 +6,11 @@ import pytest
 import yaml
 from hydra.utils import get_method
 
-from mtlrun.data.sets import multimnist
 from mtlrun.data.readers.digit_files import PARTS, Collection
+from mtlrun.data.sets import multimnist
 from mtlrun.errors import DataError
 
-CONF = Path(__file__).parents[3] / "conf"
+CONF = Path(__file__).parents[2] / "conf"
 
 
 @pytest.fixture
