@@ -4,6 +4,7 @@ VERBS = {
     "run": "train what the settings say (the default: the word may be left out)",
     "resume": "continue a run: mtlrun resume RUN [key=value ...]",
     "eval": "evaluate a run: mtlrun eval RUN [checkpoint=best|last] [split=test|val]",
+    "report": "runs averaged over seeds, compared, judged: mtlrun report PATH... [--by last] [--csv F] ...",
     "list": "every group with its options: mtlrun list [GROUP]",
     "help": "this page",
 }
