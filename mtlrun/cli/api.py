@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,13 @@ class Result:
     """A finished run: its folder, and the content of its summary.json."""
 
     folder: Path
-    summary: dict[str, Any]
+    summary: dict[str, Any] = field(repr=False)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the table of results, and the plots by name."""
+        from mtlrun.report.loading import LoadedRun
+
+        return LoadedRun(self.folder)._repr_html_()
 
 
 def run(overrides: Sequence[str] = (), folder: str | Path | None = None) -> Result:

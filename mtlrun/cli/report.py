@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
     paths, options = _read(arguments)
     from mtlrun.report.exports import FORMATS, write
     from mtlrun.report.make import report
-    from mtlrun.report.terminal import show
+    from mtlrun.report.terminal import show_report
 
     made = report(
         paths,
@@ -48,7 +48,7 @@ def main(arguments: list[str]) -> int:
     )
     files = {kind: file for kind in _FILES if (file := _one(options, kind))}
     if "-" not in files.values():
-        show(made)
+        show_report(made)
     for kind, file in files.items():
         if file == "-":
             sys.stdout.write(FORMATS[kind](made))

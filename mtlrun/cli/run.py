@@ -10,7 +10,7 @@ from pathlib import Path
 from mtlrun.cli.flags import hydra_arguments
 from mtlrun.cli.folders import Refused, RunFolders
 from mtlrun.cli.hydra_app import run_hydra
-from mtlrun.cli.terminal import complain, short, show
+from mtlrun.cli.terminal import complain, short
 from mtlrun.config.explain import explain
 from mtlrun.runs.reader import find_runs
 
@@ -52,12 +52,21 @@ def _tell(error: Exception) -> int:
 
 
 def _close_sweep(folder: Path, code: int) -> int:
-    """Print how each job of the sweep ended; 1 if one of them failed."""
-    from mtlrun.report.tables import sweep_table
-
+    """Print the report of the sweep and write it into its folder; 1 if a job did not finish."""
     runs = find_runs(folder)
     if not runs:
         return code
-    show(sweep_table(runs))
+    _report(folder)
     print(short(folder), flush=True)
     return code or int(any(run.status != "finished" for run in runs))
+
+
+def _report(folder: Path) -> None:
+    """Print the sweep's report, and leave it in the folder as report.md, report.csv and report.json."""
+    from mtlrun.report.exports import write_beside
+    from mtlrun.report.make import report
+    from mtlrun.report.terminal import show_report
+
+    made = report(folder)
+    show_report(made)
+    write_beside(made, folder)

@@ -23,7 +23,7 @@ _NO_COLOURS: Mapping[str, str] = {}
 _COLOURS = {"better": "green", "worse": "red", "undecided": "yellow"}
 
 
-def show(report: Report, console: Console | None = None) -> None:
+def show_report(report: Report, console: Console | None = None) -> None:
     """Print the report."""
     screen = console or Console(highlight=False)
     for section in report.sections:
@@ -36,7 +36,7 @@ def show(report: Report, console: Console | None = None) -> None:
 def as_text(report: Report, width: int = 120) -> str:
     """The report as plain text."""
     file = io.StringIO()
-    show(report, Console(file=file, width=width, highlight=False))
+    show_report(report, Console(file=file, width=width, highlight=False))
     return file.getvalue()
 
 
