@@ -49,10 +49,28 @@ def _grids(overrides: Iterable[Sequence[str]]) -> list[list[str]]:
 
 
 def _lines(keys: Sequence[str], combinations: Sequence[tuple[str, ...]]) -> list[list[str]]:
+    """One line if the combinations are a full grid; else one per value of the key that leaves the fewest lines."""
+    grid = _as_grid(keys, combinations)
+    if grid:
+        return [grid]
+    splits = [_split(keys, combinations, place) for place in range(len(keys))]
+    single = [[f"{key}={value}" for key, value in zip(keys, row)] for row in combinations]
+    return min((lines for lines in splits if lines), key=len, default=single)
+
+
+def _split(keys: Sequence[str], combinations: Sequence[tuple[str, ...]], place: int) -> list[list[str]]:
+    """A grid for each value of one key; [] if some value does not have one."""
+    values = [*dict.fromkeys(row[place] for row in combinations)]
+    grids = [_as_grid(keys, [row for row in combinations if row[place] == value]) for value in values]
+    return [grid for grid in grids if grid] if all(grids) else []
+
+
+def _as_grid(keys: Sequence[str], combinations: Sequence[tuple[str, ...]]) -> list[str] | None:
+    """The words of the sweep that runs these combinations and no others."""
     values = [[*dict.fromkeys(column)] for column in zip(*combinations)]
-    if prod(map(len, values)) == len(combinations):  # all different, so these are all there can be
-        return [[f"{key}={','.join(column)}" for key, column in zip(keys, values)]]
-    return [[f"{key}={value}" for key, value in zip(keys, row)] for row in combinations]
+    if prod(map(len, values)) != len(combinations):  # they all differ, so a full grid has just as many
+        return None
+    return [f"{key}={','.join(column)}" for key, column in zip(keys, values)]
 
 
 def _without_seed(words: Sequence[str]) -> list[str]:

@@ -8,6 +8,7 @@ from mtlrun.report.compared import Compared
 from mtlrun.report.further_seeds import further_seeds, single_task_runs
 from mtlrun.report.gains import MEANINGS, Measure
 from mtlrun.report.model import Row, TaskColumn
+from mtlrun.report.pooling import label
 from mtlrun.report.text import listed
 from mtlrun.report.tuning import Tuned, describe
 from mtlrun.report.verdicts import power_note
@@ -33,9 +34,13 @@ def notes(
             _test_noise(rows, tasks),
         ),
     )
-    labels = {id(entry.pool): row.label for entry, row in zip(compared, rows)}
-    yield from (describe(choice, labels[id(choice.pool)]) for choice in tuned)
+    yield from (describe(choice, label(choice.pool, _others(rows, choice))) for choice in tuned)
     yield from filter(None, (_unmatched(rows), _repeats(compared), _versions(compared)))
+
+
+def _others(rows: Sequence[Row], choice: Tuned) -> list[str]:
+    """The columns that name a method, without what was tuned."""
+    return sorted({key for row in rows for key in row.settings} - {*choice.grids})
 
 
 def commands(rows: Sequence[Row], compared: Sequence[Compared]) -> list[str]:
