@@ -13,12 +13,9 @@ __all__ = ["Result", "__version__", "load", "report", "run"]
 def __getattr__(name: str) -> Any:
     """The Python interface, each part loaded when it is asked for; `load` and `report` need no torch."""
     if name == "__version__":
-        from importlib.metadata import PackageNotFoundError, version
+        from mtlrun.version import installed_version
 
-        try:
-            return version("mtlrun")
-        except PackageNotFoundError:  # used from a checkout that was never installed
-            return "unknown"
+        return installed_version()
     if name == "load":
         from mtlrun.report.loading import load
 

@@ -13,6 +13,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from mtlrun.lines import printable
 from mtlrun.report.entries import BY_WORDS
 from mtlrun.report.grid import GridCell, GridColumn, grid, tasks_as_rows
 from mtlrun.report.many_lines import many_lines
@@ -81,7 +82,7 @@ def _width(table: Table, screen: Console) -> int:
 def _table(columns: Sequence[GridColumn], stacked: bool, screen: Console) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for column in columns:
-        words = [_clean(part) for part in (column.heading, column.unit) if part]
+        words = [printable(part) for part in (column.heading, column.unit) if part]
         side: JustifyMethod = "left" if column.kind == "setting" else "right"
         table.add_column(Text("\n".join(words)), justify=side, no_wrap=True, vertical="top")
     for cells in zip(*(column.cells for column in columns)):
@@ -90,7 +91,7 @@ def _table(columns: Sequence[GridColumn], stacked: bool, screen: Console) -> Tab
 
 
 def _cell(cell: GridCell, stacked: bool, styled: bool) -> Text:
-    text = Text(_clean(_mark(cell, styled)), style="bold" if cell.bold else "")
+    text = Text(printable(_mark(cell, styled)), style="bold" if cell.bold else "")
     if cell.spread:
         text.append(("\n" if stacked else " ") + cell.spread, style="not bold dim" if styled else "")
     return text
@@ -116,7 +117,7 @@ def _commands(commands: Sequence[str], screen: Console) -> None:
     if commands:
         _say("To go on:", screen)
     for line in commands:
-        screen.print(Text(f"  {_clean(line)}", style="cyan"), soft_wrap=True)
+        screen.print(Text(f"  {printable(line)}", style="cyan"), soft_wrap=True)
 
 
 def _folders(rows: Sequence[Row], screen: Console) -> None:
@@ -145,7 +146,7 @@ def _unfinished(runs: Sequence[Unfinished], screen: Console) -> None:
 def _say(line: str, screen: Console, style: str = "", colours: Mapping[str, str] = _NO_COLOURS) -> None:
     """Lines broken at blanks alone: a path or a name stays whole even where it is wider than the terminal."""
     lines = wrap(
-        _clean(line),
+        printable(line),
         max(20, screen.width - 1),
         break_long_words=False,
         break_on_hyphens=False,
@@ -156,8 +157,3 @@ def _say(line: str, screen: Console, style: str = "", colours: Mapping[str, str]
         for word, colour in colours.items():
             text.highlight_words([word], colour)
         screen.print(text, soft_wrap=True)
-
-
-def _clean(text: str) -> str:
-    """Without characters that would steer the terminal."""
-    return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)
