@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mtlrun.samplers.answers import checked_probabilities
 from mtlrun.samplers.base import Moment, Sampler
 from mtlrun.samplers.pools import Pool, task_sizes
 from mtlrun.samplers.walk import Walk
@@ -41,13 +42,13 @@ class Drawer:
         self.pools = list(pools)
         self.tasks = tuple(tasks)
         self.batch_size = batch_size
-        self._sizes = task_sizes(pools, tasks)
+        self.sizes = task_sizes(pools, tasks)
         self._walks = [Walk(pool.rows, seed, place) for place, pool in enumerate(pools)]
         self._owed = [0.0] * len(pools)
 
     def next(self, moment: Moment) -> Draw:
         """The rows of the step that begins at `moment`."""
-        probabilities = self.sampler.probabilities(self._sizes, moment)
+        probabilities = checked_probabilities(self.sampler, self.sizes, moment)
         counts = self._apportion(self._pool_shares(probabilities))
         rows: dict[str, list[Tensor]] = {}
         for pool, walk, count in zip(self.pools, self._walks, counts):
@@ -79,7 +80,7 @@ class Drawer:
     def _pool_shares(self, probabilities: dict[str, float]) -> list[float]:
         """A pool's share is the sum over its tasks; a task with several pools splits its own by their rows."""
         return [
-            sum(probabilities.get(task, 0.0) * len(pool.rows) / self._sizes[task] for task in pool.tasks)
+            sum(probabilities.get(task, 0.0) * len(pool.rows) / self.sizes[task] for task in pool.tasks)
             for pool in self.pools
         ]
 
