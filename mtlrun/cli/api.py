@@ -53,7 +53,7 @@ def run(overrides: Sequence[str] = (), folder: str | Path | None = None) -> Resu
         NonFiniteError: if a loss becomes NaN or infinite.
         ProcessLost: if one of several processes dies.
     """
-    config = _compose(with_force(overrides))
+    config = compose_checked(with_force(overrides))
     run = claimed(lambda: _claim(config, folder), config)
     if run.writes:
         _write_config(config, run.path)
@@ -67,7 +67,12 @@ def run(overrides: Sequence[str] = (), folder: str | Path | None = None) -> Resu
     return Result(run.path, summary)
 
 
-def _compose(overrides: list[str]) -> DictConfig:
+def compose_checked(overrides: list[str]) -> DictConfig:
+    """The configuration that the settings make, its `hydra` node included, as strictly checked as a run's.
+
+    Raises:
+        ConfigError: for a mistake in the settings.
+    """
     with _ONE_AT_A_TIME, _hydra_as_it_was():
         register_schema()
         try:

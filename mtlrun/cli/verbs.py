@@ -4,6 +4,8 @@ VERBS = {
     "run": "train what the settings say (the default: the word may be left out)",
     "resume": "continue a run: mtlrun resume RUN [key=value ...]",
     "eval": "evaluate a run: mtlrun eval RUN [checkpoint=best|last] [split=test|val]",
+    "check": "whether parts keep their promises: mtlrun check [GROUP=OPTION ...] [--config-dir DIR]",
+    "new": "write a part of your own: mtlrun new balancer|sampler|sharing|task|data|backbone NAME [--to DIR]",
     "list": "every group with its options: mtlrun list [GROUP]",
     "help": "this page",
 }

@@ -13,7 +13,8 @@ from omegaconf import DictConfig, OmegaConf
 from mtlrun.backbones.base import Backbone
 from mtlrun.balancers.base import Balancer
 from mtlrun.config.build_data import build_data, place
-from mtlrun.config.combinations import ENGINE_SETTINGS, check_balancer, check_engine, trunk_end
+from mtlrun.config.changes import ENGINE_SETTINGS
+from mtlrun.config.combinations import check_balancer, check_engine, trunk_end
 from mtlrun.data.source import Source, Splits
 from mtlrun.errors import ConfigError, choose
 from mtlrun.gradients.engine import Engine

@@ -9,14 +9,12 @@ from omegaconf import DictConfig
 from torch import nn
 
 from mtlrun.balancers.base import Balancer, GramBalancer, LossBalancer
+from mtlrun.config.changes import ENGINE_SETTINGS
 from mtlrun.data.source import Splits
 from mtlrun.errors import ConfigError, DataError, choose
 from mtlrun.gradients.engine import Engine
 from mtlrun.gradients.rescale import RESCALES
 from mtlrun.sharing.base import Sharing
-
-ENGINE_SETTINGS: dict[str, Any] = {"every": 1, "gradients": "parameters", "memory": "buffer", "rescale": "paper"}
-"""What stands beside a balancer's own options and belongs to the gradient engine, with defaults."""
 
 
 def check_balancer(config: DictConfig, balancer: Balancer, settings: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from torch import nn
 
 from mtlrun.config.build import build, build_evaluator
 from mtlrun.config.origin import origin
+from mtlrun.config.promises import check_parts_of
 from mtlrun.errors import ConfigError, ResumeError, choose
 from mtlrun.gradients.ranks import Ranks
 from mtlrun.runs.folder import RunFolder
@@ -68,6 +69,8 @@ def _ready(config: DictConfig, run: RunFolder, resume: bool, ranks: Ranks) -> Tr
     The first process alone reads the other run; training begins with a copy of its network in all.
     """
     trainer = build(config, run, ranks)
+    if ranks.first:
+        check_parts_of(config, trainer)
     resumed = resume and Path(run.path, "checkpoints", "last.pt").exists()
     if ranks.first and not resumed:
         if config.init_from is not None:

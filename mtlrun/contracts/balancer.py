@@ -133,9 +133,7 @@ def update_is_finite(subject: BalancerSubject) -> None:
     for name, jacobian in awkward(len(subject.tasks)).items():
         balancer = subject.make()
         for _ in range(3):
-            weights, update = balancer.combine(
-                torch.ones(len(jacobian), dtype=jacobian.dtype), jacobian, subject.tasks
-            )
+            weights, update = balancer.combine(torch.ones(len(jacobian), dtype=jacobian.dtype), jacobian, subject.tasks)
             demand(update.dtype == jacobian.dtype, f"{update.dtype} for {jacobian.dtype}, gradients: {name}")
             demand(update.isfinite().all(), f"an update that is not finite, gradients: {name}")
             if weights is not None:

@@ -35,7 +35,7 @@ PROMISES: Promises[LoggerSubject] = Promises(PART)
 def check_logger(
     make: Callable[[Path, dict[str, Any]], Logger], config: Mapping[str, Any] | None = None, name: str = "of yours"
 ) -> None:
-    """Raise BrokenPromise, with one line, for the first promise that the logger breaks. It records in temporary folders.
+    """Raise BrokenPromise, with one line, for the first promise that the logger breaks; its folders are temporary.
 
     Args:
         make: builds a logger for a run folder and a plain configuration.

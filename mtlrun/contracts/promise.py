@@ -48,7 +48,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Promise(Generic[S]):
-    """kind: of the part. words: what is promised. look: raises `Broken` or `Skipped`, or any error of the part's own."""
+    """kind: of part. words: what is promised. look: raises `Broken`, `Skipped`, or any error of the part's own."""
 
     kind: str
     words: str

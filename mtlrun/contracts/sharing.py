@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from mtlrun.contracts.promise import Promises, Skipped, demand, near
-from mtlrun.sharing.base import Sharing
-from mtlrun.sharing.places import marked
+from mtlrun.sharing.base import BackboneFactory, Sharing
+from mtlrun.sharing.places import mark, marked
 from mtlrun.types import Feature, Rows
 
 PART = "sharing"
@@ -57,15 +57,25 @@ class SharingSubject:
 PROMISES: Promises[SharingSubject] = Promises(PART)
 
 
-def check_sharing(make: Callable[[Sequence[str]], Sharing], inputs: Tensor, tasks: Sequence[str]) -> None:
+def check_sharing(
+    make: Callable[[BackboneFactory, Sequence[str]], Sharing],
+    backbone: BackboneFactory,
+    inputs: Tensor,
+    tasks: Sequence[str],
+) -> None:
     """Raise BrokenPromise, with one line, for the first promise that the scheme breaks.
 
     Args:
-        make: builds a fresh scheme for the tasks that it is given, on fresh backbones.
+        make: the class, or what builds one as `make(backbone, tasks)`.
+        backbone: builds a fresh one at each call.
         inputs: of the backbone, [B, ...] with 4 rows or more.
         tasks: two or more names.
     """
-    PROMISES.check(SharingSubject(make, inputs, tuple(tasks)))
+
+    def scheme(names: Sequence[str]) -> Sharing:
+        return make(lambda: mark(backbone()), names)
+
+    PROMISES.check(SharingSubject(scheme, inputs, tuple(tasks)))
 
 
 def trained(scheme: Sharing) -> Sharing:
@@ -139,7 +149,9 @@ def check_lists(shared: Sequence[nn.Parameter], own: Mapping[str, Sequence[nn.Pa
     for place, parameters in (("shared_parameters()", shared), *((f"task '{task}'", own[task]) for task in own)):
         for parameter in parameters:
             shape = list(parameter.shape)
-            demand(id(parameter) not in where, f"a parameter {shape} is listed for {where.get(id(parameter))} and {place}")
+            demand(
+                id(parameter) not in where, f"a parameter {shape} is listed for {where.get(id(parameter))} and {place}"
+            )
             where[id(parameter)] = place
 
 

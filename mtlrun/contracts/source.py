@@ -19,14 +19,19 @@ MASK = "labelled() is a truth value for each row, on the CPU"
 
 @dataclass(frozen=True)
 class SourceSubject:
-    """A source to look at. rows: how many to ask for at once, where it has as many."""
+    """A source to look at.
+
+    split: of which it is, for the line.
+    rows: how many to ask for at once, where it has as many.
+    """
 
     source: Source
+    split: str = ""
     rows: int = 6
 
     @property
     def name(self) -> str:
-        return f"{type(self.source).__name__} '{self.source.name}'"
+        return f"{type(self.source).__name__} '{self.source.name}'" + (f" ({self.split})" if self.split else "")
 
     def some(self) -> Tensor:
         """Row numbers spread over the source, not in order."""
@@ -125,7 +130,9 @@ def keeps_the_order(subject: SourceSubject) -> None:
         same = _same(input_[0], inputs[place])
         demand(same, f"row {int(rows[place])} has other inputs alone than among others")
         for task in source.tasks:
-            demand(_same(target[task][0], targets[task][place]), f"another label of '{task}' for row {int(rows[place])}")
+            demand(
+                _same(target[task][0], targets[task][place]), f"another label of '{task}' for row {int(rows[place])}"
+            )
 
 
 @PROMISES("the same draws give the same rows")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mtlrun.balancers.base import Balancer
 from mtlrun.contracts import balancer as balancers
@@ -160,8 +160,8 @@ class _Network:
         return made[0]
 
     def _number(self, name: str, stages: Sequence[Tensor], target: Tensor) -> Tensor:
-        """A number that depends on all that the task depends on: its stage outputs, whatever its head makes of them, and
-        its losses, which are looked at on the way."""
+        """A number that depends on all that the task depends on: its losses, which are looked at on the way, and its stage
+        outputs, whatever its head makes of them."""
         task, head = self._start.stepper.tasks[name], self._model.head(name)
         named = f"{type(task).__name__} '{name}'"
         output = head(stages)
@@ -176,10 +176,7 @@ class _Network:
     def _check_claims(self, task: str, number: Tensor, retain: bool) -> None:
         """No parameter that another task claims as its own may influence this one."""
         others = [
-            (other, value)
-            for other, own in self._own.items()
-            for value in own
-            if other != task and value.requires_grad
+            (other, value) for other, own in self._own.items() for value in own if other != task and value.requires_grad
         ]
         if not others:
             return
@@ -187,5 +184,7 @@ class _Network:
         for (other, value), gradient in zip(others, found):
             if gradient is not None and bool((gradient.isfinite() & (gradient != 0)).any()):
                 name = next(name for name, known in self._model.named_parameters() if known is value)
-                found_here = f"'{name.removeprefix('sharing.')}' is claimed as the own of '{other}' and influences '{task}'"
+                found_here = (
+                    f"'{name.removeprefix('sharing.')}' is claimed as the own of '{other}' and influences '{task}'"
+                )
                 raise broken_promise("sharing", self._scheme.__name__, CLAIMS, found_here)

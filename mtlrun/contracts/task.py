@@ -143,7 +143,10 @@ def rows_stand_alone(subject: TaskSubject) -> None:
     whole = task.losses(head(list(subject.stages)), subject.targets)
     for row in range(len(subject.targets)):
         one = task.losses(head([stage[row : row + 1] for stage in subject.stages]), subject.targets[row : row + 1])
-        demand(near(one, whole[row : row + 1], 1e-3), f"row {row} has {whole[row].item():.6g} among others, {one[0].item():.6g} alone")
+        demand(
+            near(one, whole[row : row + 1], 1e-3),
+            f"row {row} has {whole[row].item():.6g} among others, {one[0].item():.6g} alone",
+        )
 
 
 @PROMISES("no rows are fine: a process may have none")

@@ -5,10 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
-from torch import Tensor, nn
+from torch import nn
 
 from mtlrun.backbones.checks import Bounds
 from mtlrun.training.devices import rng_state, set_rng_state
@@ -21,7 +20,7 @@ def undisturbed(network: nn.Module) -> Iterator[None]:
     Afterwards random generators, buffers, modes and plain attributes of all modules are what they were. What `Bounds`
     looks at once, it looks at again.
     """
-    kept = [(module, dict(vars(module)), _copies(module)) for module in network.modules()]
+    kept = [_Kept(module) for module in network.modules()]
     python, numpys, torchs = random.getstate(), np.random.get_state(), rng_state()
     network.eval()
     try:
@@ -30,26 +29,29 @@ def undisturbed(network: nn.Module) -> Iterator[None]:
         random.setstate(python)
         np.random.set_state(numpys)
         set_rng_state(torchs)
-        for module, attributes, buffers in kept:
-            _restore(module, attributes, buffers)
+        for module in kept:
+            module.restore()
 
 
-Buffers = dict[str, tuple[Tensor, Tensor]]
-"""name -> (the tensor itself, a copy of its numbers)"""
+class _Kept:
+    """What a module holds, except for its parameters' numbers, which nothing here writes to."""
 
+    def __init__(self, module: nn.Module) -> None:
+        self._module, self._attributes = module, dict(vars(module))
+        self._entries = [(value, dict(value)) for value in vars(module).values() if isinstance(value, dict)]
+        self._numbers = [(buffer, buffer.clone()) for buffer in module._buffers.values() if buffer is not None]
 
-def _copies(module: nn.Module) -> Buffers:
-    return {name: (value, value.clone()) for name, value in module._buffers.items() if value is not None}
-
-
-def _restore(module: nn.Module, attributes: dict[str, Any], buffers: Buffers) -> None:
-    now = vars(module)
-    for name in now.keys() - attributes.keys():
-        del now[name]
-    now.update(attributes)  # the modes among them: a part that its author put into evaluation mode stays there
-    for name, (value, numbers) in buffers.items():
-        value.copy_(numbers)
-        module._buffers[name] = value
-    for value in attributes.values():
-        if isinstance(value, Bounds):
-            value.checked = False
+    def restore(self) -> None:
+        """Attributes, entries of dictionaries and numbers of buffers; the mode is one of the attributes."""
+        now = vars(self._module)
+        for name in now.keys() - self._attributes.keys():
+            del now[name]
+        now.update(self._attributes)
+        for dictionary, entries in self._entries:
+            dictionary.clear()
+            dictionary.update(entries)
+        for buffer, numbers in self._numbers:
+            buffer.copy_(numbers)
+        for value in self._attributes.values():
+            if isinstance(value, Bounds):
+                value.checked = False

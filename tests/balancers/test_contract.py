@@ -48,7 +48,9 @@ def test_scaling_every_gradient_scales_the_update(name):
     assert scale_degree(subject(name)) == DEGREE.get(name, 1)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if "seed" in OmegaConf.load(CONF / "balancer" / f"{name}.yaml")])
+@pytest.mark.parametrize(
+    "name", [name for name in NAMES if "seed" in OmegaConf.load(CONF / "balancer" / f"{name}.yaml")]
+)
 def test_the_state_has_the_random_draws(name):
     """What is loaded goes on with the draws of the one that was saved, whatever its own seed."""
     seeds = iter([0, 0, 9])
