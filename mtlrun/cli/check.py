@@ -61,7 +61,8 @@ def _search_path(folder: str | None) -> list[str]:
     """The folder as a setting, behind what config.yaml says: shipped options win, as with a run's --config-dir."""
     if folder is None:
         return []
-    return [f"hydra.searchpath=['file://{Path(folder).resolve()}','${{oc.env:MTLRUN_CONF_DIR,pkg://hydra.conf}}']"]
+    for_good = os.environ.get("MTLRUN_CONF_DIR", "pkg://hydra.conf")  # the command line cannot interpolate here
+    return [f"hydra.searchpath=['{for_good}','file://{Path(folder).resolve()}']"]
 
 
 def _check(config: DictConfig, groups: list[str]) -> int:

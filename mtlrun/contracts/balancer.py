@@ -178,6 +178,14 @@ def scale_degree(subject: BalancerSubject, tolerance: float = 1e-9) -> float | N
     return degrees[0] if abs(degrees[0] - degrees[1]) < 1e-5 else None
 
 
+@PROMISES("random draws come from a generator of its own, the same in every process")
+def leaves_the_global_generator_alone(subject: BalancerSubject) -> None:
+    before = torch.get_rng_state()
+    run(subject.make(), 3, subject.tasks)
+    moved = not torch.equal(before, torch.get_rng_state())
+    demand(not moved, "it draws from torch's global generator, which dropout uses too")
+
+
 @PROMISES("five steps, saving, loading and five more give the updates of ten")
 def resumes_exactly(subject: BalancerSubject) -> None:
     straight = run(subject.make(), 10, subject.tasks)
@@ -229,14 +237,6 @@ def _draws(subject: BalancerSubject) -> bool:
     """Whether it makes random draws: it keeps a generator, or the seed of one."""
     kept = vars(subject.make()).items()
     return any(isinstance(value, torch.Generator) or name.strip("_") == "seed" for name, value in kept)
-
-
-@PROMISES("random draws come from a generator of its own, the same in every process")
-def leaves_the_global_generator_alone(subject: BalancerSubject) -> None:
-    before = torch.get_rng_state()
-    run(subject.make(), 3, subject.tasks)
-    moved = not torch.equal(before, torch.get_rng_state())
-    demand(not moved, "it draws from torch's global generator, which dropout uses too")
 
 
 @PROMISES("losses and gradients that it reads stay as they are")

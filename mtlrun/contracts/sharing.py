@@ -83,7 +83,8 @@ def trained(scheme: Sharing) -> Sharing:
     with torch.no_grad():
         for parameter in scheme.parameters():
             spread = parameter.std() if parameter.numel() > 1 else parameter.new_zeros(())
-            parameter += 0.1 * torch.randn_like(parameter) * torch.where(spread > 0, spread.clamp(max=1), 1.0)
+            size: Tensor = torch.where(spread > 0, spread.clamp(max=1), 1.0)
+            parameter.add_(0.1 * size * torch.randn_like(parameter))
     return scheme
 
 

@@ -160,7 +160,7 @@ class _Network:
         return made[0]
 
     def _number(self, name: str, stages: Sequence[Tensor], target: Tensor) -> Tensor:
-        """A number that depends on all that the task depends on: its losses, which are looked at on the way, and its stage
+        """A number that depends on all that the task depends on: its losses, looked at on the way, and its stages'
         outputs, whatever its head makes of them."""
         task, head = self._start.stepper.tasks[name], self._model.head(name)
         named = f"{type(task).__name__} '{name}'"
