@@ -60,7 +60,7 @@ def test_wrong_words_are_told(words, line):
 def test_nothing_is_overwritten(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "test_mine.py").write_text("mine")
-    with pytest.raises(ConfigError, match="test_mine.py exists already"):
+    with pytest.raises(ConfigError, match=r"test_mine\.py exists already"):
         main(["balancer", "mine"])
     assert [path.name for path in tmp_path.iterdir()] == ["test_mine.py"]
     assert (tmp_path / "test_mine.py").read_text() == "mine"

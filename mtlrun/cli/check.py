@@ -9,10 +9,10 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtlrun.cli.api import compose_checked
 from mtlrun.cli.config_dir import split_config_dir
 from mtlrun.cli.flags import hydra_arguments
 from mtlrun.cli.terminal import complain
+from mtlrun.config.compose import compose
 from mtlrun.config.composed import without_hydra
 from mtlrun.config.explain import explain
 from mtlrun.errors import ConfigError
@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
     flag = next((word for word in settings if word.startswith("-")), None)
     if flag is not None:
         raise ConfigError(f"mtlrun check takes settings and --config-dir, not {flag}")
-    config = without_hydra(compose_checked([*_search_path(folder), *settings]))
+    config = without_hydra(compose([*_search_path(folder), *settings]))
     try:
         return _check(config, named_groups(settings))
     except Exception as error:

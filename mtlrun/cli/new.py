@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from mtlrun.cli.templates import FOLDER, KINDS, Example, example
-from mtlrun.cli.terminal import short
 from mtlrun.errors import ConfigError, near_miss
+from mtlrun.lines import short
 
 _USAGE = f"mtlrun new {'|'.join(KINDS)} NAME [--to DIR]"
 

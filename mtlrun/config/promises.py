@@ -21,11 +21,10 @@ from mtlrun.data.source import Source, Splits
 from mtlrun.instantiate import instantiate
 from mtlrun.loggers.base import Logger
 from mtlrun.samplers.pools import make_pools, task_sizes
+from mtlrun.sharing.backbone_paths import note_paths
 from mtlrun.sharing.base import Sharing
-from mtlrun.sharing.places import mark
 from mtlrun.tasks.base import Task
-from mtlrun.training.fetching import fetch
-from mtlrun.training.loader import make_batch
+from mtlrun.training.batches import BatchMaker, fetch
 from mtlrun.training.trainer import Trainer
 from mtlrun.types import Batch
 
@@ -39,19 +38,16 @@ def check_parts_of(config: DictConfig, trainer: Trainer) -> None:
     Raises:
         BrokenPromise: naming a class, its promise and what was found.
     """
-    parts, settings = trainer.parts, config.trainer
-    moments = sampler.moments(trainer.total_steps, trainer.steps_per_epoch, POINTS)
-    rows = settings.batch_size // (settings.accumulate * parts.ranks.size)
-    name = config.backbone._target_.rpartition(".")[2]
+    settings = config.trainer
     start = Start(
-        parts.stepper,
-        parts.drawer,
-        parts.splits.train,
-        lambda: build_balancer(config)[0],
-        name,
-        rows,
-        moments,
-        config.seed,
+        stepper=trainer.stepper,
+        sampler=trainer.sampler,
+        sources=trainer.splits.train,
+        make_balancer=lambda: build_balancer(config)[0],
+        backbone=config.backbone._target_.rpartition(".")[2],
+        rows=settings.batch_size // (settings.accumulate * trainer.ranks.size),
+        points=sampler.points_of_training(trainer.total_steps, trainer.steps_per_epoch, POINTS),
+        seed=config.seed,
     )
     check_start(start)
 
@@ -122,7 +118,7 @@ class Parts:
         return max(self._data[0].train, key=lambda source: math.prod(source.input_shape))
 
     def _make_backbone(self) -> Backbone:
-        return mark(instantiate(self.config.backbone, "backbone", input_shape=self._largest.input_shape))
+        return note_paths(instantiate(self.config.backbone, "backbone", input_shape=self._largest.input_shape))
 
     def _make_sharing(self, tasks: Sequence[str]) -> Sharing:
         return instantiate(self.config.sharing, "sharing", backbone=self._make_backbone, tasks=tuple(tasks))
@@ -145,9 +141,8 @@ class Parts:
     def _batch(self, source: Source, name: str | None = None) -> Batch:
         """The first rows of a source, those that are labelled for a task if one is named."""
         rows = torch.arange(len(source)) if name is None else source.labelled(name).nonzero().squeeze(1)
-        inputs, targets = fetch(source, rows[:ROWS], seed=0, step=0)
-        tasks = () if name is None else (name,)
-        return make_batch(source, rows[:ROWS], inputs, targets, tasks, {}, torch.device("cpu"))
+        fetched = fetch(source, rows[:ROWS], seed=0, step=0)
+        return BatchMaker(source, torch.device("cpu")).make(fetched, () if name is None else (name,))
 
 
 GROUPS: dict[str, Callable[[Parts], Iterator[Verdict]]] = {

@@ -11,8 +11,8 @@ import torch
 from mtlrun.contracts.promise import Broken, Promises, demand
 from mtlrun.errors import ConfigError
 from mtlrun.samplers.answers import checked_probabilities
-from mtlrun.samplers.base import Moment, Sampler
-from mtlrun.samplers.draw import Drawer
+from mtlrun.samplers.base import Sampler, TrainingProgress
+from mtlrun.samplers.batch_sampler import BatchSampler
 from mtlrun.samplers.pools import Pool
 
 PART = "sampler"
@@ -46,14 +46,16 @@ def check_sampler(make: Callable[[], Sampler], sizes: Mapping[str, int]) -> None
     PROMISES.check(SamplerSubject(make, sizes))
 
 
-def moments(steps: int = _STEPS, steps_per_epoch: int = _STEPS_PER_EPOCH, most: int = _STEPS) -> list[Moment]:
+def points_of_training(
+    steps: int = _STEPS, steps_per_epoch: int = _STEPS_PER_EPOCH, most: int = _STEPS
+) -> list[TrainingProgress]:
     """At most so many points of training, the first and the last step among them."""
     count = min(steps, most)
-    places = sorted({place * (steps - 1) // max(1, count - 1) for place in range(count)})
-    return [Moment(step, step // steps_per_epoch, step / steps) for step in places]
+    chosen = sorted({number * (steps - 1) // max(1, count - 1) for number in range(count)})
+    return [TrainingProgress(step, step // steps_per_epoch, step / steps) for step in chosen]
 
 
-def check_shares(sampler: Sampler, sizes: Mapping[str, int], points: Sequence[Moment]) -> None:
+def check_shares(sampler: Sampler, sizes: Mapping[str, int], points: Sequence[TrainingProgress]) -> None:
     """Look at the answers at some points of training.
 
     Raises:
@@ -71,14 +73,14 @@ def answers_are_shares(subject: SamplerSubject) -> None:
     sampler = subject.make()
     try:
         sampler.check(subject.sizes)
-        check_shares(sampler, subject.sizes, moments())
+        check_shares(sampler, subject.sizes, points_of_training())
     except ConfigError as error:
         raise Broken(str(error).partition("': ")[2] or str(error)) from error
 
 
 @PROMISES("the same point of training gets the same answer, whatever was asked before")
 def is_a_pure_function(subject: SamplerSubject) -> None:
-    sampler, points = subject.make(), moments()
+    sampler, points = subject.make(), points_of_training()
     forward = [sampler.probabilities(subject.sizes, point) for point in points]
     backward = [sampler.probabilities(subject.sizes, point) for point in points[::-1]][::-1]
     fresh = [subject.make().probabilities(subject.sizes, point) for point in points]
@@ -90,7 +92,7 @@ def is_a_pure_function(subject: SamplerSubject) -> None:
 def touches_nothing(subject: SamplerSubject) -> None:
     sizes, state = dict(subject.sizes), torch.get_rng_state()
     sampler = subject.make()
-    for point in moments():
+    for point in points_of_training():
         sampler.probabilities(sizes, point)
     demand(sizes == dict(subject.sizes), f"the sizes became {sizes}")
     demand(torch.equal(state, torch.get_rng_state()), "it draws random numbers")
@@ -98,35 +100,35 @@ def touches_nothing(subject: SamplerSubject) -> None:
 
 @PROMISES("every batch is full, and supervises the active tasks")
 def batches_are_full(subject: SamplerSubject) -> None:
-    drawer = _drawer(subject)
-    for point in moments():
-        active = {task for task, share in drawer.sampler.probabilities(subject.sizes, point).items() if share > 0}
-        draw = drawer.next(point)
-        count = sum(map(len, draw.rows.values()))
+    batches = _batch_sampler(subject)
+    for point in points_of_training():
+        active = {task for task, share in batches.sampler.probabilities(subject.sizes, point).items() if share > 0}
+        drawn = batches.next(point)
+        count = sum(map(len, drawn.rows.values()))
         demand(count == _BATCH, f"{count} rows of {_BATCH} at step {point.step}")
-        demand({*draw.tasks} == active, f"tasks {sorted(draw.tasks)} at step {point.step}, not {sorted(active)}")
+        demand({*drawn.tasks} == active, f"tasks {sorted(drawn.tasks)} at step {point.step}, not {sorted(active)}")
 
 
 @PROMISES("every task is drawn as often as its probability says, to within two rows")
 def long_run_shares_are_exact(subject: SamplerSubject) -> None:
-    drawer = _drawer(subject)
-    drawn, wanted = dict.fromkeys(subject.sizes, 0), dict.fromkeys(subject.sizes, 0.0)
+    batches = _batch_sampler(subject)
+    counts, wanted = dict.fromkeys(subject.sizes, 0), dict.fromkeys(subject.sizes, 0.0)
     dropped = set[str]()
-    for point in moments():
-        answer = drawer.sampler.probabilities(subject.sizes, point)
+    for point in points_of_training():
+        answer = batches.sampler.probabilities(subject.sizes, point)
         dropped |= {task for task in subject.sizes if wanted[task] and not answer.get(task)}  # their debt is forgiven
-        for task, rows in drawer.next(point).rows.items():
-            drawn[task] += len(rows)
+        for task, rows in batches.next(point).rows.items():
+            counts[task] += len(rows)
         for task, share in answer.items():
             wanted[task] += share * _BATCH
     for task in subject.sizes:
         slack = 2 + len(dropped)
-        demand(abs(drawn[task] - wanted[task]) <= slack, f"{drawn[task]} rows of '{task}', not {wanted[task]:.0f}")
+        demand(abs(counts[task] - wanted[task]) <= slack, f"{counts[task]} rows of '{task}', not {wanted[task]:.0f}")
 
 
 @PROMISES("a saved drawing of rows goes on exactly")
 def resumes_exactly(subject: SamplerSubject) -> None:
-    straight, second, points = _drawer(subject), _drawer(subject), moments()
+    straight, second, points = _batch_sampler(subject), _batch_sampler(subject), points_of_training()
     half = len(points) // 2
     for point in points[:half]:
         straight.next(point)
@@ -137,7 +139,7 @@ def resumes_exactly(subject: SamplerSubject) -> None:
         demand(same, f"other rows at step {point.step}")
 
 
-def _drawer(subject: SamplerSubject) -> Drawer:
+def _batch_sampler(subject: SamplerSubject) -> BatchSampler:
     """Of a source for each task."""
     pools = [Pool(task, (task,), torch.arange(size)) for task, size in subject.sizes.items()]
-    return Drawer(subject.make(), pools, [*subject.sizes], _BATCH, seed=0)
+    return BatchSampler(subject.make(), pools, [*subject.sizes], _BATCH, seed=0)

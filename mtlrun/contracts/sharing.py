@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from mtlrun.contracts.promise import Promises, Skipped, demand, near
+from mtlrun.sharing.backbone_paths import from_backbone, note_paths
 from mtlrun.sharing.base import BackboneFactory, Sharing
-from mtlrun.sharing.places import mark, marked
 from mtlrun.types import Feature, Rows
 
 PART = "sharing"
@@ -73,7 +73,7 @@ def check_sharing(
     """
 
     def scheme(names: Sequence[str]) -> Sharing:
-        return make(lambda: mark(backbone()), names)
+        return make(lambda: note_paths(backbone()), names)
 
     PROMISES.check(SharingSubject(scheme, inputs, tuple(tasks)))
 
@@ -258,7 +258,7 @@ def absent_tasks_are_left_out(subject: SharingSubject) -> None:
 
 @PROMISES("the backbone's modules stay in use, so that stages can be frozen and started from other runs")
 def backbone_stays_in_use(subject: SharingSubject) -> None:
-    demand([*marked(subject.scheme())], "none of them is left: wrap them, or copy them with deepcopy")
+    demand([*from_backbone(subject.scheme())], "none of them is left: wrap them, or copy them with deepcopy")
 
 
 @PROMISES("its state loads into a fresh one, which then gives the same")

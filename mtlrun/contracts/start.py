@@ -24,12 +24,11 @@ from mtlrun.contracts.source import MASK, SERVES, check_fetched, check_mask
 from mtlrun.contracts.task import HEAD, LOSS, check_head, check_losses
 from mtlrun.contracts.undisturbed import undisturbed
 from mtlrun.data.source import Source
-from mtlrun.samplers.base import Moment
-from mtlrun.samplers.draw import Drawer
+from mtlrun.samplers.base import TrainingProgress
+from mtlrun.samplers.batch_sampler import BatchSampler
 from mtlrun.samplers.pools import Pool
+from mtlrun.training.batches import BatchMaker, fetch
 from mtlrun.training.devices import autocast
-from mtlrun.training.fetching import fetch
-from mtlrun.training.loader import make_batch
 from mtlrun.training.step import Stepper
 from mtlrun.types import Batch
 
@@ -44,22 +43,22 @@ class Start:
     """A run that is about to train.
 
     stepper: its network, tasks, engine and precision.
-    drawer: its sampler and pools.
+    sampler: its sampler and pools of rows.
     sources: of the training split, on whatever device they lie.
     make_balancer: builds a fresh balancer; the run's own is not asked.
     backbone: name of its class.
     rows: of one micro-batch in one process.
-    moments: points of training at which the sampler is asked.
+    points: points of training at which the sampler is asked.
     seed: of random augmentation.
     """
 
     stepper: Stepper
-    drawer: Drawer
+    sampler: BatchSampler
     sources: Sequence[Source]
     make_balancer: Callable[[], Balancer]
     backbone: str
     rows: int
-    moments: Sequence[Moment]
+    points: Sequence[TrainingProgress]
     seed: int
 
 
@@ -76,7 +75,7 @@ def check_start(start: Start) -> None:
         for source in start.sources:
             _check_masks(source)
         network = _Network(start)
-        for pool in start.drawer.pools:
+        for pool in start.sampler.pools:
             network.check(pool)
 
 
@@ -93,9 +92,9 @@ def _named(source: Source) -> str:
 
 
 def _check_sampler(start: Start) -> None:
-    sampler, sizes = start.drawer.sampler, start.drawer.sizes
+    sampler, sizes = start.sampler.sampler, start.sampler.sizes
     name = type(sampler).__name__
-    _kept("sampler", name, samplers.SHARES, lambda: samplers.check_shares(sampler, sizes, start.moments))
+    _kept("sampler", name, samplers.SHARES, lambda: samplers.check_shares(sampler, sizes, start.points))
 
 
 def _check_balancer(start: Start) -> None:
@@ -118,7 +117,7 @@ class _Network:
 
     def __init__(self, start: Start) -> None:
         self._start, self._model = start, start.stepper.model
-        self._own = {task: self._model.own_parameters(task) for task in self._model.tasks}
+        self._own = {task: self._model.task_parameters(task) for task in self._model.tasks}
         sharing = self._model.sharing
         self._scheme = type(sharing)
         lists = partial(check_lists, sharing.shared_parameters(), self._own)
@@ -151,10 +150,10 @@ class _Network:
         rows = pool.rows[: max(1, min(ROWS, start.rows))]
 
         def look() -> None:
-            inputs, targets = fetched = fetch(source, rows, start.seed, step=0)
-            check_fetched(source, rows, fetched)
-            made.append(make_batch(source, rows, inputs, targets, pool.tasks, {}, start.stepper.device))
-            check_fetched(source, rows, (made[0].inputs, targets), prepared=True)
+            fetched = fetch(source, rows, start.seed, step=0)
+            check_fetched(source, rows, fetched[1:])
+            made.append(BatchMaker(source, start.stepper.device).make(fetched, pool.tasks))
+            check_fetched(source, rows, (made[0].inputs, fetched[2]), prepared=True)
 
         _kept("source", _named(source), SERVES, look)
         return made[0]

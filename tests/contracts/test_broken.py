@@ -21,7 +21,7 @@ from mtlrun.contracts.sharing import check_sharing
 from mtlrun.contracts.source import check_source
 from mtlrun.contracts.task import check_task
 from mtlrun.data.source import TensorSource
-from mtlrun.samplers.base import Moment, Sampler
+from mtlrun.samplers.base import Sampler, TrainingProgress
 from mtlrun.samplers.uniform import Uniform
 from mtlrun.sharing.hard import Hard
 from mtlrun.tasks.regression import Regression
@@ -85,28 +85,28 @@ def test_balancers(found: str) -> None:
 
 
 class Answer(Sampler):
-    def __init__(self, answer: Callable[[Mapping[str, int], Moment], dict[str, float]]) -> None:
+    def __init__(self, answer: Callable[[Mapping[str, int], TrainingProgress], dict[str, float]]) -> None:
         self.answer = answer
         self.calls = 0
 
-    def probabilities(self, sizes: Mapping[str, int], moment: Moment) -> dict[str, float]:
+    def probabilities(self, sizes: Mapping[str, int], progress: TrainingProgress) -> dict[str, float]:
         self.calls += 1
-        return self.answer(sizes, moment)
+        return self.answer(sizes, progress)
 
 
 class Counting(Answer):
-    def probabilities(self, sizes: Mapping[str, int], moment: Moment) -> dict[str, float]:
+    def probabilities(self, sizes: Mapping[str, int], progress: TrainingProgress) -> dict[str, float]:
         self.calls += 1
         return {"many": 1.0} if self.calls % 2 else {"few": 1.0}
 
 
 SAMPLERS = {
-    "at step 0 they sum to 0.4": lambda: Answer(lambda sizes, moment: dict.fromkeys(sizes, 0.2)),
-    "at step 0 they sum to nan": lambda: Answer(lambda sizes, moment: dict.fromkeys(sizes, float("nan"))),
+    "at step 0 they sum to 0.4": lambda: Answer(lambda sizes, progress: dict.fromkeys(sizes, 0.2)),
+    "at step 0 they sum to nan": lambda: Answer(lambda sizes, progress: dict.fromkeys(sizes, float("nan"))),
     "at step 100 they sum to 2": lambda: Answer(
-        lambda sizes, moment: dict.fromkeys(sizes, 0.5 if moment.fraction < 0.5 else 1)
+        lambda sizes, progress: dict.fromkeys(sizes, 0.5 if progress.fraction < 0.5 else 1)
     ),
-    "at step 0 'man' is none; did you mean 'many'?": lambda: Answer(lambda sizes, moment: {"man": 0.5, "many": 0.5}),
+    "at step 0 'man' is none; did you mean 'many'?": lambda: Answer(lambda sizes, progress: {"man": 0.5, "many": 0.5}),
     "another answer at step": lambda: Counting(Uniform().probabilities),
 }
 

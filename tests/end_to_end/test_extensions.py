@@ -99,7 +99,7 @@ from mtlrun.samplers.base import Sampler
 
 
 class Greedy(Sampler):
-    def probabilities(self, sizes, moment):
+    def probabilities(self, sizes, progress):
         return dict.fromkeys(sizes, 0.2)
 """,
         "sampler Greedy breaks its promise 'its probabilities sum to 1': "
@@ -112,8 +112,8 @@ from mtlrun.samplers.base import Sampler
 
 
 class Greedy(Sampler):
-    def probabilities(self, sizes, moment):
-        return dict.fromkeys(sizes, 0.5 if moment.step < 30 else 0.2)
+    def probabilities(self, sizes, progress):
+        return dict.fromkeys(sizes, 0.5 if progress.step < 30 else 0.2)
 """,
         "sampler Greedy breaks its promise 'its probabilities sum to 1': "
         "at step 30 they sum to 0.4 (distance 0.2, kind 0.2)",
@@ -125,7 +125,7 @@ from mtlrun.samplers.base import Sampler
 
 
 class Greedy(Sampler):
-    def probabilities(self, sizes, moment):
+    def probabilities(self, sizes, progress):
         return {"distance": 0.5, "kynd": 0.5}
 """,
         "sampler Greedy breaks its promise 'its probabilities are of the run's tasks': "

@@ -9,8 +9,7 @@ from omegaconf import OmegaConf
 
 from mtlrun.contracts.logger import PROMISES, LoggerSubject
 from mtlrun.contracts.promise import Promise
-from mtlrun.loggers.base import Logger, flatten
-from mtlrun.loggers.csv import Csv
+from mtlrun.loggers.base import Logger, NoLogger, flatten
 from mtlrun.paths import CONF
 
 NAMES = sorted(path.stem for path in (CONF / "logger").glob("*.yaml"))
@@ -39,7 +38,7 @@ def test_promise(promise: Promise[LoggerSubject], name: str) -> None:
 
 
 def test_csv_leaves_the_folder_alone(tmp_path: Path) -> None:
-    logger = Csv(tmp_path, {"seed": 0})
+    logger = NoLogger(tmp_path, {"seed": 0})
     logger.log(1, {"val/lane/iou": 0.5})
     logger.close()
     assert [*tmp_path.iterdir()] == []

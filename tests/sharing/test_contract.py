@@ -23,8 +23,8 @@ from mtlrun.contracts.promise import Promise, Skipped
 from mtlrun.contracts.sharing import PROMISES, SharingSubject, claims_are_true, trained, trunk_end_is_seen
 from mtlrun.errors import ConfigError
 from mtlrun.paths import CONF
+from mtlrun.sharing.backbone_paths import note_paths
 from mtlrun.sharing.base import Sharing
-from mtlrun.sharing.places import mark
 from mtlrun.types import select
 
 NAMES = sorted(path.stem for path in (CONF / "sharing").glob("*.yaml"))
@@ -109,7 +109,7 @@ def test_every_scheme_has_its_yaml() -> None:
 
 def subject(name: str, options: dict[str, object], norm: str = "group") -> SharingSubject:
     def make(tasks: Sequence[str]) -> Sharing:
-        return build(name, list(tasks), options, lambda: mark(build_for(name, norm)))
+        return build(name, list(tasks), options, lambda: note_paths(build_for(name, norm)))
 
     return SharingSubject(make, torch.randn(4, 3, 8, 8), tuple(TASKS))
 
