@@ -18,6 +18,7 @@ LAYERS = [
     ["samplers", "sharing"],  # samplers draw from sources, sharing schemes are built from backbones
     ["gradients", "diagnostics"],
     ["training"],
+    ["contracts"],
     ["config"],
     ["experiment"],  # what runs a configuration
     ["cli"],

@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from torch import nn
 
 from mtlrun.config.build import build, build_evaluator
+from mtlrun.config.promises import check_parts_of
 from mtlrun.errors import choose
 from mtlrun.experiment.samples import draw_test_samples
 from mtlrun.experiment.summary import summarise
@@ -81,6 +82,8 @@ def _ready(config: DictConfig, folder: RunFolder, resume: bool, ranks: Ranks) ->
     The first process alone reads the other run; training begins with a copy of its network in all.
     """
     trainer = build(config, folder, ranks)
+    if ranks.first:
+        check_parts_of(config, trainer)
     resumed = resume and (folder.checkpoints / "last.pt").exists()
     if ranks.first and not resumed:
         if config.init_from is not None:
