@@ -14,7 +14,7 @@ from mtlrun.cli.run import show_results
 from mtlrun.cli.terminal import complain
 from mtlrun.cli.together import claimed
 from mtlrun.config.saved import change, load_config, record
-from mtlrun.errors import ResumeError
+from mtlrun.errors import MtlrunError, ResumeError
 from mtlrun.experiment.run import run, verdict
 from mtlrun.runs.reader import Run, find_run
 
@@ -60,9 +60,13 @@ def _goes_further(before: DictConfig, config: DictConfig) -> bool:
 def _continue(path: Path, before: DictConfig, config: DictConfig, words: list[str]) -> int:
     folder = claimed(lambda: _unended(path, before, config), config)
     with logging_to(folder.log if folder.writes else None, console=folder.writes):
-        if words and folder.writes:
-            record(path, words)
-        summary = run(config, folder, ["mtlrun", "resume", str(path), *words], resume=True)
+        kept = record(path, words) if words and folder.writes else None
+        try:
+            summary = run(config, folder, ["mtlrun", "resume", str(path), *words], resume=True)
+        except MtlrunError:  # nothing was trained with them: they must not stand in the way of the next attempt
+            if kept is not None:
+                kept.unlink(missing_ok=True)
+            raise
     if folder.writes:
         show_results(summary, path)
     return 0

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import struct
 import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 
 from mtlrun.data.array_cache import Array
 from mtlrun.errors import ConfigError, DataError, near_miss
 
-DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError, NotImplementedError, RuntimeError)
+DAMAGE = (
+    zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError, NotImplementedError, RuntimeError, SyntaxError,
+    TokenError, MemoryError, TypeError, LookupError, AttributeError, ArithmeticError, struct.error,
+)  # fmt: skip
+"""What NumPy raises for a damaged file: its header is read as Python, and may claim any type and size."""
 
 
 def read_table(path: Path, inputs: str, targets: Sequence[str] | None) -> dict[str, Array]:
