@@ -30,7 +30,7 @@ def split_sizes(name: str, sizes: Mapping[str, int]) -> dict[str, int]:
     return {split: whole(f"data.{name}.{split}", sizes[split], 1, MOST_ROWS) for split in SPLITS}
 
 
-def val_and_test(val: object, test: object) -> list[float]:
+def val_and_test(val: float, test: float) -> list[float]:
     """The shares of validation and test, if both have rows and leave some to train on.
 
     Raises:
