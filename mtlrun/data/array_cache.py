@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 import logging
@@ -49,29 +48,12 @@ def file_name(kind: str, key: dict[str, Any]) -> str:
     return f"{kind}-{digest[:20]}.npz"
 
 
-SAME: dict[str, str] = {
-    "7e3d5f0b19e2d53b": "3980b698c6168d3e",  # drawn/road
-    "9393b2a6c2b8b86f": "92357980c1fee53e",  # drawn/animals
-    "e3e2fb26c594ac1b": "a9539bfa8ff39b91",  # drawn/chest
-    "8243eaec847aba4a": "f2ae1db65653f607",  # readers/molecules
-}
-"""Digests of code that makes the very arrays of earlier code -> the version of that, whose files stay valid."""
-
-
 @cache
 def code_version(package: str) -> str:
-    """A digest of a package's code, for keys: after any change to it but to imports, older files are not used."""
+    """A digest of a package's code, for keys: after any change to it, older files are not used."""
     sources = sorted(files(package).iterdir(), key=lambda entry: entry.name)
-    code = "".join(_without_imports(entry.read_text()) for entry in sources if entry.name.endswith(".py"))
-    digest = hashlib.sha256(code.encode()).hexdigest()[:16]
-    return SAME.get(digest, digest)
-
-
-def _without_imports(code: str) -> str:
-    """The lines of a module that are not import statements, which change wherever a module is moved."""
-    imports = [node for node in ast.parse(code).body if isinstance(node, ast.Import | ast.ImportFrom)]
-    skipped = {line for node in imports for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
-    return "".join(line for number, line in enumerate(code.splitlines(True), 1) if number not in skipped)
+    code = b"".join(entry.read_bytes() for entry in sources if entry.name.endswith(".py"))
+    return hashlib.sha256(code).hexdigest()[:16]
 
 
 def _read(path: Path, fits: Callable[[Arrays], bool]) -> Arrays | None:
