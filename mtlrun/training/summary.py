@@ -30,6 +30,7 @@ def summarise(trainer: Trainer, test: dict[str, Scores]) -> dict[str, Any]:
         else None,
         "rows": dict(rows),
         "solver_fallbacks": trainer.parts.stepper.engine.balancer.fallbacks,
+        "solver_guards": trainer.parts.stepper.engine.balancer.guarded,
         "peak_memory_bytes": peak_memory_bytes(trainer.parts.stepper.device),
         "parameters": count_parameters(trainer),
     }
