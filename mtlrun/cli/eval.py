@@ -17,7 +17,7 @@ from mtlrun.config.explain import explain
 from mtlrun.errors import ConfigError, ResumeError, choose
 from mtlrun.runs.reader import find_run
 
-_OPTIONS = {"checkpoint": ("best", "last"), "split": ("test", "val")}
+_OPTIONS = {"checkpoint": ("best", "last"), "split": ("test", "val"), "allow_other_data": ("false", "true")}
 
 
 def main(arguments: list[str]) -> int:
@@ -39,6 +39,7 @@ def main(arguments: list[str]) -> int:
 
 def _evaluate(path: Path, options: Mapping[str, str]) -> int:
     config = load_config(path)
+    config.allow_other_data = options["allow_other_data"] == "true"
     with logging_to(None, console=True):
         from mtlrun.config.execute import evaluate  # here: it loads torch, and a mistake is told at once
 

@@ -15,7 +15,7 @@ from mtlrun.cli.logs import logging_to
 from mtlrun.cli.saved import change, load_config, record
 from mtlrun.cli.terminal import complain
 from mtlrun.cli.together import claimed
-from mtlrun.errors import ResumeError
+from mtlrun.errors import MtlrunError, ResumeError
 from mtlrun.runs.reader import Run, find_run
 
 
@@ -61,9 +61,13 @@ def _continue(path: Path, before: DictConfig, config: DictConfig, words: list[st
     folder = claimed(lambda: _unended(path, before, config), config)
     step = _checkpoint_step(path) if folder.writes else 0
     with logging_to(folder.log if folder.writes else None, console=folder.writes):
-        if words and folder.writes:
-            record(path, words)
-        summary = train(config, folder, ["mtlrun", "resume", str(path), *words], resumed_from_step=step)
+        kept = record(path, words) if words and folder.writes else None
+        try:
+            summary = train(config, folder, ["mtlrun", "resume", str(path), *words], resumed_from_step=step)
+        except MtlrunError:  # nothing was trained with them: they must not stand in the way of the next attempt
+            if kept is not None:
+                kept.unlink(missing_ok=True)
+            raise
     if folder.writes:
         show_results(summary, path)
     return 0

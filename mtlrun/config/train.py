@@ -16,6 +16,7 @@ from mtlrun.gradients.ranks import Ranks
 from mtlrun.runs.folder import RunFolder
 from mtlrun.runs.reader import Run
 from mtlrun.training.checkpoint import load, load_model
+from mtlrun.training.data_check import check_same_data, check_untrained
 from mtlrun.training.group import agreed
 from mtlrun.training.model import MultiTaskModel
 from mtlrun.training.progress import Progress
@@ -44,7 +45,7 @@ def train(
     run.note(str(trainer.parts.stepper.device), ranks.size)
     try:
         if resume:
-            log.info("going on from step %d", trainer.resume())
+            log.info("going on from step %d", trainer.resume(config.allow_other_data))
         trainer.fit(shown)
         summary = ranks.told_by_first(_test(trainer))
         run.write_summary(summary)
@@ -58,7 +59,9 @@ def train(
 def evaluate(config: DictConfig, folder: Path, checkpoint: str, split: str) -> dict[str, Any]:
     """Scores of a trained run; see `mtlrun.config.execute.evaluate`."""
     evaluator, model, splits = build_evaluator(config)
-    _load(model, folder, checkpoint, Ranks())
+    state = _load(model, folder, checkpoint, Ranks())
+    if not config.allow_other_data:
+        check_same_data(state, splits, folder / "checkpoints" / f"{checkpoint}.pt")
     return evaluator.evaluate(getattr(splits, split))
 
 
@@ -71,7 +74,7 @@ def _ready(config: DictConfig, run: RunFolder, resume: bool, ranks: Ranks) -> Tr
     resumed = resume and Path(run.path, "checkpoints", "last.pt").exists()
     if ranks.first and not resumed:
         if config.init_from is not None:
-            _start_from(config.init_from, trainer)
+            _start_from(config.init_from, trainer, config.allow_other_data)
         elif not any(config.backbone.get(option) for option in _WEIGHTS):
             _warn_of_frozen_chance(trainer.parts.stepper.model)
     return trainer
@@ -84,7 +87,7 @@ def _warn_of_frozen_chance(model: MultiTaskModel) -> None:
         log.warning("%s of the backbone stay as drawn at random: give init_from=RUN, or weights to the backbone", found)
 
 
-def _start_from(word: str, trainer: Trainer) -> None:
+def _start_from(word: str, trainer: Trainer, other_data: bool) -> None:
     path = origin(word)
     try:
         state = load(path)
@@ -92,6 +95,8 @@ def _start_from(word: str, trainer: Trainer) -> None:
         raise ConfigError(f"init_from={word}: {error}") from error
     if not isinstance(state, dict) or "model" not in state:
         raise ConfigError(f"init_from={word}: no network of a run; weights of a backbone go to backbone.weights")
+    if not other_data:
+        check_untrained(state, trainer.parts.splits, word)
     model = trainer.parts.stepper.model
     found = transfer(model, Learned.of(state))
     if not found.learned:

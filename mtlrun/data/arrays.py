@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from mtlrun.data.array_inputs import Inputs, check_finite, with_channels
+from mtlrun.data.fingerprint import ids_of_rows
 from mtlrun.data.infer import Labels, infer_labels
 from mtlrun.data.npz import Array, read_table
 from mtlrun.data.source import Source, Splits, TensorSource
@@ -64,7 +65,8 @@ def load(
     labels = {task: infer_labels(task, array, image_shape, max_classes) for task, array in whole.items()}
     check_labels(labels, rows)
     scaled = Inputs(values, rows["train"], standardise)
-    train, validation, testing = (sources(scaled, rows[split], labels) for split in SPLITS)
+    ids = ids_of_rows(scaled.values if values.ndim > 2 else torch.from_numpy(values.astype(np.float64)))
+    train, validation, testing = (sources(scaled, rows[split], labels, ids) for split in SPLITS)
     kinds = {task: found.kind for task, found in labels.items()}
     return Splits(train, validation, testing, statement(rows, labels, len(tables), seed), kinds)
 
@@ -157,8 +159,8 @@ def check_labels(labels: dict[str, Labels], rows: dict[str, Tensor]) -> None:
                 )
 
 
-def sources(inputs: Inputs, rows: Tensor, labels: dict[str, Labels]) -> list[Source]:
-    """The one source of a split."""
+def sources(inputs: Inputs, rows: Tensor, labels: dict[str, Labels], ids: Tensor) -> list[Source]:
+    """The one source of a split; `ids` are those of all rows as they are in the files."""
     return [
         TensorSource(
             "arrays",
@@ -167,6 +169,7 @@ def sources(inputs: Inputs, rows: Tensor, labels: dict[str, Labels]) -> list[Sou
             {task: found.labelled[rows] for task, found in labels.items()},
             mean=inputs.mean,
             std=inputs.std,
+            row_ids=ids[rows],
         )
     ]
 

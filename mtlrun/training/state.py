@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mtlrun.sharing.places import places
 from mtlrun.training.checkpoint import load_model, load_optimizer
+from mtlrun.training.data_check import check_same_data
 from mtlrun.training.devices import rng_state, set_rng_state
 from mtlrun.training.model import MultiTaskModel
 
@@ -22,12 +23,19 @@ def network_state(model: MultiTaskModel) -> dict[str, Any]:
     return {"model": model.state_dict(), "places": places(model), "tasks": list(model.tasks)}
 
 
+def scored_state(trainer: Trainer, epoch: int) -> dict[str, Any]:
+    """What `eval` and `init_from` need of the network as it is after an epoch."""
+    network = network_state(trainer.parts.stepper.model)
+    return {**network, "data": trainer.parts.splits.fingerprint, "epoch": epoch, "step": trainer.step}
+
+
 def state_of(trainer: Trainer) -> dict[str, Any]:
     """The state between two steps; call after the recorder's `flush`."""
     parts, stepper = trainer.parts, trainer.parts.stepper
     at_epoch_end = trainer.step % trainer.steps_per_epoch == 0
     return {
         **network_state(stepper.model),
+        "data": parts.splits.fingerprint,
         "optimizer": stepper.optimizer.state_dict(),
         "schedule": parts.schedule.state_dict(),
         "scaler": stepper.scaler.state_dict(),
@@ -47,12 +55,14 @@ def state_of(trainer: Trainer) -> dict[str, Any]:
     }
 
 
-def load_state(trainer: Trainer, state: dict[str, Any], path: Path) -> None:
-    """Put a trainer into a state that was read from `path`.
+def load_state(trainer: Trainer, state: dict[str, Any], path: Path, other_data: bool = False) -> None:
+    """Put a trainer into a state that was read from `path`; `other_data` lets its data differ.
 
     Raises:
-        ResumeError: if the configuration builds another network or optimizer than the checkpoint holds.
+        ResumeError: if the configuration builds another network or optimizer than the checkpoint holds, or other data.
     """
+    if not other_data:
+        check_same_data(state, trainer.parts.splits, path)
     parts, stepper = trainer.parts, trainer.parts.stepper
     load_model(stepper.model, state["model"], path)
     load_optimizer(stepper.optimizer, state["optimizer"], path)

@@ -29,7 +29,7 @@ from mtlrun.training.recorder import Recorder
 from mtlrun.training.relay import Shown, ShownFactory
 from mtlrun.training.selection import Selection
 from mtlrun.training.settings import DiagnosticsSettings, TrainerSettings
-from mtlrun.training.state import load_state, network_state, state_of
+from mtlrun.training.state import load_state, scored_state, state_of
 from mtlrun.training.step import Stepper, train_step
 from mtlrun.training.testing import test_if_late
 
@@ -174,7 +174,7 @@ class Trainer:
         better = score is not None and self.selection.update(score, epoch)
         if better:
             self.validation["best"] = self.validation["last"]
-            self._write("best", {**network_state(self.parts.stepper.model), "epoch": epoch, "step": self.step})
+            self._write("best", scored_state(self, epoch))
         test_if_late(self, epoch)
         self.save()
 
@@ -232,16 +232,16 @@ class Trainer:
         if self.folder.writes:
             checkpoint.save(self.folder.checkpoints / f"{name}.pt", state)
 
-    def resume(self) -> int:
+    def resume(self, other_data: bool = False) -> int:
         """Load last.pt and roll the files back to it; without one, start over. Returns the step to go on from.
 
-        The first process reads it for all: the number of processes may differ from before.
+        The first process reads it for all: the number of processes may differ from before; data too if `other_data`.
         """
         path = self.folder.checkpoints / "last.pt"
         ranks = self.parts.ranks
         state = ranks.told_by_first(checkpoint.load(path) if ranks.first and path.exists() else None)
         if state is not None:
-            load_state(self, state, path)
+            load_state(self, state, path, other_data)
         else:
             self.recorder.load_state_dict(None)
             self.metrics.truncate(0)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mtlrun.data.array_cache import complete_file
+from mtlrun.data.fingerprint import ids_of_texts
 from mtlrun.data.image_files import DamagedFile, LazySource, Rows, sample_statistics
 from mtlrun.data.medical.labels import counted
 from mtlrun.data.npz import DAMAGE, Array, open_npz, read_array
@@ -53,6 +54,11 @@ class StoredPictures(Rows):
 
     def __len__(self) -> int:
         return self._count
+
+    def row_ids(self) -> Tensor:
+        """By the part of the collection and the place in it, which are fixed."""
+        part = self.path.name.rpartition("-")[2]
+        return ids_of_texts(f"{part} {self.path.stat().st_size} {row}" for row in range(len(self)))
 
     def read(self, row: int) -> NDArray[np.uint8]:
         return np.array(self._opened()[row])[None]
