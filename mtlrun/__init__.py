@@ -11,12 +11,9 @@ __all__ = ["Result", "__version__", "run"]
 def __getattr__(name: str) -> Any:
     """`run` and `Result` of the Python interface and `__version__`, loaded when they are asked for."""
     if name == "__version__":
-        from importlib.metadata import PackageNotFoundError, version
+        from mtlrun.version import installed_version
 
-        try:
-            return version("mtlrun")
-        except PackageNotFoundError:  # used from a checkout that was never installed
-            return "unknown"
+        return installed_version()
     if name in __all__:
         from mtlrun.cli import api
 

@@ -25,7 +25,7 @@ from mtlrun.balancers import load
 from mtlrun.data.source import Splits, TensorSource
 from mtlrun.gradients.engine import Engine
 from mtlrun.gradients.step import Parts as EngineParts
-from mtlrun.loggers.csv import Csv
+from mtlrun.loggers.base import NoLogger
 from mtlrun.runs.folder import RunFolder
 from mtlrun.samplers.draw import Drawer
 from mtlrun.samplers.pools import make_pools
@@ -88,7 +88,7 @@ def our_loop(
     drawer = Drawer(Proportional(), make_pools([source], tasks), list(tasks), BATCH, seed=0)
     few = TensorSource("few", *_numbers(64, tasks))
     with tempfile.TemporaryDirectory() as folder:
-        logger = Csv(folder=Path(folder), config={})
+        logger = NoLogger(folder=Path(folder), config={})
         splits = Splits([source], [few], [few], "")
         parts = Parts(stepper, Schedule(None), drawer, Loader([source], cpu), evaluator, splits, logger)
         watch = DiagnosticsSettings(every=diagnostics, gap_rows=0)

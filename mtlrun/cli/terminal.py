@@ -1,20 +1,15 @@
-"""What the command line prints: one line for a mistake, short paths, tables."""
+"""What the command line prints: one line for a mistake, tables."""
 
 from __future__ import annotations
 
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
-from mtlrun.training import torchrun
+from mtlrun import torchrun
+from mtlrun.lines import one_line
 
 _SPEAK_SECONDS = 3.0
-
-
-def one_line(error: object) -> str:
-    """The text of an error with every run of white space as one blank."""
-    return " ".join(str(error).split())
 
 
 def complain(error: object, job: str = "") -> None:
@@ -23,14 +18,6 @@ def complain(error: object, job: str = "") -> None:
         time.sleep(_SPEAK_SECONDS)  # torchrun ends all as soon as one has ended: let the first one speak before that
     else:
         print(f"mtlrun: error: {job}{one_line(error)}", file=sys.stderr, flush=True)
-
-
-def short(path: Path) -> str:
-    """The path as the user would type it from here."""
-    try:
-        return str(path.resolve().relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
 
 
 def show(table: Any) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from mtlrun import torchrun
 from mtlrun.errors import ConfigError
 from mtlrun.runs.folder import RunFolder
-from mtlrun.training import torchrun
 from mtlrun.training.settings import Device
 
 _TRAINING = ("run", "resume")

@@ -22,8 +22,7 @@ from mtlrun.gradients.ranks import Ranks
 from mtlrun.gradients.step import Feeding
 from mtlrun.gradients.step import Parts as EngineParts
 from mtlrun.instantiate import instantiate
-from mtlrun.loggers.base import Logger
-from mtlrun.loggers.csv import Csv
+from mtlrun.loggers.base import Logger, NoLogger
 from mtlrun.runs.folder import RunFolder
 from mtlrun.samplers.draw import Drawer
 from mtlrun.samplers.pools import make_pools
@@ -200,7 +199,7 @@ def build_optimizer(
 
 def build_logger(config: DictConfig, folder: RunFolder) -> Logger:
     if not folder.writes:
-        return Csv(folder.path, {})
+        return NoLogger(folder.path, {})
     plain = OmegaConf.to_container(config, resolve=True)
     return instantiate(config.logger, "logger", folder=folder.path, config=plain)
 

@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from importlib.util import find_spec
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from mtlrun import torchrun
 from mtlrun.config.changes import OPEN_GROUPS
 from mtlrun.config.explain import explain, suggest
 from mtlrun.config.schema import Root
 from mtlrun.errors import ConfigError
-from mtlrun.training import torchrun
+from mtlrun.training.settings import DiagnosticsSettings, TrainerSettings
 
+_NODES = {"": Root, "trainer.": TrainerSettings, "diagnostics.": DiagnosticsSettings}
 _SMALLEST = {
-    "seed": 0,
-    "trainer.epochs": 1,
-    "trainer.max_steps": 1,
-    "trainer.batch_size": 1,
-    "trainer.devices": 1,
-    "trainer.accumulate": 1,
-    "trainer.eval_every": 1,
-    "trainer.test_last": 1,
-    "trainer.eval_batch_size": 1,
-    "trainer.checkpoint_every": 1,
-    "trainer.log_every": 1,
-    "trainer.patience": 1,
-    "trainer.workers": 0,
-    "diagnostics.every": 0,
-    "diagnostics.gap_rows": 0,
-    "diagnostics.pictures": 0,
-    "balancer.every": 1,
-}
+    f"{prefix}{field.name}": field.metadata["at_least"]
+    for prefix, node in _NODES.items()
+    for field in fields(node)
+    if field.metadata.get("at_least") is not None
+} | {"balancer.every": 1}  # of an open group, which no dataclass types
+"""Dotted key -> smallest value, as each field states it."""
 
 
 def check(config: DictConfig) -> None:

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mtlrun.data.npz import Array
+from mtlrun.data.readers.npz import Array
 from mtlrun.errors import DataError
 
 IGNORED = 255  # class of pixels without a label

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -10,20 +9,14 @@ from typing import Any
 import torch
 from torch import nn
 
+from mtlrun.atomic import complete_file
 from mtlrun.errors import ResumeError
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
     """Write `state` so that at any moment either the old or the new file is there, whole."""
-    unfinished = path.with_suffix(f".{os.getpid()}.tmp")
-    try:
-        with open(unfinished, "wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with complete_file(path) as file:
+        torch.save(state, file)
 
 
 def load(path: Path) -> dict[str, Any]:

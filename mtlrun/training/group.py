@@ -13,9 +13,10 @@ from typing import TypeVar
 import torch
 import torch.distributed as dist
 
+from mtlrun import torchrun
 from mtlrun.errors import MtlrunError
 from mtlrun.gradients.ranks import Ranks
-from mtlrun.training import devices, torchrun
+from mtlrun.training import devices
 from mtlrun.training.settings import Device
 
 T = TypeVar("T")

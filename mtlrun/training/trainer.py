@@ -23,10 +23,9 @@ from mtlrun.training.evaluate import Evaluator, Scores
 from mtlrun.training.interrupt import Interrupt, exit_code
 from mtlrun.training.loader import Loader, StepBatch
 from mtlrun.training.optim import Schedule
-from mtlrun.training.progress import Progress
+from mtlrun.training.progress import ProgressDisplay, ProgressFactory, TerminalProgress
 from mtlrun.training.ranking import rank_rows
 from mtlrun.training.recorder import Recorder
-from mtlrun.training.relay import Shown, ShownFactory
 from mtlrun.training.selection import Selection
 from mtlrun.training.settings import DiagnosticsSettings, TrainerSettings
 from mtlrun.training.state import load_state, scored_state, state_of
@@ -88,11 +87,11 @@ class Trainer:
         self.last_measured = -self._measure_every
         self._started = time.perf_counter()
 
-    def fit(self, shown: ShownFactory = Progress) -> None:
+    def fit(self, progress: ProgressFactory = TerminalProgress) -> None:
         """Train to the end.
 
         Args:
-            shown: makes the display of the progress.
+            progress: makes the display of the progress.
 
         Raises:
             Interrupted: after SIGTERM or Ctrl-C, with everything saved.
@@ -103,11 +102,11 @@ class Trainer:
         model = self.parts.stepper.model
         self.parts.ranks.copy_from_first([tensor.detach() for tensor in (*model.parameters(), *model.buffers())])
         names, size = list(self.tasks), self.settings.batch_size
-        with Interrupt() as interrupt, shown(self.total_steps, names, size, start=self.step) as progress:
+        with Interrupt() as interrupt, progress(self.total_steps, names, size, start=self.step) as display:
             while self.step < self.total_steps and not self.selection.exhausted():
-                self._epoch(interrupt, progress)
+                self._epoch(interrupt, display)
 
-    def _epoch(self, interrupt: Interrupt, progress: Shown) -> None:
+    def _epoch(self, interrupt: Interrupt, progress: ProgressDisplay) -> None:
         """Train what is left of the current epoch, evaluate and save."""
         epoch = self.step // self.steps_per_epoch
         end = min((epoch + 1) * self.steps_per_epoch, self.total_steps)
@@ -147,7 +146,7 @@ class Trainer:
     def _moment(self, step: int) -> Moment:
         return Moment(step, step // self.steps_per_epoch, step / self.total_steps)
 
-    def _train_step(self, batch: StepBatch, progress: Shown, epoch: int) -> None:
+    def _train_step(self, batch: StepBatch, progress: ProgressDisplay, epoch: int) -> None:
         due = self._measure_every > 0 and self.step - self.last_measured >= self._measure_every
         if not self.parts.ranks.first:
             reseed(self.parts.seed, self.step, self.parts.ranks.rank)  # a dropout of its own, and no state to save
@@ -165,7 +164,7 @@ class Trainer:
         self.step += 1
         progress.update(self.step, epoch, self.recorder.latest)
 
-    def _finish_epoch(self, epoch: int, progress: Shown, seconds: float) -> None:
+    def _finish_epoch(self, epoch: int, progress: ProgressDisplay, seconds: float) -> None:
         last = self.step >= self.total_steps
         score = (
             self._evaluate(epoch, progress, seconds) if last or (epoch + 1) % self.settings.eval_every == 0 else None
@@ -178,7 +177,7 @@ class Trainer:
         test_if_late(self, epoch)
         self.save()
 
-    def _evaluate(self, epoch: int, progress: Shown, seconds: float) -> float:
+    def _evaluate(self, epoch: int, progress: ProgressDisplay, seconds: float) -> float:
         evaluator, splits = self.parts.evaluator, self.parts.splits
         scores = evaluator.evaluate(splits.val)
         seen = evaluator.evaluate(splits.train, self.diagnostics.gap_rows) if self.diagnostics.gap_rows else {}

@@ -144,11 +144,11 @@ def test_entries_of_an_empty_mapping_can_be_given_as_a_whole(command, training):
 
 SLOW_TRAINING = """
 import sys, time, types
-fake = types.ModuleType("mtlrun.config.execute")
-def execute(config, folder, resume=False):
-    (folder / "ready").touch()
+fake = types.ModuleType("mtlrun.experiment.train")
+def train(config, folder, resume):
+    (folder.path / "ready").touch()
     time.sleep(60)
-fake.execute = execute
+fake.train = train
 sys.modules[fake.__name__] = fake
 from mtlrun.cli.main import main
 sys.exit(main(["hydra.run.dir=mine"]))

@@ -7,12 +7,12 @@ import pytest
 import torch
 from PIL import Image
 
-from mtlrun.data.arrays import load
 from mtlrun.data.fingerprint import difference, fingerprint, ids_of_rows, share_trained_on
-from mtlrun.data.image_files import LazySource, Pictures, kept
-from mtlrun.data.multidigits import load as multidigits
+from mtlrun.data.readers.image_files import LazySource, Pictures, kept
+from mtlrun.data.sets.arrays import load
+from mtlrun.data.sets.multidigits import load as multidigits
+from mtlrun.data.sets.text import load as text
 from mtlrun.data.source import Source, Splits, TensorSource
-from mtlrun.data.text.build import load as text
 
 ROWS = 200
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import torch
 
-from mtlrun.cli.api import _compose
 from mtlrun.config.build import build
+from mtlrun.config.compose import compose
 from mtlrun.config.composed import without_hydra
 from mtlrun.gradients.ranks import Ranks
 from mtlrun.runs.folder import RunFolder
@@ -24,7 +24,7 @@ STEPS = 20
 def train(overrides: list[str], ranks: Ranks) -> dict[str, torch.Tensor]:
     """Parameters, losses and weights after 20 steps with two epochs' ends."""
     with tempfile.TemporaryDirectory() as folder:
-        trainer = build(without_hydra(_compose(overrides)), RunFolder(folder), ranks)
+        trainer = build(without_hydra(compose(overrides)), RunFolder(folder), ranks)
         parts = trainer.parts
         draws = (parts.drawer.next(Moment(step, step // 8, step / STEPS)) for step in range(STEPS))
         for step, batch in enumerate(parts.loader.batches(draws)):

@@ -10,15 +10,17 @@ from omegaconf import OmegaConf
 from torch import nn
 
 from mtlrun.backbones.mlp import MLP
-from mtlrun.config.execute import evaluate, execute
 from mtlrun.errors import ConfigError
+from mtlrun.experiment.run import evaluate
+from mtlrun.experiment.train import train as go_on
+from mtlrun.experiment.transfer import Learned, transfer
 from mtlrun.gradients.ranks import Ranks
 from mtlrun.paths import CONF
+from mtlrun.runs.folder import RunFolder
 from mtlrun.sharing.places import mark, marked, places, stage_of
 from mtlrun.training.model import MultiTaskModel
 from mtlrun.training.state import network_state
 from mtlrun.training.sync_batchnorm import synchronise
-from mtlrun.training.transfer import Learned, transfer
 
 SCHEMES = sorted(path.stem for path in (CONF / "sharing").glob("*.yaml"))
 TASKS = ("lane", "type", "sign")
@@ -272,7 +274,7 @@ def test_resume_and_eval_do_not_need_the_other_run(train, source, tmp_path):
     evaluate(config, folder)
     origin = json.loads((folder / "run.json").read_text())["init_from"]
     config.trainer.epochs = 3
-    assert execute(config, folder, resume=True)["tasks"] == whole["tasks"]
+    assert go_on(config, RunFolder(folder), resume=True)["tasks"] == whole["tasks"]
     assert json.loads((folder / "run.json").read_text())["init_from"] == origin
 
 
@@ -281,7 +283,10 @@ def test_a_run_that_died_before_its_first_checkpoint_starts_as_it_was_told(train
     whole = train(*settings).summary
     folder = train(*settings, folder="again").folder
     (folder / "checkpoints" / "last.pt").unlink()
-    assert execute(OmegaConf.load(folder / ".hydra" / "config.yaml"), folder, resume=True)["tasks"] == whole["tasks"]
+    assert (
+        go_on(OmegaConf.load(folder / ".hydra" / "config.yaml"), RunFolder(folder), resume=True)["tasks"]
+        == whole["tasks"]
+    )
 
 
 @pytest.mark.parametrize("settings", [("balancer=uncertainty",), ("trainer.accumulate=2",), ("tasks=[marks]",)])
@@ -364,4 +369,4 @@ def test_a_resumed_run_keeps_its_parts(train):
     config = OmegaConf.load(folder / ".hydra" / "config.yaml")
     config.optimizer.backbone_lr, config.trainer.epochs = 0.1, 2
     with pytest.raises(ValueError, match=r"last.pt does not fit the optimizer .* as they were$"):
-        execute(config, folder, resume=True)
+        go_on(config, RunFolder(folder), resume=True)
