@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mtlrun.errors import ResumeError
 from mtlrun.samplers.base import Moment, Sampler
 from mtlrun.samplers.pools import Pool, task_sizes
 from mtlrun.samplers.walk import Walk
@@ -72,6 +73,16 @@ class Drawer:
         return {"owed": list(self._owed), "walks": [walk.state_dict() for walk in self._walks]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where `state_dict` was taken.
+
+        Raises:
+            ResumeError: if there are other pools now, or fewer rows than some pool has walked over.
+        """
+        if len(state["walks"]) != len(self.pools):
+            raise ResumeError(
+                f"the checkpoint draws from {len(state['walks'])} pools of rows, and the data have {len(self.pools)} "
+                "now: give them back as they were, or start a new run with init_from"
+            )
         self._owed = list(state["owed"])
         for walk, saved in zip(self._walks, state["walks"]):
             walk.load_state_dict(saved)

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mtlrun.errors import ResumeError
+
 
 class Walk:
     """Hands out every row once a pass; each pass has its own order, a pure function of (seed, pool, pass).
@@ -26,6 +28,7 @@ class Walk:
 
     def take(self, count: int) -> Tensor:
         """The next `count` rows, over as many passes as it takes."""
+        assert self._position < len(self._in_use), "a walk without a row ahead never ends"
         parts = []
         while count > 0:
             part = self._current()[self._position : self._position + count]
@@ -37,7 +40,7 @@ class Walk:
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def restrict(self, rows: Tensor) -> None:
-        """Walk over these rows [m] only from now on, in a new pass."""
+        """Walk over these rows [m >= 1] only from now on, in a new pass."""
         self._in_use = rows
         self._start_pass()
 
@@ -46,8 +49,19 @@ class Walk:
         return {"pass": self._pass, "position": self._position, "in_use": restricted}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._pass, self._position = state["pass"], state["position"]
-        self._in_use = self._all if state["in_use"] is None else state["in_use"]
+        """Go on where `state_dict` was taken.
+
+        Raises:
+            ResumeError: if there is no such place among these rows.
+        """
+        in_use = self._all if state["in_use"] is None else state["in_use"]
+        position = state["position"]
+        if not 0 <= position < len(in_use) or not torch.isin(in_use, self._all).all():
+            raise ResumeError(
+                f"the checkpoint stands at row {position} of a pass over {len(in_use)}, and the data have "
+                f"{len(self._all)} now: give them back as they were, or start a new run with init_from"
+            )
+        self._pass, self._position, self._in_use = state["pass"], position, in_use
         self._order = None
 
     def _start_pass(self) -> None:
