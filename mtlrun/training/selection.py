@@ -31,6 +31,9 @@ def overall_score(scores: Mapping[str, Mapping[str, float]], tasks: Mapping[str,
 class Selection:
     """Keeps the best score and counts evaluations without a better one.
 
+    Scores are compared over the same tasks: an epoch in which more tasks have one is better, whatever it is, and one in
+    which fewer have is not. So NaN never stays the best where a number follows.
+
     Args:
         tasks: by name.
         monitor: 'TASK/METRIC' to go by instead of the overall score; its direction is taken from the metric.
@@ -41,6 +44,7 @@ class Selection:
         self.tasks, self.monitor, self.patience = tasks, monitor, patience
         self.best_score = -math.inf
         self.best_epoch: int | None = None
+        self.best_defined: int | None = 0  # None after an older checkpoint, which does not say
         self.waited = 0
         self._sign = 1 if monitor is None else _sign(tasks, monitor)
 
@@ -51,11 +55,21 @@ class Selection:
         task, _, metric = self.monitor.partition("/")
         return self._sign * scores[task][metric]
 
-    def update(self, score: float, epoch: int) -> bool:
-        """Note the score of an epoch; True if it is the best so far."""
-        better = self.best_epoch is None or score > self.best_score
+    def defined(self, scores: Mapping[str, Mapping[str, float]]) -> int:
+        """Number of tasks that the score is made of; 0 where it says nothing."""
+        if self.monitor is not None:
+            return int(not math.isnan(self.score(scores)))
+        return sum(not math.isnan(scores[name][task.judge]) for name, task in self.tasks.items())
+
+    def update(self, scores: Mapping[str, Mapping[str, float]], epoch: int) -> bool:
+        """Note the scores of an epoch, task -> metric -> value; True if it is the best so far."""
+        score, defined = self.score(scores), self.defined(scores)
+        if self.best_defined is None:
+            self.best_defined = 0 if math.isnan(self.best_score) else defined
+        better = defined > self.best_defined or (defined == self.best_defined and score > self.best_score)
+        better = better or self.best_epoch is None
         if better:
-            self.best_score, self.best_epoch, self.waited = score, epoch, 0
+            self.best_score, self.best_defined, self.best_epoch, self.waited = score, defined, epoch, 0
         else:
             self.waited += 1
         return better
@@ -65,14 +79,12 @@ class Selection:
         return self.patience is not None and self.waited >= self.patience
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best_score": self.best_score, "best_epoch": self.best_epoch, "waited": self.waited}
+        best = {"best_score": self.best_score, "best_epoch": self.best_epoch, "best_defined": self.best_defined}
+        return {**best, "waited": self.waited}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.best_score, self.best_epoch, self.waited = (
-            state["best_score"],
-            state["best_epoch"],
-            state["waited"],
-        )
+        self.best_score, self.best_epoch, self.waited = state["best_score"], state["best_epoch"], state["waited"]
+        self.best_defined = state.get("best_defined")
 
 
 def _sign(tasks: Mapping[str, Task], monitor: str) -> int:

@@ -22,10 +22,10 @@ from mtlrun.training.devices import all_finite, reseed
 from mtlrun.training.evaluate import Evaluator, Scores
 from mtlrun.training.interrupt import Interrupt, exit_code
 from mtlrun.training.loader import Loader, StepBatch
-from mtlrun.training.optim import Schedule
 from mtlrun.training.progress import ProgressDisplay, ProgressFactory, TerminalProgress
 from mtlrun.training.ranking import rank_rows
 from mtlrun.training.recorder import Recorder
+from mtlrun.training.schedule import Schedule
 from mtlrun.training.selection import Selection
 from mtlrun.training.settings import DiagnosticsSettings, TrainerSettings
 from mtlrun.training.state import load_state, scored_state, state_of
@@ -169,8 +169,9 @@ class Trainer:
         score = (
             self._evaluate(epoch, progress, seconds) if last or (epoch + 1) % self.settings.eval_every == 0 else None
         )
-        self.parts.schedule.after_epoch(score)
-        better = score is not None and self.selection.update(score, epoch)
+        latest = self.validation["last"] if score is not None else None
+        self.parts.schedule.after_epoch(score, 0 if latest is None else self.selection.defined(latest))
+        better = latest is not None and self.selection.update(latest, epoch)
         if better:
             self.validation["best"] = self.validation["last"]
             self._write("best", scored_state(self, epoch))
