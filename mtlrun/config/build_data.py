@@ -10,24 +10,29 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
+from mtlrun.config.alike import warn_if_alike
 from mtlrun.config.combinations import check_sources
+from mtlrun.config.named_kinds import data_with_kinds, taken
 from mtlrun.data.fingerprint import fingerprint
 from mtlrun.data.source import Source, Splits
 from mtlrun.errors import ConfigError, choose
 from mtlrun.instantiate import instantiate
+from mtlrun.runs.task_names import check_task_name
 from mtlrun.tasks.base import Task
 from mtlrun.training import devices
 
 
 def build_data(config: DictConfig) -> tuple[Splits, dict[str, Task]]:
     """The splits with the sources of the chosen tasks, and the tasks, fitted to the training labels."""
-    splits: Splits = instantiate(config.data, "data")
     given = OmegaConf.to_container(config.task.tasks, resolve=True)
     assert isinstance(given, dict)
+    splits: Splits = instantiate(data_with_kinds(config, given), "data")
     kinds = {
         str(name): merged_kind(splits.inferred.get(str(name), {}), given.get(name))
         for name in {**splits.inferred, **given}
     }
+    for name in kinds:
+        check_task_name(name)
     for name in config.tasks or ():
         choose(name, kinds, "task")
     tasks = {name: build_task(name, kinds[name]) for name in kinds if config.tasks is None or name in config.tasks}
@@ -40,6 +45,7 @@ def build_data(config: DictConfig) -> tuple[Splits, dict[str, Task]]:
             task.check(_targets(name, part))
         targets = _targets(name, splits.train)
         task.check(targets)
+        warn_if_alike(task, targets)
         task.fit(targets)
     return splits, tasks
 
@@ -53,7 +59,7 @@ def merged_kind(inferred: dict[str, Any], given: dict[str, Any] | None) -> dict[
     """What the configuration says of a task over what the data says; another kind drops the data's arguments."""
     given = given or {}
     if given.get("_target_", inferred.get("_target_")) != inferred.get("_target_"):
-        return dict(given)
+        return {**taken(given["_target_"], inferred), **given}
     return {**inferred, **given}
 
 

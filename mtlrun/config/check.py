@@ -15,6 +15,7 @@ from mtlrun.config.changes import OPEN_GROUPS
 from mtlrun.config.explain import explain, suggest
 from mtlrun.config.schema import Root
 from mtlrun.errors import ConfigError
+from mtlrun.runs.task_names import check_task_name
 from mtlrun.training.settings import DiagnosticsSettings, TrainerSettings
 
 _NODES = {"": Root, "trainer.": TrainerSettings, "diagnostics.": DiagnosticsSettings}
@@ -123,6 +124,8 @@ def _check_processes(trainer: Any) -> None:
 def _check_tasks(config: DictConfig) -> None:
     chosen = config.tasks
     known = [] if config.task.inferred else [str(name) for name in config.task.tasks]
+    for name in config.task.tasks:
+        check_task_name(str(name), f"task.tasks.{name}")
     if chosen is not None:
         _check_subset(list(chosen), known)
     monitor = config.trainer.monitor

@@ -83,7 +83,7 @@ def several(name: str, value: Sequence[str]) -> list[str]:
     """
     if isinstance(value, str) or not isinstance(value, Sequence):
         raise ConfigError(f"data.{name} should be a list, found {value!r}: write data.{name}=[{value}]")
-    names = list(value)
+    names = [str(word) for word in value]  # 0 on a command line is a number, and may be a name in a file
     twice = next((word for word in names if names.count(word) > 1), None)
     if twice is not None:
         raise ConfigError(f"data.{name} has '{twice}' twice: name it once")

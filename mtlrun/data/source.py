@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mtlrun.data.fingerprint import Fingerprint
-from mtlrun.errors import DataError, near_miss
+from mtlrun.errors import ConfigError, DataError, near_miss
 
 
 class Source(ABC):
@@ -166,6 +166,8 @@ class TensorSource(Source):
         return sum(values.nbytes for values in (self._inputs, *self._targets.values()))
 
     def to(self, device: torch.device) -> TensorSource:
+        if device.type == "mps" and any(values.dtype == torch.float64 for values in self._targets.values()):
+            raise ConfigError("labels that need double precision do not fit this device: choose trainer.device=cpu")
         moved = type(self).__new__(type(self))
         moved.__dict__.update(self.__dict__)
         moved._inputs = self._inputs.to(device)

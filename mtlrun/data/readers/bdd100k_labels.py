@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,17 +113,21 @@ def read_boxes(path: Path, classes: Mapping[str, int]) -> dict[str, list[Box]]:
     """The boxes of each picture by its name, of the categories that have a class.
 
     Raises:
-        DataError: if the file is not a list of frames.
+        DataError: if the file is not a list of frames, or has two of one picture.
     """
     try:
         with open(path, encoding="utf-8") as file:
             frames = json.load(file)
-        return {frame["name"]: _boxes_of(frame, classes) for frame in frames}
+        boxes = {frame["name"]: _boxes_of(frame, classes) for frame in frames}
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise DataError(
             f"{path} should be a list of frames with name and labels (category, box2d: x1, y1, x2, y2): "
             f"{type(error).__name__} {error}; fetch it again"
         ) from error
+    if len(boxes) < len(frames):
+        twice = Counter(frame["name"] for frame in frames).most_common(1)[0][0]
+        raise DataError(f"{path} names picture {twice} twice: fetch it again")
+    return boxes
 
 
 def _boxes_of(frame: Mapping[str, Any], classes: Mapping[str, int]) -> list[Box]:

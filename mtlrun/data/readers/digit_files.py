@@ -23,7 +23,7 @@ class Collection:
 
     name: as torchvision calls its class and its folder.
     folders: under the data folder, in the order they are tried.
-    fallbacks: folders of system packages, tried last.
+    fallbacks: folders of system packages, tried last if the user names no folder.
     package: of Debian, that installs one of the fallbacks.
     """
 
@@ -60,28 +60,30 @@ def read_items(folder: Path, part: str) -> Items:
     return Items(torch.from_numpy(images.copy()), torch.from_numpy(labels.astype(np.int64)))
 
 
-def find_folder(collection: Collection, root: Path, alone: bool) -> Path:
+def find_folder(collection: Collection, root: Path, alone: bool, named: bool) -> Path:
     """The first folder with files of the collection.
 
     Args:
         root: the data folder.
         alone: whether `root` may hold the files itself: not if two collections are wanted, whose files
             have the same names.
+        named: whether the user named `root`: no other folder is searched then.
 
     Raises:
         DataError: if there is none; the line says what was looked for, where, and how to get it.
     """
     under = [root / folder for folder in collection.folders]
-    tried = [*under, *([root] if alone else []), *map(Path, collection.fallbacks)]
+    tried = [*under, *([root] if alone else []), *([] if named else map(Path, collection.fallbacks))]
     for folder in tried:
         if any(file_in(folder, part) for part in PARTS):
             return folder
-    raise DataError(absent(collection, root, tried))
+    raise DataError(absent(collection, root, tried, named))
 
 
-def absent(collection: Collection, root: Path, tried: list[Path]) -> str:
+def absent(collection: Collection, root: Path, tried: list[Path], named: bool) -> str:
     """What to tell a user who has no such files."""
-    install = f"`apt-get install {collection.package}`, or " if collection.package else ""
+    without = " without data.root or MTLRUN_DATA" if named else ""
+    install = f"`apt-get install {collection.package}`{without}, or " if collection.package else ""
     download = (
         f'python -c "import torchvision.datasets as d; '
         f"[d.{collection.name}('{root}', train=t, download=True) for t in (True, False)]\""

@@ -55,6 +55,10 @@ def open_npz(path: Path) -> np.lib.npyio.NpzFile:
         raise DataError(f"{path} is not a .npz file, or damaged: write it with numpy.savez") from error
     if not isinstance(archive, np.lib.npyio.NpzFile):
         raise DataError(f"{path} holds a single array (.npy): write inputs and labels with numpy.savez")
+    twice = next((name for name in archive.files if archive.files.count(name) > 1), None)
+    if twice is not None:
+        archive.close()
+        raise DataError(f"{path} holds two arrays called '{twice}': write the file again with numpy.savez")
     return archive
 
 

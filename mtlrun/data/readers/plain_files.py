@@ -41,17 +41,20 @@ def read_csv(path: Path, columns: Collection[str], delimiter: str = ",") -> list
     """The lines of a CSV file, by column.
 
     Raises:
-        DataError: if it is not readable, is empty, lacks one of the columns, or has a line that is too short.
+        DataError: if it is not readable, is empty, lacks one of the columns or has it twice, or has a line that is too
+            short.
     """
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
-            lines = list(csv.DictReader(file, delimiter=delimiter))
+            reader = csv.DictReader(file, delimiter=delimiter)
+            there, lines = [str(name) for name in reader.fieldnames or ()], list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} is no readable CSV file ({error}): fetch it again") from error
     if not lines:
         raise DataError(f"{path} has no rows: fetch it again")
-    there = [str(name) for name in lines[0]]
     for column in columns:
+        if there.count(column) > 1:
+            raise DataError(f"{path} has two columns called '{column}': fetch it again")
         if column not in there:
             listed = f"{near_miss(column, there)} (there are: {', '.join(there)})"
             raise DataError(f"{path} has no column '{column}'{listed}")

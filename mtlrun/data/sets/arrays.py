@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +11,17 @@ from torch import Tensor
 
 from mtlrun.data.array_inputs import Inputs, check_finite, with_channels
 from mtlrun.data.fingerprint import ids_of_rows
-from mtlrun.data.infer import Labels, infer_labels
+from mtlrun.data.infer import infer_labels
+from mtlrun.data.label_kinds import Labels
+from mtlrun.data.options import several
 from mtlrun.data.readers.npz import Array, read_table
 from mtlrun.data.source import Source, Splits, TensorSource
-from mtlrun.errors import ConfigError, DataError
+from mtlrun.data.variety import check_variety
+from mtlrun.errors import ConfigError, DataError, choose
+from mtlrun.runs.task_names import check_task_name
 
 SPLITS = ("train", "val", "test")
 FEWEST_ROWS = 2  # of a split: some metrics are not defined on one
-TASK_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 Table = dict[str, Array]
 
@@ -36,6 +38,7 @@ def load(
     standardise: bool = True,
     channels: str = "auto",
     max_classes: int = 100,
+    kinds: Mapping[str, str] | None = None,
 ) -> Splits:
     """One source with the tasks that the file holds; `Splits.inferred` says their kinds.
 
@@ -49,6 +52,7 @@ def load(
         standardise: whether columns, or channels, get mean 0 and deviation 1 over the training rows.
         channels: of 4-dimensional inputs: first, last or auto.
         max_classes: the most classes that an array of integers is taken for; with more it is Regression.
+        kinds: per task the kind that its labels are made into, one of label_kinds.KINDS; the others are read off.
 
     Raises:
         ConfigError: if an option is missing or out of range, or names an array that is not there.
@@ -56,19 +60,30 @@ def load(
     """
     if path is None:
         raise ConfigError("data.path is not set: say which file to train on with data.path=FILE.npz")
-    tables = read_tables(path, val_path, test_path, inputs, targets)
+    inputs = str(inputs)
+    tables = read_tables(path, val_path, test_path, inputs, None if targets is None else several("targets", targets))
     rows = split_rows([len(table[inputs]) for table in tables], shares_of(val_path, test_path, val, test), seed)
     whole = join(tables)
     values = with_channels(inputs, whole.pop(inputs), channels)
     check_finite(inputs, values)
     image_shape = values.shape[2:] if values.ndim == 4 else None
-    labels = {task: infer_labels(task, array, image_shape, max_classes) for task, array in whole.items()}
+    asked = kinds_of(whole, kinds)
+    labels = {task: infer_labels(task, whole[task], image_shape, max_classes, asked.get(task)) for task in whole}
     check_labels(labels, rows)
+    check_variety(labels, rows)
     scaled = Inputs(values, rows["train"], standardise)
     ids = ids_of_rows(scaled.values if values.ndim > 2 else torch.from_numpy(values.astype(np.float64)))
     train, validation, testing = (sources(scaled, rows[split], labels, ids) for split in SPLITS)
-    kinds = {task: found.kind for task, found in labels.items()}
-    return Splits(train, validation, testing, statement(rows, labels, len(tables), seed), kinds)
+    inferred = {task: found.kind for task, found in labels.items()}
+    return Splits(train, validation, testing, statement(rows, labels, len(tables), seed), inferred)
+
+
+def kinds_of(tasks: Collection[str], kinds: Mapping[str, str] | None) -> dict[str, str]:
+    """The kinds that are named, by task."""
+    named = {str(task): kind for task, kind in (kinds or {}).items()}
+    for task in named:
+        choose(task, tasks, "array of labels in data.kinds")
+    return named
 
 
 def read_tables(
@@ -79,8 +94,7 @@ def read_tables(
     first = read_table(paths[0], inputs, targets)
     tasks = [name for name in first if name != inputs]
     for task in tasks:
-        if not TASK_NAME.fullmatch(task):
-            raise DataError(f"array '{task}' cannot name a task: use letters, digits, '_' and '-'")
+        check_task_name(task, "an array of labels")
     others = [read_table(other, inputs, tasks) for other in paths[1:]]
     for other, table in zip(paths[1:], others):
         check_alike(paths[0], first, other, table)

@@ -47,7 +47,7 @@ def load(
 
     Args:
         digits: mnist, fashion or both.
-        root: folder of the data; ~/.cache/mtlrun by default.
+        root: folder of the data, searched alone; None for ~/.cache/mtlrun, then the system packages.
         seed: of the pairs; the split of the pictures is fixed.
         num_train, num_val, num_test: pairs drawn within each split; more pairs than pictures walk them again.
         size: edge of the result in pixels: 28 (shrunk) or 36 (as drawn).
@@ -62,7 +62,7 @@ def load(
     counts = {"num_train": num_train, "num_val": num_val, "num_test": num_test}
     check_counts(counts)
     check_geometry(size, offset)
-    folders = folders_of(digits, Path(root or DEFAULT_ROOT).expanduser())
+    folders = folders_of(digits, root)
     generator = torch.Generator().manual_seed(seed)
     parts = zip(*(read_parts(folder) for folder in folders))
     pairs = [
@@ -80,11 +80,12 @@ def check_geometry(size: int, offset: int) -> None:
         raise ConfigError(f"data.offset must lie between 0 and {CANVAS - EDGE} pixels, found {offset}")
 
 
-def folders_of(digits: str, root: Path) -> list[Path]:
-    """The folders of the left and of the right items."""
+def folders_of(digits: str, root: str | None) -> list[Path]:
+    """The folders of the left and of the right items; a root that is named is the only place that is searched."""
     collections = COLLECTIONS[digits]
     alone = len(set(collections)) == 1
-    return [find_folder(collection, root, alone) for collection in collections]
+    place = Path(root or DEFAULT_ROOT).expanduser()
+    return [find_folder(collection, place, alone, named=bool(root)) for collection in collections]
 
 
 def read_parts(folder: Path) -> tuple[Items, Items, Items]:

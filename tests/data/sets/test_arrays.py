@@ -225,7 +225,7 @@ def broken(values: np.ndarray, row: int, entry: float) -> np.ndarray:
         ({"inputs": VECTORS}, {}, "no array besides 'inputs'"),
         ({"inputs": VECTORS, "y": CLASSES.astype(object)}, {}, "'y' of .* holds Python objects"),
         ({"inputs": VECTORS, "y": CLASSES.astype(str)}, {}, "'y' of .* should hold numbers"),
-        ({"inputs": VECTORS, "a b": CLASSES}, {}, "'a b' cannot name a task"),
+        ({"inputs": VECTORS, "a b": CLASSES}, {}, "an array of labels is called 'a b': use letters"),
         (
             {"inputs": broken(VECTORS, 7, NAN), "y": CLASSES},
             {},
@@ -247,7 +247,7 @@ def broken(values: np.ndarray, row: int, entry: float) -> np.ndarray:
             {},
             "labels in 1 rows but in none of the",
         ),
-        ({"inputs": np.zeros((N, 2, 2)), "y": np.full((N, 2, 2), 255)}, {}, "masks 'y' hold no class but 0"),
+        ({"inputs": np.zeros((N, 2, 2)), "y": np.full((N, 2, 2), 255)}, {}, "masks 'y' have no labelled pixel"),
         ({"inputs": np.zeros((N, 2, 2)), "y": np.full((N, 2, 2), 256)}, {}, "found 256 to 256"),
         ({"inputs": VECTORS[:6], "y": CLASSES[:6]}, {}, "1 of 6 rows are left for val, which needs 2"),
         ({"inputs": VECTORS[:0], "y": CLASSES[:0]}, {}, "0 of 0 rows"),

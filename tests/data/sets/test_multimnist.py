@@ -175,7 +175,8 @@ def test_files_that_do_not_fit_are_refused(tmp_path, part, values, message):
 @pytest.mark.skipif(not DEBIAN.is_dir(), reason="Debian's dataset-fashion-mnist is not installed")
 def test_fashion_mnist_of_debian_is_found_without_a_root(tmp_path, monkeypatch):
     monkeypatch.setitem(multimnist.COLLECTIONS, "fashion", (FASHION, FASHION))
-    [folder] = {*multimnist.folders_of("fashion", tmp_path / "nothing")}
+    monkeypatch.setattr(multimnist, "DEFAULT_ROOT", str(tmp_path / "nothing"))
+    [folder] = {*multimnist.folders_of("fashion", None)}
     train, val, test = multimnist.read_parts(folder)
     assert folder == DEBIAN
     assert train.images.shape == (50_000, 28, 28)
