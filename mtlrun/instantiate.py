@@ -17,7 +17,7 @@ def instantiate(settings: Any, where: str, **arguments: Any) -> Any:
 
     Args:
         settings: a config node or dict with `_target_`.
-        where: its place in the configuration, for messages.
+        where: its key in the configuration, for messages.
 
     Raises:
         ConfigError: the class's own, or one that says that the target is missing, broken or given wrong arguments.

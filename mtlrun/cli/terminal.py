@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from mtlrun import torchrun
-from mtlrun.lines import one_line
+from mtlrun.lines import one_line, printable
 
 _SPEAK_SECONDS = 3.0
 
@@ -21,7 +22,18 @@ def complain(error: object, job: str = "") -> None:
 
 
 def show(table: Any) -> None:
-    """Print a rich table."""
+    """Print a rich table; brackets and control characters in it are shown, not obeyed."""
     from rich.console import Console  # here, since most commands print no table
 
-    Console().print(table)
+    Console(markup=False, emoji=False).print(_Printable(table))
+
+
+class _Printable:
+    """What a rich table shows, with control characters escaped."""
+
+    def __init__(self, table: Any) -> None:
+        self._table = table
+
+    def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
+        for segment in console.render(self._table, options):
+            yield segment if segment.control else segment._replace(text=printable(segment.text))

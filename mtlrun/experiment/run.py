@@ -45,7 +45,7 @@ def run(
     try:
         if not checked:
             check(config)
-        summary = _train(config, folder, resume)
+        summary = _in_processes(config, folder, resume)
     except (KeyboardInterrupt, SystemExit):
         folder.finish("interrupted")
         raise
@@ -82,7 +82,7 @@ def verdict(error: BaseException, folder: Path) -> tuple[int, str]:
     return 1, f"{failure(error)} (details: {path_from_here(folder / 'run.log')})"
 
 
-def _train(config: DictConfig, folder: RunFolder, resume: bool) -> dict[str, Any]:
+def _in_processes(config: DictConfig, folder: RunFolder, resume: bool) -> dict[str, Any]:
     """Train in this process, which may be one of torchrun's, or in `trainer.devices` new ones, which end together."""
     try:
         if config.trainer.devices > 1:

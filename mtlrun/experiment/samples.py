@@ -21,17 +21,17 @@ def draw_test_samples(plots: Path, evaluator: Evaluator, sources: Sequence[Sourc
         raw, _ = source.fetch(rows)
         panels = []
         for task, output in outputs.items():
-            places = batch.rows[task]
-            labelled = (
-                None if places is None else torch.zeros(len(rows), dtype=torch.bool).index_fill(0, places.cpu(), True)
-            )
-            targets = spread(batch.targets[task], places, len(rows))
-            panels.append(TaskPanel(evaluator.tasks[task], targets, spread(output, places, len(rows)), labelled))
+            positions = batch.rows[task]
+            labelled = None
+            if positions is not None:
+                labelled = torch.zeros(len(rows), dtype=torch.bool).index_fill(0, positions.cpu(), True)
+            targets = spread(batch.targets[task], positions, len(rows))
+            panels.append(TaskPanel(evaluator.tasks[task], targets, spread(output, positions, len(rows)), labelled))
         draw_samples(plots / name, raw.cpu(), panels, source.read(raw))
 
 
-def spread(values: Tensor, places: Tensor | None, rows: int) -> Tensor:
+def spread(values: Tensor, positions: Tensor | None, rows: int) -> Tensor:
     """Values [n, ...] of some rows as [rows, ...] on the CPU, zero elsewhere."""
-    if places is None:
+    if positions is None:
         return values.cpu()
-    return values.new_zeros(rows, *values.shape[1:]).index_copy(0, places, values).cpu()
+    return values.new_zeros(rows, *values.shape[1:]).index_copy(0, positions, values).cpu()

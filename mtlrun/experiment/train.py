@@ -18,12 +18,11 @@ from mtlrun.experiment.worker import RemoteProgress
 from mtlrun.gradients.ranks import Ranks
 from mtlrun.runs.folder import RunFolder
 from mtlrun.runs.reader import Run
-from mtlrun.training.checkpoint import load, load_model
+from mtlrun.training.checkpoint import load, load_part
 from mtlrun.training.data_check import check_same_data
 from mtlrun.training.group import agreed, join_torchrun
 from mtlrun.training.progress import ProgressFactory, TerminalProgress
 from mtlrun.training.settings import Device
-from mtlrun.training.testing import test
 from mtlrun.training.trainer import Trainer
 
 log = logging.getLogger("mtlrun")
@@ -56,15 +55,15 @@ def train(
     """
     ranks = ranks or join_torchrun(Device(config.trainer.device))
     trainer = agreed(ranks, lambda: _ready(config, folder, resume, ranks))
-    folder.note(str(trainer.parts.stepper.device), ranks.size)
+    folder.note(str(trainer.stepper.device), ranks.size)
     try:
         if resume:
             log.info("going on from step %d", trainer.resume(config.allow_other_data))
         trainer.fit(progress or (TerminalProgress if ranks.first else RemoteProgress()))
-        summary = ranks.told_by_first(_test(trainer))
+        summary = ranks.broadcast_object(_test(trainer))
         folder.write_summary(summary)
     finally:
-        trainer.parts.logger.close()
+        trainer.logger.close()
     if folder.writes:
         _report(trainer, summary)
     return summary
@@ -90,26 +89,26 @@ def _ready(config: DictConfig, folder: RunFolder, resume: bool, ranks: Ranks) ->
         if config.init_from is not None:
             start_from(config.init_from, trainer, config.allow_other_data)
         elif not any(config.backbone.get(option) for option in _WEIGHTS):
-            warn_of_frozen_chance(trainer.parts.stepper.model)
+            warn_of_frozen_chance(trainer.model)
     return trainer
 
 
 def _test(trainer: Trainer) -> dict[str, Any]:
     """Test scores of the last network and of the best one, which stays loaded for the pictures."""
-    splits, evaluator = trainer.parts.splits, trainer.parts.evaluator
-    last = test(trainer, trainer.epoch, trainer.step)
-    state = _load(trainer.parts.stepper.model, trainer.folder.path, "best", trainer.parts.ranks)
-    best = test(trainer, state["epoch"], state["step"])
+    scores, position = trainer.test_scores, trainer.position
+    last = scores.at(position.epoch, position.step)
+    state = _load(trainer.model, trainer.folder.path, "best", trainer.ranks)
+    best = scores.at(state["epoch"], state["step"])
     if trainer.diagnostics.pictures and trainer.folder.writes:
-        draw_test_samples(trainer.folder.plots, evaluator, splits.test, trainer.diagnostics.pictures)
+        draw_test_samples(trainer.folder.plots, trainer.evaluator, trainer.splits.test, trainer.diagnostics.pictures)
     return summarise(trainer, {"best": best, "last": last})
 
 
 def _load(model: nn.Module, folder: Path, name: str, ranks: Ranks) -> dict[str, Any]:
     """Load a checkpoint's network into the model, in every process; returns the whole checkpoint."""
     path = folder / "checkpoints" / f"{choose(name, ('best', 'last'), 'checkpoint')}.pt"
-    state = ranks.told_by_first(load(path) if ranks.first else {})
-    load_model(model, state["model"], path)
+    state = ranks.broadcast_object(load(path) if ranks.first else {})
+    load_part("model", model, state["model"], path)
     return state
 
 

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from mtlrun.config.origin import origin
 from mtlrun.errors import ConfigError, ResumeError
 from mtlrun.runs.reader import Run
-from mtlrun.sharing.keys import keys_in, task_key
-from mtlrun.sharing.places import places, stage_of
+from mtlrun.sharing.backbone_paths import backbone_paths, stage_of
+from mtlrun.sharing.module_names import keys_in, task_key
 from mtlrun.training.checkpoint import load
 from mtlrun.training.data_check import check_untrained
 from mtlrun.training.model import MultiTaskModel
@@ -49,36 +49,36 @@ class Learned:
 
     Args:
         tensors: by name.
-        places: the names in the backbone of those that come from one.
+        paths: the names in the backbone of those that come from one.
         tasks: of that network, in order.
     """
 
-    def __init__(self, tensors: Mapping[str, Tensor], places: Mapping[str, str], tasks: Sequence[str]) -> None:
-        self.tensors, self.tasks, self._places = tensors, tuple(tasks), places
+    def __init__(self, tensors: Mapping[str, Tensor], paths: Mapping[str, str], tasks: Sequence[str]) -> None:
+        self.tensors, self.tasks, self._paths = tensors, tuple(tasks), paths
         self._at: dict[str, list[str]] = {}
-        for name, place in places.items():
-            self._at.setdefault(place, []).append(name)
+        for name, path in paths.items():
+            self._at.setdefault(path, []).append(name)
 
     @classmethod
     def of(cls, state: Mapping[str, Any]) -> Learned:
-        """From what `mtlrun.training.state.network_state` has saved."""
-        return cls(state["model"], state.get("places", {}), state.get("tasks", ()))
+        """From what `mtlrun.training.checkpoint.network_state` has saved."""
+        return cls(state["model"], state.get("backbone_paths", {}), state.get("tasks", ()))
 
-    def like(self, name: str, place: str | None, tasks: tuple[str, ...]) -> list[str]:
+    def like(self, name: str, path: str | None, tasks: tuple[str, ...]) -> list[str]:
         """Names of those that can stand for one of a network for `tasks`.
 
-        The one of the same name; or those at the same place in a backbone, in the task's own copy of it if it has one.
+        The one of the same name; or those at the same path in a backbone, in the task's own copy of it if it has one.
         """
         if name in self.tensors:
             return [name]
-        there = self._at.get(place, []) if place else []
+        there = self._at.get(path, []) if path else []
         keys = {task_key(task) for task in tasks}
         own = keys & keys_in(name) or (keys if len(keys) == 1 else set())
         return [other for other in there if own & keys_in(other)] or there
 
     def parts(self, names: set[str]) -> list[str]:
         """Labels of all parts, without those that one of the names belongs to."""
-        labels = {name: label(name, self._places.get(name)) for name in self.tensors}
+        labels = {name: label(name, self._paths.get(name)) for name in self.tensors}
         known = {labels[name] for name in names}
         return [*dict.fromkeys(part for part in labels.values() if part not in known)]
 
@@ -98,8 +98,8 @@ def start_from(word: str, trainer: Trainer, other_data: bool = False) -> None:
     if not isinstance(state, dict) or "model" not in state:
         raise ConfigError(f"init_from={word}: no network of a run; weights of a backbone go to backbone.weights")
     if not other_data:
-        check_untrained(state, trainer.parts.splits, word)
-    model = trainer.parts.stepper.model
+        check_untrained(state, trainer.splits, word)
+    model = trainer.model
     found = transfer(model, Learned.of(state))
     if not found.learned:
         raise ConfigError(f"init_from={word}: no tensor has a name and shape of this network's: same backbone options?")
@@ -120,12 +120,12 @@ def warn_of_frozen_chance(model: MultiTaskModel) -> None:
 @torch.no_grad()
 def transfer(model: MultiTaskModel, learned: Learned) -> Transfer:
     """Copy into the network what has a counterpart of the same shape; where there are several, they must be equal."""
-    own, own_places = _own_tensors(model), places(model)
+    own, own_paths = _own_tensors(model), backbone_paths(model)
     of_other_tasks = {id(tensor) for tensor in model.sharing.ordered_by_task() if learned.tasks != model.tasks}
     result, used = Transfer(total=len(own)), set[str]()
     for tensor, aliases in own:
         name = aliases[0]
-        likes = [learned.like(alias, own_places.get(alias), model.tasks) for alias in aliases]
+        likes = [learned.like(alias, own_paths.get(alias), model.tasks) for alias in aliases]
         names = [*dict.fromkeys(other for like in likes for other in like)]
         why = _obstacle(tensor, [learned.tensors[other] for other in names])
         if why is None and id(tensor) in of_other_tasks:
@@ -136,7 +136,7 @@ def transfer(model: MultiTaskModel, learned: Learned) -> Transfer:
             result.taken += 1
             result.learned |= tensor.is_floating_point()
         else:
-            part = label(name, own_places.get(name))
+            part = label(name, own_paths.get(name))
             result.new[part] = result.new.get(part) or why
     result.unused = learned.parts(used)
     return result
@@ -159,9 +159,9 @@ def _obstacle(tensor: Tensor, found: list[Tensor]) -> str | None:
     return None if all(torch.equal(found[0], other) for other in found[1:]) else "several, which differ"
 
 
-def label(name: str, place: str | None) -> str:
+def label(name: str, path: str | None) -> str:
     """The part of a network that a tensor belongs to: a stage of the backbone, a head, or a part of the scheme."""
-    if place is not None:
-        return stage_of(place)
+    if path is not None:
+        return stage_of(path)
     top, part = name.split(".")[:2]
     return f"head of '{part.removeprefix(task_key(''))}'" if top == "heads" else f"{top}.{part}"

@@ -85,7 +85,7 @@ class RemoteProgress:
 
     def update(self, step: int, epoch: int, losses: Mapping[str, float] | None = None) -> None:
         """See `TerminalProgress.update`; passed on now and then."""
-        self._latest = (step, epoch, None if losses is None else {**losses})
+        self._latest = (step, epoch, losses)  # copied when it is sent: the mapping may be filled later
         now = time.monotonic()
         if now >= self._next:
             self._next = now + _PROGRESS_SECONDS

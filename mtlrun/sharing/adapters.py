@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mtlrun.sharing.base import BackboneFactory, Sharing
 from mtlrun.sharing.checks import flag, whole
-from mtlrun.sharing.keys import task_key
+from mtlrun.sharing.module_names import task_key
 from mtlrun.sharing.shapes import changed, pointwise
 from mtlrun.types import Feature, Rows, select
 

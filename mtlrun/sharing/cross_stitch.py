@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from mtlrun.errors import ConfigError
 from mtlrun.sharing.base import BackboneFactory, Sharing, last_with_parameters
 from mtlrun.sharing.checks import number, whole
-from mtlrun.sharing.keys import task_key
+from mtlrun.sharing.module_names import task_key
 from mtlrun.types import Rows, select
 
 

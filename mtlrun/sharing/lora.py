@@ -15,7 +15,7 @@ from mtlrun.backbones.base import Backbone
 from mtlrun.errors import ConfigError, near_miss
 from mtlrun.sharing.base import BackboneFactory, Sharing
 from mtlrun.sharing.checks import flag, number, whole
-from mtlrun.sharing.keys import task_key
+from mtlrun.sharing.module_names import task_key
 from mtlrun.types import Rows, select
 
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from mtlrun.sharing.base import BackboneFactory, Sharing, last_with_parameters
 from mtlrun.sharing.checks import whole
 from mtlrun.sharing.experts import run_stages, trunk_and_experts
-from mtlrun.sharing.gates import SoftmaxGate, mix
-from mtlrun.sharing.keys import task_key
+from mtlrun.sharing.module_names import task_key
+from mtlrun.sharing.softmax_gate import SoftmaxGate, mix
 from mtlrun.types import Rows, select
 
 

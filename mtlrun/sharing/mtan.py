@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from mtlrun.sharing.base import BackboneFactory, Sharing, last_with_parameters
 from mtlrun.sharing.checks import whole
-from mtlrun.sharing.keys import task_key
+from mtlrun.sharing.module_names import task_key
 from mtlrun.sharing.shapes import batch_norm, carrying, pointwise, pooled
 from mtlrun.types import Feature, Rows, select
 

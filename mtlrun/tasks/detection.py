@@ -66,7 +66,7 @@ class Detection(Task):
         stride: input pixels per cell. Two centres of one class in a cell cannot be told apart; a head of your
             own must put out the same grid.
         size_weight: weight of the box shapes against the centres in the loss.
-        max_detections: boxes per row at most.
+        max_detections: boxes per row at most; rows with more labelled ones are refused, since they would cap the score.
         min_score: boxes below this score are left out of the metrics, in [0, 1).
         head, loss, metrics, judge: replace the kind's own, see `Task`. Metrics get torchmetrics' lists of
             dicts.
@@ -133,6 +133,12 @@ class Detection(Task):
         if wrong.any():
             allowed = f"0 to {len(self.classes) - 1}, or -1 for padding"
             raise DataError(f"classes of task '{self.name}' must be {allowed}, found {classes[wrong][0].item():g}")
+        most = int((targets[..., 0] != -1).sum(1).max()) if targets.numel() else 0
+        if most > self.max_detections:
+            raise DataError(
+                f"a row of task '{self.name}' holds {most} boxes, and max_detections={self.max_detections} caps its "
+                f"score: set task.tasks.{self.name}.max_detections={most}"
+            )
 
     def metric_inputs(self, output: Tensor, target: Tensor) -> tuple[Rows, Rows]:
         found = self.predict(output)

@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from mtlrun.errors import ConfigError, choose
-from mtlrun.sharing.places import marked
+from mtlrun.sharing.backbone_paths import from_backbone
 from mtlrun.training.model import MultiTaskModel
 
 
@@ -31,11 +31,12 @@ def parameter_groups(
     """
     if not trainable(model):
         raise ConfigError("nothing is left to train: all parameters are frozen")
-    from_backbone = {id(tensor) for _, _, module in marked(model.sharing) for tensor in module.parameters(False)}
+    modules = [module for _, _, module in from_backbone(model.sharing)]
+    backbone = {id(tensor) for module in modules for tensor in module.parameters(recurse=False)}
     stages: list[nn.Parameter] = []
     added: list[nn.Parameter] = []
     for parameter in trainable(model.sharing):
-        (stages if id(parameter) in from_backbone else added).append(parameter)
+        (stages if id(parameter) in backbone else added).append(parameter)
     own = [_group(f"head_lr.{task}", lr, _head(model, task)) for task, lr in (head_lr or {}).items()]
     if sharing_lr is not None:
         own.insert(0, _group("sharing_lr", sharing_lr, added))

@@ -17,6 +17,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from mtlrun.lines import printable
 from mtlrun.training.clock import Clock
 
 _REDRAW_SECONDS = 0.5  # a redraw costs 2 ms for 4 tasks, 9 ms for 40: under 2 % of the time
@@ -168,7 +169,7 @@ class TerminalProgress:
             if task in self._losses:
                 words.append(f"loss {self._losses[task]:.4g}")
             if len(words) > 1:
-                yield " ".join(words)
+                yield printable(" ".join(words))
 
 
 def _redirected(before: Mapping[TextIO, str]) -> Iterator[tuple[_Handler, TextIO]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
+from mtlrun.errors import ResumeError
 from mtlrun.runs.folder import RunFolder
 
 
@@ -66,6 +67,16 @@ def test_a_running_run_is_left_alone(run_folder, command):
     folder.finish("interrupted")
     assert outcome.code == 2
     assert outcome.err == "mtlrun: error: runs/first is still running: wait for it to end, or stop it first\n"
+
+
+def test_changes_that_nothing_was_trained_with_are_not_kept(stopped, command, training):
+    def refuse(config):
+        raise ResumeError("another network")
+
+    training.behave = refuse
+    outcome = command("resume", str(stopped), "trainer.epochs=50")
+    assert (outcome.code, outcome.err) == (2, "mtlrun: error: another network\n")
+    assert not list((stopped / ".hydra").glob("resume-*.yaml"))
 
 
 def test_a_failing_resume(stopped, command, training):

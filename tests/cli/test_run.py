@@ -188,3 +188,13 @@ def test_runs_to_start_from_are_looked_for_before_the_first_job(command, trainin
     assert (outcome.code, len(training.calls)) == (2, 2)
     line = "init_from=runs/frist: no folder 'runs/frist'; did you mean 'first'? [in job "
     assert outcome.err.startswith(f"mtlrun: error: {line}")
+
+
+def test_a_mistake_that_a_sweeper_comes_upon_as_it_goes_fails_its_job(command, training, monkeypatch):
+    monkeypatch.setattr("mtlrun.cli.folders._BASIC", "another sweeper's name")
+    outcome = command("-m", "trainer.epochs=1,0")
+    jobs = {job.name: record(job) for job in only_run().glob("*/")}
+    assert outcome.code == 1
+    assert outcome.err == "mtlrun: error: job 1: trainer.epochs=0: must be 1 or more\n"
+    assert jobs["1_trainer.epochs=0"]["error"] == "trainer.epochs=0: must be 1 or more"
+    assert (jobs["0_trainer.epochs=1"]["status"], len(training.calls)) == ("finished", 1)

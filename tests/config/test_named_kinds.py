@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mtlrun.cli.api import _compose
 from mtlrun.config.build_data import build_data
+from mtlrun.config.compose import compose
 from mtlrun.errors import ConfigError
 from mtlrun.tasks.classification import Classification
 from mtlrun.tasks.measurement import Measurement
@@ -26,7 +26,7 @@ class Strict(Classification):
 
 def built(folder, labels, *overrides):
     np.savez(folder / "mine.npz", inputs=np.arange(2.0 * N).reshape(N, 2), y=labels)
-    return build_data(_compose(["task=arrays", f"data.path={folder / 'mine.npz'}", *overrides]))
+    return build_data(compose(["task=arrays", f"data.path={folder / 'mine.npz'}", *overrides]))
 
 
 def named(kind, *options):

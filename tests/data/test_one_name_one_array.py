@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mtlrun.data.arrays import load
-from mtlrun.data.bdd100k_labels import read_boxes
-from mtlrun.data.roots import read_csv
 
+from mtlrun.data.readers.bdd100k_labels import read_boxes
+from mtlrun.data.readers.bdd100k_words import Census
+from mtlrun.data.readers.plain_files import read_csv
+from mtlrun.data.sets.arrays import load
 from mtlrun.errors import ConfigError, DataError
 
 LABELS = np.arange(40) % 2
@@ -58,4 +59,4 @@ def test_two_columns_of_one_name_are_refused(tmp_path):
 def test_two_frames_of_one_picture_are_refused(tmp_path):
     (tmp_path / "det.json").write_text('[{"name": "a.jpg"}, {"name": "b.jpg"}, {"name": "a.jpg"}]')
     with pytest.raises(DataError, match=r"names picture a.jpg twice"):
-        read_boxes(tmp_path / "det.json", {"car": 0})
+        read_boxes(tmp_path / "det.json", Census({"car": 0}))

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mtlrun.data.arrays import load
 
+from mtlrun.data.sets.arrays import load
 from mtlrun.errors import DataError
 
 NAN = float("nan")

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mtlrun.cli.api import _compose
 from mtlrun.config.build_data import build_data
+from mtlrun.config.compose import compose
 from mtlrun.errors import DataError
 from mtlrun.runs.task_names import check_task_name
 
@@ -25,12 +25,12 @@ def test_other_names_are_refused_in_one_printable_line(name):
 def test_an_array_called_all_is_refused(tmp_path):
     np.savez(tmp_path / "mine.npz", inputs=np.zeros((40, 2)), all=np.arange(40) % 2)
     with pytest.raises(DataError, match=r"an array of labels is called 'all', which stands for all tasks together"):
-        build_data(_compose(["task=arrays", f"data.path={tmp_path / 'mine.npz'}"]))
+        build_data(compose(["task=arrays", f"data.path={tmp_path / 'mine.npz'}"]))
 
 
 def test_a_task_of_the_configuration_is_refused_before_anything_is_read():
     with pytest.raises(DataError, match=r"task\.tasks\.all is called 'all'"):
-        _compose(["task=multidigits", "+task.tasks.all._target_=mtlrun.tasks.classification.Classification"])
+        compose(["task=multidigits", "+task.tasks.all._target_=mtlrun.tasks.classification.Classification"])
 
 
 SOURCE = """
@@ -45,7 +45,7 @@ def load():
 def test_a_source_of_ones_own_cannot_call_a_task_all(tmp_path, monkeypatch):
     (tmp_path / "source_with_all.py").write_text(SOURCE)
     monkeypatch.syspath_prepend(tmp_path)
-    config = _compose(["task=study_subspace"])
+    config = compose(["task=study_subspace"])
     config.data = {"_target_": "source_with_all.load"}
     with pytest.raises(DataError, match="a task is called 'all'"):
         build_data(config)

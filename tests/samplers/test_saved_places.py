@@ -4,53 +4,53 @@ import pytest
 import torch
 
 from mtlrun.errors import ResumeError
-from mtlrun.samplers.base import Moment
-from mtlrun.samplers.draw import Drawer
+from mtlrun.samplers.base import TrainingProgress
+from mtlrun.samplers.batch_sampler import BatchSampler
 from mtlrun.samplers.pools import Pool
 from mtlrun.samplers.uniform import Uniform
 
 
-def drawer(*sizes, batch_size=8):
+def sampler(*sizes, batch_size=8):
     pools = [Pool(f"source{place}", ("t",), torch.arange(size)) for place, size in enumerate(sizes)]
-    return Drawer(Uniform(), pools, ["t"], batch_size, 0)
+    return BatchSampler(Uniform(), pools, ["t"], batch_size, 0)
 
 
 def after_a_step(restricted=None):
-    """The state of a drawer that stands at row 8 of 10."""
-    one = drawer(10)
+    """The state of a sampler that stands at row 8 of 10."""
+    one = sampler(10)
     if restricted is not None:
-        one.rank([restricted], Moment(0, 0, 0.0))
-    one.next(Moment(0, 0, 0.0))
+        one.keep_easiest([restricted], TrainingProgress(0, 0, 0.0))
+    one.next(TrainingProgress(0, 0, 0.0))
     return one.state_dict()
 
 
 @pytest.mark.parametrize("rows", [1, 7, 8])
 def test_fewer_rows(rows):
     with pytest.raises(ResumeError, match=rf"at row 8 of a pass over {rows}"):
-        drawer(rows).load_state_dict(after_a_step())
+        sampler(rows).load_state_dict(after_a_step())
 
 
 def test_fewer_rows_for_a_sampler_that_chooses_among_them():
     with pytest.raises(ResumeError, match="the data have 9 now"):
-        drawer(9).load_state_dict(after_a_step(restricted=torch.arange(10.0)))
+        sampler(9).load_state_dict(after_a_step(restricted=torch.arange(10.0)))
 
 
 @pytest.mark.parametrize("position", [-1, 10, 10**12])
 def test_places_that_never_were(position):
     state = after_a_step()
-    state["walks"][0]["position"] = position
+    state["passes"][0]["position"] = position
     with pytest.raises(ResumeError, match=f"at row {position} of"):
-        drawer(10).load_state_dict(state)
+        sampler(10).load_state_dict(state)
 
 
 def test_another_number_of_pools():
     with pytest.raises(ResumeError, match="draws from 1 pools of rows, and the data have 2 now"):
-        drawer(5, 5).load_state_dict(after_a_step())
+        sampler(5, 5).load_state_dict(after_a_step())
 
 
 def test_the_same_rows_go_on():
-    one, two = drawer(10), drawer(10)
-    one.next(Moment(0, 0, 0.0))
+    one, two = sampler(10), sampler(10)
+    one.next(TrainingProgress(0, 0, 0.0))
     two.load_state_dict(one.state_dict())
-    following = [each.next(Moment(1, 0, 0.1)).rows["source0"] for each in (one, two)]
+    following = [each.next(TrainingProgress(1, 0, 0.1)).rows["source0"] for each in (one, two)]
     assert torch.equal(*following)

@@ -5,8 +5,8 @@ import pytest
 import torch
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
-from mtlrun.cli.api import _compose
 from mtlrun.config.build_data import build_data
+from mtlrun.config.compose import compose
 from mtlrun.linalg.precision import needs_double
 from mtlrun.tasks.base import compute_metrics
 from mtlrun.tasks.measurement import Measurement
@@ -98,7 +98,7 @@ def test_the_mean_scores_as_badly_around_any_offset(tmp_path, offset: float) -> 
     """A network that says nothing has R2 0 and the labels' own mean deviation as its error: never MAE 0, R2 1."""
     labels = np.random.default_rng(0).normal(size=200) + offset
     np.savez(tmp_path / "mine.npz", inputs=np.zeros((200, 2)), y=labels)
-    splits, tasks = build_data(_compose(["task=arrays", f"data.path={tmp_path / 'mine.npz'}"]))
+    splits, tasks = build_data(compose(["task=arrays", f"data.path={tmp_path / 'mine.npz'}"]))
     target = splits.train[0].targets("y")
     found = scores(tasks["y"], torch.zeros(len(target), 1), target)
     assert found["r2"] == pytest.approx(0, abs=1e-4)

@@ -14,7 +14,7 @@ from mtlrun.report.plots import FIGURES
 from mtlrun.report.series import Series
 from mtlrun.runs.folder import RunFolder
 from mtlrun.runs.reader import Run
-from mtlrun.training.gates import GateRecords
+from mtlrun.training.recorder import GateRecords
 
 THREE_STAGES = "backbone.hidden=[8,8,8]"
 

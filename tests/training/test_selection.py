@@ -1,4 +1,4 @@
-"""Which epoch is the best one."""
+"""Which epoch is the best one, and when test rows are looked at."""
 
 import math
 
@@ -6,6 +6,7 @@ import pytest
 
 from mtlrun.tasks.classification import Classification
 from mtlrun.tasks.regression import Regression
+from mtlrun.training import selection as selection_module
 from mtlrun.training.selection import Selection, overall_score
 
 TASKS = {"kind": Classification("kind", classes=2), "size": Regression("size")}
@@ -61,6 +62,7 @@ def test_continues_from_its_state():
     selection.update(scores(0.8, 0.3), 1)
     other.load_state_dict(selection.state_dict())
     assert (other.best_score, other.best_epoch, other.waited) == (pytest.approx(2.0), 0, 1)
+    assert other.validation == {"best": scores(0.8, 0.2), "last": scores(0.8, 0.3)}
 
 
 def best_of(*epochs, monitor=None):
@@ -89,8 +91,31 @@ def test_a_monitored_metric_that_is_nan(course, best):
     assert best_of(*[(0.5, mae) for mae in course], monitor="size/mae") == best
 
 
-def test_an_older_state_goes_on():
-    selection = Selection(TASKS)
-    selection.load_state_dict({"best_score": 2.0, "best_epoch": 0, "waited": 0})
-    assert not selection.update(scores(math.nan, 0.6), 1)
-    assert selection.update(scores(math.nan, 0.4), 2)
+class Counting:
+    """Stands in for the evaluator and for the table: counts evaluations, keeps what is written."""
+
+    def __init__(self):
+        self.evaluations, self.written = 0, []
+
+    def evaluate(self, sources):
+        self.evaluations += 1
+        return {"kind": {"accuracy": self.evaluations / 10}}
+
+    def write(self, epoch, step, split, found):
+        self.written.append((epoch, step, split, found["kind"]["accuracy"]))
+
+
+def test_test_rows_are_scored_once_a_step_and_at_late_epochs():
+    counting = Counting()
+    made = [selection_module.TestScores(counting, [], counting, late) for late in ({14, 21}, {14, 21}, set())]
+    tests, resumed, never = made
+    for epoch, step in enumerate((7, 14)):
+        tests.after_epoch(epoch, step)
+        never.after_epoch(epoch, step)
+    assert counting.written == [(1, 14, "test", 0.1)]
+    resumed.load_state_dict(tests.state_dict())
+    assert resumed.at(1, 14) == {"kind": {"accuracy": 0.1}}
+    resumed.at(0, 7)
+    resumed.after_epoch(2, 21)
+    assert counting.evaluations == 3
+    assert [found["kind"]["accuracy"] for found in resumed.late()] == [0.1, 0.3]  # the best epoch's is no late one

@@ -13,12 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtlrun.data.options import several
+from mtlrun.data.readers.bdd100k_words import CATEGORIES, OLDER, Census
 from mtlrun.data.readers.image_files import Masks, Rows, Size
 from mtlrun.errors import ConfigError, DataError, choose
-
-CATEGORIES = (
-    "pedestrian", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle", "traffic light", "traffic sign",
-)  # fmt: skip
 
 DRIVABLE = np.full(256, 255, dtype=np.uint8)
 DRIVABLE[:3] = (1, 2, 0)
@@ -85,19 +82,19 @@ class Part:
         )
 
 
-def read_part(root: Path, part: str, classes: Mapping[str, int]) -> Part:
+def read_part(root: Path, part: str, census: Census) -> Part:
     """The pictures of a part that are there, with their labels.
 
     Args:
         root: folder of the data set.
         part: 'train' or 'val'.
-        classes: of each category that is detected.
+        census: of the categories; boxes are counted in it.
 
     Raises:
         DataError: if no picture is there, or the boxes are malformed.
     """
     pictures = sorted((root / "images/100k" / part).glob("*.jpg"))
-    boxes = read_boxes(root / f"labels/det_20/det_{part}.json", classes)
+    boxes = read_boxes(root / f"labels/det_20/det_{part}.json", census)
     masks = [_masks(root / f"labels/{kind}/masks/{part}", pictures) for kind in ("drivable", "lane")]
     if not any(path.name in boxes for path in pictures):
         raise DataError(f"det_{part}.json names none of the {len(pictures)} pictures in {root / 'images/100k' / part}")
@@ -109,16 +106,18 @@ def _masks(folder: Path, pictures: list[Path]) -> list[Path | None]:
     return [folder / f"{path.stem}.png" if path.stem in there else None for path in pictures]
 
 
-def read_boxes(path: Path, classes: Mapping[str, int]) -> dict[str, list[Box]]:
-    """The boxes of each picture by its name, of the categories that have a class.
+def read_boxes(path: Path, census: Census) -> dict[str, list[Box]]:
+    """The boxes of each picture by its name, of the categories that have a class; all are counted.
 
     Raises:
-        DataError: if the file is not a list of frames, or has two of one picture.
+        DataError: if the file is not a list of frames, has two of one picture, or an unknown category.
     """
     try:
         with open(path, encoding="utf-8") as file:
             frames = json.load(file)
-        boxes = {frame["name"]: _boxes_of(frame, classes) for frame in frames}
+        boxes = {frame["name"]: _boxes_of(frame, census) for frame in frames}
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise DataError(
             f"{path} should be a list of frames with name and labels (category, box2d: x1, y1, x2, y2): "
@@ -130,11 +129,14 @@ def read_boxes(path: Path, classes: Mapping[str, int]) -> dict[str, list[Box]]:
     return boxes
 
 
-def _boxes_of(frame: Mapping[str, Any], classes: Mapping[str, int]) -> list[Box]:
-    found = [label for label in frame.get("labels") or () if label["category"] in classes and label.get("box2d")]
+def _boxes_of(frame: Mapping[str, Any], census: Census) -> list[Box]:
+    """Boxes alone: lanes and drivable area, which the files of 2018 hold too, have none."""
+    pairs = [(str(label["category"]), label.get("box2d")) for label in frame.get("labels") or ()]
+    found = [(census.class_of(category), box) for category, box in pairs if box]
     return [
-        (classes[label["category"]], *(float(label["box2d"][edge]) for edge in ("x1", "y1", "x2", "y2")))  # type: ignore[misc]
-        for label in found
+        (place, *(float(box[edge]) for edge in ("x1", "y1", "x2", "y2")))  # type: ignore[misc]
+        for place, box in found
+        if place is not None
     ]
 
 
@@ -146,7 +148,8 @@ def classes_of(detect: Mapping[str, Sequence[str]]) -> dict[str, int]:
     """
     classes: dict[str, int] = {}
     for place, (name, categories) in enumerate(detect.items()):
-        for category in several(f"detect.{name}", categories):
+        for word in several(f"detect.{name}", categories):
+            category = OLDER.get(word, word)
             choose(category, CATEGORIES, f"category in data.detect.{name}")
             if category in classes:
                 raise ConfigError(f"data.detect: category '{category}' is in two classes: name it once")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import struct
 import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,11 @@ from numpy.typing import NDArray
 from mtlrun.errors import ConfigError, DataError, near_miss
 
 Array = NDArray[Any]
-DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError, NotImplementedError, RuntimeError)
+DAMAGE = (
+    zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError, NotImplementedError, RuntimeError, SyntaxError,
+    TokenError, MemoryError, TypeError, LookupError, AttributeError, ArithmeticError, struct.error,
+)  # fmt: skip
+"""What NumPy raises for a damaged file: its header is read as Python, and may claim any type and size."""
 
 
 def read_table(path: Path, inputs: str, targets: Sequence[str] | None) -> dict[str, Array]:

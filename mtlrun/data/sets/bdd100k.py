@@ -16,6 +16,7 @@ from PIL import Image
 
 from mtlrun.data.options import some, whole
 from mtlrun.data.readers.bdd100k_labels import Boxes, Part, classes_of, drivable_masks, lane_masks, read_part
+from mtlrun.data.readers.bdd100k_words import Census
 from mtlrun.data.readers.gtsrb import CLASSES, sign_sources
 from mtlrun.data.readers.image_files import (
     UNREADABLE,
@@ -45,6 +46,7 @@ def load(
     height: int = 288,
     width: int = 512,
     smallest: float = 3.0,
+    max_boxes: int = 100,
     curbs: bool = False,
     signs: str = "driving",
     signs_root: str | None = None,
@@ -60,6 +62,7 @@ def load(
         detect: per class of ours, in the order of the task's classes, the categories of BDD100K that it is made of.
         height, width: that the scenes are brought to, in pixels.
         smallest: boxes with a side below so many of these pixels are left out.
+        max_boxes: boxes of a scene at most: as many predictions count in the score.
         curbs: whether road curbs count as lane markings.
         signs: 'driving' for the eight classes of the drawn signs, 'all' for the 43 of GTSRB, 'none' for no signs.
         signs_root: folder of GTSRB; None for `root`.
@@ -70,14 +73,17 @@ def load(
 
     Raises:
         ConfigError: if an option is missing or out of range.
-        DataError: if files are missing or malformed.
+        DataError: if files are missing or malformed, or a scene holds more boxes.
     """
     folder = folder_of(root, "the folder of BDD100K")
     size = whole("height", height, 32, 4096), whole("width", width, 32, 4096)
     some("val", val), choose(signs, (*CLASSES, "none"), "data.signs")
-    classes = classes_of(detect or {})
+    census = Census(classes_of(detect or {}))
     check_files(folder)
-    made = scene_sources(split_parts(folder, classes, val, seed), size, smallest, curbs)
+    parts = split_parts(folder, census, val, seed)
+    census.check(detect or {})
+    most = whole("max_boxes", max_boxes, 1)
+    made = scene_sources(parts, size, smallest, most, curbs)
     names = "BDD100K"
     if signs != "none":
         place = Path(signs_root).expanduser() if signs_root else folder
@@ -91,7 +97,7 @@ def load(
         held_out,
         test,
         f"{counts} pictures of {names} for train/val/test: validation is a share of {val:g} of the official "
-        f"training pictures (data.seed={seed}), the test is the official validation set of BDD100K",
+        f"training pictures (data.seed={seed}), the test is the official validation set of BDD100K{census.statement}",
     )
 
 
@@ -109,26 +115,28 @@ def check_files(root: Path) -> None:
         )
 
 
-def split_parts(root: Path, classes: Mapping[str, int], val: float, seed: int) -> dict[str, Part]:
+def split_parts(root: Path, census: Census, val: float, seed: int) -> dict[str, Part]:
     """Training and validation rows from the official training part, test rows from the official validation part."""
-    official = read_part(root, "train", classes)
+    official = read_part(root, "train", census)
     count = len(official.pictures)
     held_out = max(1, round(val * count))
     if count <= held_out:
         raise DataError(f"{root / 'images/100k/train'} holds {count} pictures: too few to train on")
     order = torch.randperm(count, generator=torch.Generator().manual_seed(seed)).tolist()
     parts = official.take(sorted(order[held_out:])), official.take(sorted(order[:held_out]))
-    return dict(zip(SPLITS, (*parts, read_part(root, "val", classes))))
+    return dict(zip(SPLITS, (*parts, read_part(root, "val", census))))
 
 
-def scene_sources(parts: Mapping[str, Part], size: Size, smallest: float, curbs: bool) -> dict[str, list[LazySource]]:
+def scene_sources(
+    parts: Mapping[str, Part], size: Size, smallest: float, max_boxes: int, curbs: bool
+) -> dict[str, list[LazySource]]:
     """Source `scenes` of each split, normalised by the statistics of the training pictures."""
     pictures = {split: Pictures(part.pictures, size) for split, part in parts.items()}
     mean, std = sample_statistics(pictures["train"])
     made = {}
     for split, part in parts.items():
         targets = {
-            "detection": Boxes(part.boxes, size_of(part.pictures[0]), size, smallest),
+            "detection": counted(Boxes(part.boxes, size_of(part.pictures[0]), size, smallest), max_boxes),
             "lane": lane_masks(part.lanes, size, curbs),
             "drivable": drivable_masks(part.drivable, size),
         }
@@ -139,6 +147,14 @@ def scene_sources(parts: Mapping[str, Part], size: Size, smallest: float, curbs:
         }
         made[split] = [LazySource("scenes", pictures[split], targets, labelled, mean, std)]
     return made
+
+
+def counted(boxes: Boxes, max_boxes: int) -> Boxes:
+    """The boxes; DataError if a scene holds more than so many: no detector could then find them all."""
+    most = boxes.shape[0]
+    if most > max_boxes:
+        raise DataError(f"a scene holds {most} boxes, more than data.max_boxes={max_boxes}: set data.max_boxes={most}")
+    return boxes
 
 
 def size_of(path: Path) -> Size:

@@ -6,6 +6,7 @@ for validation, 22,433 for the test. Like ChestX-ray14 it does not label fractur
 
 from __future__ import annotations
 
+import logging
 import shutil
 import zipfile
 from collections.abc import Mapping
@@ -25,6 +26,8 @@ from mtlrun.data.readers.radiograph_labels import counted
 from mtlrun.data.source import Source, Splits, TensorSource
 from mtlrun.data.statistics import channel_statistics
 from mtlrun.errors import ConfigError, DataError, choose
+
+log = logging.getLogger(__name__)
 
 SIZES = (28, 64, 128, 224)
 SPLITS = ("train", "val", "test")
@@ -164,9 +167,22 @@ def on_disk(path: Path, targets: Mapping[str, dict[str, Tensor]], size: int, cac
     if not cache:
         raise ConfigError(f"{path} is larger than data.memory_mb: raise it, or set data.cache to a folder")
     folder = Path(cache).expanduser() / "medmnist"
-    pictures = {split: StoredPictures(unpacked(path, f"{split}_images.npy", folder), size) for split in SPLITS}
+    pictures = {split: stored(path, f"{split}_images.npy", folder, size) for split in SPLITS}
     mean, std = sample_statistics(pictures["train"])
     return {split: LazySource("chestmnist", pictures[split], targets[split], None, mean, std) for split in SPLITS}
+
+
+def stored(path: Path, name: str, folder: Path, size: int) -> StoredPictures:
+    """The pictures of a member of the file, unpacked again if what is in the folder is damaged."""
+    place = unpacked(path, name, folder)
+    try:
+        return StoredPictures(place, size)
+    except DataError as error:
+        if isinstance(error.__cause__, PermissionError):
+            raise
+        log.warning("cache file %s is damaged: making it again", place)
+        place.unlink(missing_ok=True)
+        return StoredPictures(unpacked(path, name, folder), size)
 
 
 def unpacked(path: Path, name: str, folder: Path) -> Path:

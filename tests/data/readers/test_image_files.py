@@ -20,8 +20,8 @@ from mtlrun.data.readers.image_files import (
 )
 from mtlrun.data.source import Source, TensorSource
 from mtlrun.errors import DataError
-from mtlrun.samplers.draw import Draw
-from mtlrun.training.loader import Loader
+from mtlrun.samplers.batch_sampler import BatchIndices
+from mtlrun.training.batches import BatchLoader
 
 
 def save(path: Path, values: np.ndarray) -> Path:
@@ -146,10 +146,10 @@ def test_sources_are_kept_together_or_not_at_all(tmp_path: Path) -> None:
 
 def test_workers_read_the_same_batches(tmp_path: Path) -> None:
     made = source(tmp_path)
-    draws = [Draw({"files": torch.tensor(rows)}, ("colour", "size")) for rows in ([0, 2], [3, 1])]
+    draws = [BatchIndices({"files": torch.tensor(rows)}, ("colour", "size")) for rows in ([0, 2], [3, 1])]
     found = []
     for workers in (0, 1):
-        loader = Loader([made], torch.device("cpu"), workers=workers)
+        loader = BatchLoader([made], torch.device("cpu"), workers=workers)
         steps = [step.micro[0][0][0] for step in loader.batches(draws)]
         found.append([(step.inputs, step.targets["colour"]) for step in steps])
     for alone, worked in zip(*found):
@@ -161,8 +161,8 @@ def test_workers_read_the_same_batches(tmp_path: Path) -> None:
 def test_a_damaged_picture_is_named_in_one_line(tmp_path: Path, workers: int) -> None:
     made = source(tmp_path)
     (tmp_path / "2.png").write_bytes((tmp_path / "2.png").read_bytes()[:40])
-    loader = Loader([made], torch.device("cpu"), workers=workers)
-    draws = [Draw({"files": torch.tensor([1, 2])}, ("colour", "size"))]
+    loader = BatchLoader([made], torch.device("cpu"), workers=workers)
+    draws = [BatchIndices({"files": torch.tensor([1, 2])}, ("colour", "size"))]
     with pytest.raises(DataError) as caught:
         list(loader.batches(draws))
     message = str(caught.value)

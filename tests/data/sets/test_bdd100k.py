@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from omegaconf import OmegaConf
 from PIL import Image
 
 from mtlrun.config.build_data import build_task
+from mtlrun.config.compose import compose
 from mtlrun.data.readers.bdd100k_labels import Boxes, classes_of, lane_masks
 from mtlrun.data.sets.bdd100k import load
 from mtlrun.errors import ConfigError, DataError
@@ -67,8 +69,10 @@ def frame(name: str, number: int) -> dict:
         {"id": "2", "category": "rider", "box2d": {"x1": 150.0, "y1": 0.0, "x2": 170.0, "y2": 90.0}},
         {"id": "3", "category": "pedestrian", "box2d": {"x1": 10.0, "y1": 10.0, "x2": 11.0, "y2": 40.0}},
         {"id": "4", "category": "lane", "poly2d": []},
+        {"id": "5", "category": "car", "box2d": {"x1": 5.0, "y1": 5.0, "x2": 6.0, "y2": 6.0}},  # too small
     ]
-    return {"name": name, "attributes": {"weather": "clear"}, "timestamp": 10000, "labels": labels[: number + 2]}
+    chosen = [*labels[: number + 2], labels[-1]]
+    return {"name": name, "attributes": {"weather": "clear"}, "timestamp": 10000, "labels": chosen}
 
 
 def options(root: Path, **changes: object) -> dict:
@@ -151,7 +155,7 @@ def test_the_tasks_of_driving_accept_the_labels(tmp_path: Path, memory_mb: float
     write(tmp_path)
     write_signs(tmp_path)
     splits = load(**options(tmp_path, signs="driving", memory_mb=memory_mb))
-    kinds = yaml.safe_load((CONF / "task" / "driving.yaml").read_text())["task"]["tasks"]
+    kinds = OmegaConf.to_container(compose(["task=driving", "data=bdd100k"]).task.tasks, resolve=True)
     sources = {task: source for source in splits.train for task in source.tasks}
     assert set(sources) == set(kinds)
     assert {source.in_memory for source in splits.train} == {memory_mb > 0}

@@ -153,3 +153,14 @@ def test_impossible_options_are_refused(tmp_path: Path, changes: dict, message: 
     write(tmp_path)
     with pytest.raises(ConfigError, match=message):
         load(**{"root": str(tmp_path), "findings": ASKED, **changes})
+
+
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY\x01\x00v\x00{'descr': '|u1', 'shape': (30, 28", b"PK\x03\x04"])
+def test_unpacked_pictures_that_are_damaged_are_unpacked_again(tmp_path: Path, content: bytes) -> None:
+    write(tmp_path)
+    options = {"root": str(tmp_path), "findings": ASKED, "memory_mb": 0.001, "cache": str(tmp_path / "cache")}
+    rows = torch.arange(5)
+    before = load(**options).val[0].fetch(rows)[0]
+    for path in (tmp_path / "cache" / "medmnist").iterdir():
+        path.write_bytes(content)
+    assert torch.equal(load(**options).val[0].fetch(rows)[0], before)

@@ -100,7 +100,7 @@ def join(worker):
 def do(worker, work, *arguments):
     """`work(ranks, *arguments)` in each process; all their results."""
     ranks = join(worker)
-    return ranks.gathered(work(ranks, *arguments))
+    return ranks.all_gather_object(work(ranks, *arguments))
 
 
 def built(ranks, overrides):
@@ -121,11 +121,11 @@ def scores(ranks, cases):
     """Everything that is evaluated, for each case's fresh network."""
     found = {}
     for name, overrides in cases.items():
-        parts = built(ranks, overrides).parts
+        trainer = built(ranks, overrides)
         if not ranks.first:
-            for buffer in parts.stepper.model.buffers():
+            for buffer in trainer.model.buffers():
                 buffer.add_(1)  # running statistics are the first process's
-        evaluator, splits = parts.evaluator, parts.splits
+        evaluator, splits = trainer.evaluator, trainer.splits
         losses = {source.name: evaluator.row_losses(source) for source in splits.train}
         found[name] = evaluator.evaluate(splits.val), evaluator.evaluate(splits.train, 7), losses
     return found
@@ -204,16 +204,16 @@ def undeal(count):
 
 def steps(ranks, cases, count):
     """Parameters, buffers and losses after some steps of training, and how many parts without a row there were."""
-    from mtlrun.samplers.base import Moment
+    from mtlrun.samplers.base import TrainingProgress
     from mtlrun.training.step import train_step
 
     found = {}
     for name, overrides in cases.items():
-        parts, empty = built(ranks, overrides).parts, 0
-        draws = (parts.drawer.next(Moment(step, 0, step / count)) for step in range(count))
-        for step, batch in enumerate(parts.loader.batches(draws)):
-            trace = train_step(parts.stepper, batch, measure=step % 3 == 1)
+        trainer, empty = built(ranks, overrides), 0
+        draws = (trainer.sampler.next(TrainingProgress(step, 0, step / count)) for step in range(count))
+        for step, batch in enumerate(trainer.loader.batches(draws)):
+            trace = train_step(trainer.stepper, batch, measure=step % 3 == 1)
             pieces = [piece for micro_batches in batch.micro for pieces in micro_batches for piece in pieces]
             empty += sum(len(targets) == 0 for piece in pieces for targets in piece.targets.values())
-        found[name] = dict(parts.stepper.model.state_dict()), trace.losses, empty
+        found[name] = dict(trainer.model.state_dict()), trace.losses, empty
     return found

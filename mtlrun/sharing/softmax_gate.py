@@ -1,4 +1,4 @@
-"""What weighs the experts for one task."""
+"""A gate: what weighs the experts for one task."""
 
 from __future__ import annotations
 

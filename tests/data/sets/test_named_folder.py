@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 from hydra.utils import get_method
-from mtlrun.data.digit_files import PARTS, Collection
 
-from mtlrun.data import multimnist
+from mtlrun.data.readers.digit_files import PARTS, Collection
+from mtlrun.data.sets import multimnist
 from mtlrun.errors import DataError
 
 CONF = Path(__file__).parents[2] / "conf"

@@ -1,4 +1,4 @@
-"""A walk over the rows of one pool in shuffled passes."""
+"""The rows of one pool, pass after pass, each in an order of its own."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ import torch
 from torch import Tensor
 
 from mtlrun.errors import ResumeError
+from mtlrun.seeds import row_order_seed
 
 
-class Walk:
+class ShuffledPasses:
     """Hands out every row once a pass; each pass has its own order, a pure function of (seed, pool, pass).
 
     Args:
         rows: row numbers [n].
-        seed, place: of the run, and of the pool among the pools.
+        seed: of the run.
+        pool: index of the pool among the pools.
     """
 
-    def __init__(self, rows: Tensor, seed: int, place: int) -> None:
+    def __init__(self, rows: Tensor, seed: int, pool: int) -> None:
         self._all = rows
-        self._seed, self._place = seed, place
+        self._seed, self._pool = seed, pool
         self._in_use = rows
         self._pass = 0
         self._position = 0
@@ -28,7 +30,7 @@ class Walk:
 
     def take(self, count: int) -> Tensor:
         """The next `count` rows, over as many passes as it takes."""
-        assert self._position < len(self._in_use), "a walk without a row ahead never ends"
+        assert self._position < len(self._in_use), "without a row ahead this would never end"
         parts = []
         while count > 0:
             part = self._current()[self._position : self._position + count]
@@ -40,7 +42,7 @@ class Walk:
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def restrict(self, rows: Tensor) -> None:
-        """Walk over these rows [m >= 1] only from now on, in a new pass."""
+        """Hand out these rows [m >= 1] only from now on, in a new pass."""
         self._in_use = rows
         self._start_pass()
 
@@ -70,16 +72,8 @@ class Walk:
         self._order = None
 
     def _current(self) -> Tensor:
+        """This pass's order. Made anew from the seed after a resume, so a checkpoint need not hold it."""
         if self._order is None:
-            generator = torch.Generator().manual_seed(_mix(self._seed, self._place, self._pass))
+            generator = torch.Generator().manual_seed(row_order_seed(self._seed, self._pool, self._pass))
             self._order = self._in_use[torch.randperm(len(self._in_use), generator=generator)]
         return self._order
-
-
-def _mix(*numbers: int) -> int:
-    """One 63-bit seed from several small numbers, so that neighbouring passes and pools have unrelated orders."""
-    state = 0x9E3779B97F4A7C15
-    for number in numbers:
-        state = (state ^ (number + 0x7F4A7C15)) * 0xBF58476D1CE4E5B9 % 2**64
-        state ^= state >> 31
-    return state % 2**63
