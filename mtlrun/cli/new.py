@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mtlrun.cli.templates import FOLDER, KINDS, Example, example
 from mtlrun.errors import ConfigError, near_miss
-from mtlrun.lines import short
+from mtlrun.lines import path_from_here
 
 _USAGE = f"mtlrun new {'|'.join(KINDS)} NAME [--to DIR]"
 
@@ -33,7 +33,9 @@ def write(made: Example, folder: Path) -> None:
     """
     taken = next((folder / path for path in made.files if (folder / path).exists()), None)
     if taken is not None:
-        raise ConfigError(f"{short(taken)} exists already: choose another name, or another folder with --to DIR")
+        raise ConfigError(
+            f"{path_from_here(taken)} exists already: choose another name, or another folder with --to DIR"
+        )
     try:
         for path, text in made.files.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -44,9 +46,9 @@ def write(made: Example, folder: Path) -> None:
 
 def _next(made: Example, folder: Path) -> str:
     """The files, and the commands that check, test and train them."""
-    lines = ["wrote", *(f"  {short(folder / path)}" for path in made.files), "next"]
+    lines = ["wrote", *(f"  {path_from_here(folder / path)}" for path in made.files), "next"]
     if folder.resolve() != Path.cwd():
-        lines.append(f"  cd {short(folder)}")
+        lines.append(f"  cd {path_from_here(folder)}")
     ours = f"--config-dir {FOLDER} {made.settings}"
     return "\n".join([*lines, f"  mtlrun check {ours}", f"  python -m pytest test_{made.name}.py", f"  mtlrun {ours}"])
 
