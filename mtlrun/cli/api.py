@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,13 @@ class Result:
     """A finished run: its folder, and the content of its summary.json."""
 
     folder: Path
-    summary: dict[str, Any]
+    summary: dict[str, Any] = field(repr=False)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the table of results, and the plots by name."""
+        from mtlrun.report.loading import LoadedRun
+
+        return LoadedRun(self.folder)._repr_html_()
 
 
 def run(overrides: Sequence[str] = (), folder: str | Path | None = None) -> Result:

@@ -124,15 +124,24 @@ def _tell(error: Exception) -> int:
 
 
 def _close_sweep(folder: Path, code: int) -> int:
-    """Print how each job of the sweep ended; 1 if one of them failed."""
-    from mtlrun.report.tables import sweep_table
-
+    """Print the report of the sweep and write it into its folder; 1 if a job did not finish."""
     runs = find_runs(folder)
     if not runs:
         return code
-    show(sweep_table(runs))
+    _report(folder)
     print(path_from_here(folder), flush=True)
     return code or int(any(run.status != "finished" for run in runs))
+
+
+def _report(folder: Path) -> None:
+    """Print the sweep's report, and leave it in the folder as report.md, report.csv and report.json."""
+    from mtlrun.report.exports import write_beside
+    from mtlrun.report.make import report
+    from mtlrun.report.terminal import show_report
+
+    made = report(folder)
+    show_report(made)
+    write_beside(made, folder)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from mtlrun.errors import ConfigError, choose
 from mtlrun.instantiate import instantiate
 from mtlrun.runs.task_names import check_task_name
 from mtlrun.tasks.base import Task
+from mtlrun.tasks.kinds import target_of
 from mtlrun.training import devices
 
 
@@ -25,10 +26,8 @@ def build_data(config: DictConfig) -> tuple[Splits, dict[str, Task]]:
     given = OmegaConf.to_container(config.task.tasks, resolve=True)
     assert isinstance(given, dict)
     splits: Splits = instantiate(data_with_kinds(config, given), "data")
-    kinds = {
-        str(name): merged_kind(splits.inferred.get(str(name), {}), given.get(name))
-        for name in {**splits.inferred, **given}
-    }
+    inferred = {name: with_target(kind) for name, kind in splits.inferred.items()}
+    kinds = {str(name): merged_kind(inferred.get(str(name), {}), given.get(name)) for name in {**inferred, **given}}
     for name in kinds:
         check_task_name(name)
     for name in config.tasks or ():
@@ -50,6 +49,12 @@ def build_data(config: DictConfig) -> tuple[Splits, dict[str, Task]]:
 def _targets(task: str, sources: Sequence[Source]) -> Tensor:
     """The task's labels in all sources that have them, [N, ...]; of lazily read sources a sample."""
     return torch.cat([source.targets(task) for source in sources if task in source.tasks])
+
+
+def with_target(kind: dict[str, Any]) -> dict[str, Any]:
+    """What the data says of a task, with the class in place of the kind's plain name."""
+    options = dict(kind)
+    return {"_target_": target_of(options.pop("kind")), **options} if "kind" in options else options
 
 
 def merged_kind(inferred: dict[str, Any], given: dict[str, Any] | None) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from yaml import YAMLError
 from mtlrun.config.changes import check_change, is_open
 from mtlrun.config.check import check
 from mtlrun.config.explain import explain, suggest
-from mtlrun.config.moved import renewed
 from mtlrun.config.schema import Root
 from mtlrun.errors import ConfigError, ResumeError
 
@@ -31,7 +30,7 @@ def load_config(folder: Path) -> DictConfig:
     """
     saved = folder / ".hydra" / "config.yaml"
     try:
-        config = OmegaConf.merge(OmegaConf.structured(Root), renewed(OmegaConf.to_container(OmegaConf.load(saved))))
+        config = OmegaConf.merge(OmegaConf.structured(Root), OmegaConf.load(saved))
         assert isinstance(config, DictConfig)
         OmegaConf.set_struct(config, True)
         for record in sorted(saved.parent.glob("resume-*.yaml")):

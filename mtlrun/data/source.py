@@ -162,8 +162,9 @@ class TensorSource(Source):
 class Splits:
     """The sources of a task set, split once.
 
-    `statement` says in one line how the splits were made. `inferred` holds task kinds read off the data, as
-    keyword arguments with `_target_`, for task sets whose tasks only the data knows.
+    `statement` says in one line how the splits were made. `inferred` holds task kinds read off the data, for task
+    sets whose tasks only the data knows: `kind`, a plain name such as 'Classification' (or `_target_`, the path of a
+    class), and the kind's arguments.
     """
 
     train: list[Source]

@@ -7,6 +7,7 @@ from typing import Any
 
 from mtlrun.training.devices import peak_memory_bytes
 from mtlrun.training.evaluate import Scores
+from mtlrun.training.split_facts import split_facts
 from mtlrun.training.trainer import Trainer
 
 
@@ -38,6 +39,7 @@ def _task(trainer: Trainer, test: dict[str, Scores], name: str) -> dict[str, Any
     return {
         "metric": task.judge,
         "higher_is_better": task.higher_is_better(),
+        **split_facts(task, trainer.splits),
         **moments,
         **({"mean_of_last": _mean_of_last(trainer, name)} if trainer.settings.test_last > 1 else {}),
         "gap": moments["last"]["val"].get("gap"),

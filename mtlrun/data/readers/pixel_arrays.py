@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mtlrun.data.options import share
 from mtlrun.data.pixel_augment import Kind, augmented
 from mtlrun.data.readers.image_files import DamagedFile
 from mtlrun.data.readers.npz import DAMAGE
 from mtlrun.data.source import Source, Splits
 from mtlrun.errors import ConfigError, DataError
+from mtlrun.options import share
 
 IGNORED = 255
 IMAGES = "image"
@@ -140,7 +140,7 @@ def load_splits(name: str, root: Path, layers: Layers, val: float, seed: int, au
         ConfigError: if `val` is out of range.
         DataError: if a folder is absent.
     """
-    share("val", val)
+    share("data.val", val)
     if not isinstance(augment, bool):
         raise ConfigError(f"data.augment should be true or false, found {augment}")
     root = root if (root / "train").is_dir() else root / name

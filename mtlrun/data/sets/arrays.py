@@ -9,14 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mtlrun.data.array_cache import Array
 from mtlrun.data.array_inputs import Inputs, check_finite, with_channels
 from mtlrun.data.infer import infer_labels
 from mtlrun.data.label_kinds import Labels
-from mtlrun.data.options import several
-from mtlrun.data.readers.npz import Array, read_table
+from mtlrun.data.readers.npz import read_table
 from mtlrun.data.source import Source, Splits, TensorSource
 from mtlrun.data.variety import check_variety
 from mtlrun.errors import ConfigError, DataError, choose
+from mtlrun.options import distinct
 from mtlrun.runs.task_names import check_task_name
 
 SPLITS = ("train", "val", "test")
@@ -60,7 +61,8 @@ def load(
     if path is None:
         raise ConfigError("data.path is not set: say which file to train on with data.path=FILE.npz")
     inputs = str(inputs)
-    tables = read_tables(path, val_path, test_path, inputs, None if targets is None else several("targets", targets))
+    named = None if targets is None else distinct("data.targets", targets)
+    tables = read_tables(path, val_path, test_path, inputs, named)
     rows = split_rows([len(table[inputs]) for table in tables], shares_of(val_path, test_path, val, test), seed)
     whole = join(tables)
     values = with_channels(inputs, whole.pop(inputs), channels)

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mtlrun.atomic import complete_file
+from mtlrun.data.array_cache import Array
 from mtlrun.data.readers.image_files import DamagedFile, LazySource, Rows, sample_statistics
-from mtlrun.data.readers.npz import DAMAGE, Array, open_npz, read_array
+from mtlrun.data.readers.npz import DAMAGE, open_npz, read_array
 from mtlrun.data.readers.plain_files import folder_of
 from mtlrun.data.readers.radiograph_labels import counted
 from mtlrun.data.source import Source, Splits, TensorSource

@@ -8,11 +8,11 @@ from itertools import chain
 import torch
 from torch import Tensor
 
-from mtlrun.data.options import whole
 from mtlrun.data.source import TensorSource
 from mtlrun.data.text.encode import encode, span_targets, token_labels
 from mtlrun.data.text.example import Example
 from mtlrun.data.text.vocabulary import Vocabulary
+from mtlrun.options import whole
 
 TASKS = ("ner", "pos", "sentiment", "qa")
 
@@ -63,7 +63,7 @@ def check_length(option: str, length: int) -> int:
     Raises:
         ConfigError: if it is out of range.
     """
-    return whole(option, length, SHORTEST, 4096)
+    return whole(f"data.{option}", length, SHORTEST, 4096)
 
 
 def make_source(
