@@ -9,8 +9,9 @@ from torchvision import models
 from torchvision.models.convnext import ConvNeXt as Torchvision
 
 from mtlrun.backbones.base import Backbone
-from mtlrun.backbones.checks import image_shape, is_small, probability
+from mtlrun.backbones.input_shape import image_shape, is_small
 from mtlrun.backbones.torchvision_parts import PadTo, first_layer, load_network
+from mtlrun.options import below
 from mtlrun.types import Feature
 
 STRIDE = 32
@@ -43,7 +44,7 @@ class ConvNeXt(Backbone):
     ) -> None:
         image = image_shape(input_shape, "convnext_tiny")
         small = is_small(image, STRIDE, small_input)
-        network = build(probability(drop_path, "drop_path"))
+        network = build(below("backbone.drop_path", drop_path, 0, 1))
         network.classifier = nn.Identity()
         stem, *parts = network.features
         stem[0] = first_layer(stem[0], image[0], 3 if small else None)

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, max_pool2d, max_unpool2d, pad
 
 from mtlrun.backbones.base import Backbone
-from mtlrun.backbones.checks import image_shape, sizes
+from mtlrun.backbones.input_shape import image_shape
 from mtlrun.backbones.norms import BatchNorm2d
 from mtlrun.backbones.weights import load_weights
-from mtlrun.errors import ConfigError
+from mtlrun.options import flag, whole_numbers
 from mtlrun.types import Feature
 
 Size = tuple[int, int]
@@ -49,10 +49,8 @@ class SegNet(Backbone):
         weights: str | None = None,
     ) -> None:
         inputs, height, width = image_shape(input_shape, "segnet")
-        widths = sizes(channels, "channels")
-        if not isinstance(unpooling, bool):
-            raise ConfigError(f"backbone.unpooling should be true or false, found {unpooling!r}")
-        if unpooling:
+        widths = whole_numbers("backbone.channels", channels, "[64,128]")
+        if flag("backbone.unpooling", unpooling):
             stages: dict[str, nn.Module] = {"segnet": _Whole(inputs, widths)}
             features = [Feature("segnet", widths[0], 1)]
         else:

@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from torchvision.models.swin_transformer import SwinTransformer
 
 from mtlrun.backbones.base import Backbone
-from mtlrun.backbones.checks import image_shape, is_small, probability
+from mtlrun.backbones.input_shape import image_shape, is_small
 from mtlrun.backbones.torchvision_parts import PadTo, first_layer, load_network
+from mtlrun.options import below
 from mtlrun.types import Feature
 
 STRIDE = 32
@@ -43,7 +44,7 @@ class Swin(Backbone):
     ) -> None:
         image = image_shape(input_shape, "swin_t")
         small = is_small(image, STRIDE, small_input)
-        network = build(probability(drop_path, "drop_path"))
+        network = build(below("backbone.drop_path", drop_path, 0, 1))
         network.head = nn.Identity()
         stem, *parts = network.features
         stem[0] = first_layer(stem[0], image[0], 3 if small else None)

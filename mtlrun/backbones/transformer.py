@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mtlrun.backbones.base import Backbone
-from mtlrun.backbones.checks import probability
 from mtlrun.backbones.tokens import (
     POOLS,
     Pool,
@@ -20,10 +19,10 @@ from mtlrun.backbones.tokens import (
     token_feature,
     token_length,
     visible,
-    whole,
 )
 from mtlrun.backbones.weights import load_weights
 from mtlrun.errors import choose
+from mtlrun.options import below, whole
 from mtlrun.types import Feature
 
 SPREAD = 0.02
@@ -65,10 +64,10 @@ class Transformer(Backbone):
         weights: str | None = None,
     ) -> None:
         length = token_length(input_shape, "transformer")
-        whole("vocabulary", vocabulary, 8000)
-        whole("layers", layers, 4)
+        whole("backbone.vocabulary", vocabulary)
+        whole("backbone.layers", layers)
         check_heads(width, heads)
-        probability(dropout, "dropout")
+        below("backbone.dropout", dropout, 0, 1)
         stages: dict[str, nn.Module] = {"embedding": _Embedding(vocabulary, length, width, dropout)}
         for number in range(1, layers + 1):
             stages[f"block{number}"] = _Block(width, heads, dropout, last=number == layers)

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from mtlrun.balancers.base import Balancer, GramBalancer, JacobianBalancer, LossBalancer
-from mtlrun.balancers.options import positive
 from mtlrun.balancers.torchjd_objects import ACROSS_BATCHES, FAILURES, Objects, Recipe
 from mtlrun.errors import ConfigError, NonFiniteError, NotConverged
 from mtlrun.lines import one_line
+from mtlrun.options import positive
 
 ADAM = "mtlrun_adam"
 """Attribute of a scalarizer with parameters of its own: their optimizer, which is saved with it."""
@@ -45,7 +45,7 @@ def torchjd_balancer(
     """
     if options is not None and not isinstance(options, Mapping):
         raise ConfigError(f"balancer.options must be a group of settings, found {options!r}")
-    positive("lr", lr)
+    positive("balancer.lr", lr)
     recipe = Recipe(method, options or {})
     objects = Objects(recipe, seed)
     example = recipe.build(recipe.example_tasks(), torch.zeros((), dtype=torch.float64))

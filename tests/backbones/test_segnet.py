@@ -76,7 +76,7 @@ def test_weights_return(unpooling: bool, tmp_path: Path) -> None:
 
 
 def test_refuses() -> None:
-    with pytest.raises(ConfigError, match=r"backbone\.unpooling should be true or false, found 'no'"):
+    with pytest.raises(ConfigError, match=r"backbone\.unpooling must be true or false, found 'no'"):
         SegNet((3, 8, 8), SMALL, "no")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=r"backbone\.channels should be a list"):
         SegNet((3, 8, 8), [])
