@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from mtlrun.backbones.base import Backbone
 from mtlrun.backbones.tokens import (
     POOLS,
-    Pool,
     Reader,
+    TokenPool,
     check_heads,
     join,
     one_at_least,
@@ -91,7 +91,7 @@ class Bert(Backbone):
         stages = _stages(model, Reader(model.config.vocab_size, remedy), length)
         channels = model.config.hidden_size
         features = [token_feature(name, channels) for name in stages]
-        super().__init__({**stages, "pool": Pool(pool)}, [*features, Feature("pool", channels, None)])
+        super().__init__({**stages, "pool": TokenPool(pool)}, [*features, Feature("pool", channels, None)])
 
 
 def _transformers() -> ModuleType:

@@ -32,7 +32,7 @@ class Linear(Backbone):
 
     def __init__(self, input_shape: Sequence[int], hidden: Sequence[int] = (1,), weights: str | None = None) -> None:
         widths = [prod(input_shape), *whole_numbers("backbone.hidden", hidden, "[64,128]")]
-        stages = {f"layer{place}": _layer(*pair) for place, pair in enumerate(pairwise(widths), start=1)}
+        stages = {f"layer{index}": _layer(*pair) for index, pair in enumerate(pairwise(widths), start=1)}
         features = [Feature(name, width, None) for name, width in zip(stages, widths[1:])]
         super().__init__(stages, features, fixed_size=True)
         load_weights(self, weights)

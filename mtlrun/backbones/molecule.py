@@ -74,7 +74,7 @@ class Molecule(Backbone):
         whole("backbone.gaussians", gaussians, 2)
         number("backbone.cutoff", cutoff, 0.1)
         choose(readout, READOUTS, "backbone.readout")
-        stages: dict[str, nn.Module] = {"embedding": _Embedding(channels)}
+        stages: dict[str, nn.Module] = {"embedding": _AtomEmbedding(channels)}
         for count in range(1, interactions + 1):
             stages[f"interaction{count}"] = _Interaction(channels, gaussians, float(cutoff))
         features = [Feature(name, channels, 1, carried=FACTS) for name in stages]
@@ -84,7 +84,7 @@ class Molecule(Backbone):
 
 
 @dataclass(frozen=True, slots=True)
-class Pairs:
+class AtomPairs:
     """Pairs of atoms that see each other, each pair once.
 
     first, second: [P], positions among all B * A atoms of the batch.
@@ -96,7 +96,7 @@ class Pairs:
     distances: Tensor
 
 
-def find_pairs(atoms: Tensor, cutoff: float) -> Pairs:
+def find_pairs(atoms: Tensor, cutoff: float) -> AtomPairs:
     """The pairs within each molecule that are closer than `cutoff`; atoms [B, A, 4]."""
     real = atoms[:, :, 0] > 0
     present = real[:, :, None] & real[:, None, :]
@@ -105,10 +105,10 @@ def find_pairs(atoms: Tensor, cutoff: float) -> Pairs:
     positions = atoms[:, :, 1:].flatten(0, 1)
     distances = torch.linalg.vector_norm(positions.index_select(0, first) - positions.index_select(0, second), dim=1)
     near = (distances < cutoff).nonzero().squeeze(1)
-    return Pairs(*(values.index_select(0, near) for values in (first, second, distances)))
+    return AtomPairs(*(values.index_select(0, near) for values in (first, second, distances)))
 
 
-class _Embedding(nn.Module):
+class _AtomEmbedding(nn.Module):
     """Atoms [B, A, 4] -> map, with the features of their elements and positions relative to their mean."""
 
     def __init__(self, channels: int) -> None:
@@ -145,7 +145,7 @@ class _Interaction(nn.Module):
         return _join(features + change * _is_real(atoms), atoms)
 
 
-def _convolve(features: Tensor, filters: Tensor, pairs: Pairs) -> Tensor:
+def _convolve(features: Tensor, filters: Tensor, pairs: AtomPairs) -> Tensor:
     """Sum over the others in its pairs of their features times the pair's filter: [B, A, C] -> [B, A, C].
 
     Args:

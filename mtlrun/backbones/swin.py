@@ -49,7 +49,7 @@ class Swin(Backbone):
         stem, *parts = network.features
         stem[0] = first_layer(stem[0], image[0], 3 if small else None)
         load_network(network, weights, "head.")
-        stages: dict[str, nn.Module] = {"stem": _Patches(stem, 1 if small else 4), "stage1": _Blocks(parts[0])}
+        stages: dict[str, nn.Module] = {"stem": _PaddedPatches(stem, 1 if small else 4), "stage1": _Blocks(parts[0])}
         for i, (merge, blocks) in enumerate(zip(parts[1::2], parts[2::2]), start=2):
             stages[f"stage{i}"] = _Blocks(merge, blocks, *([network.norm] if i == 4 else []))
         finest = 1 if small else 4
@@ -72,7 +72,7 @@ def build(drop_path: float) -> SwinTransformer:
     )
 
 
-class _Patches(nn.Module):
+class _PaddedPatches(nn.Module):
     """Image -> map."""
 
     def __init__(self, embed: nn.Module, edge: int) -> None:

@@ -99,7 +99,7 @@ class Reader(nn.Module):
         return ids, segments
 
 
-class Pool(nn.Module):
+class TokenPool(nn.Module):
     """Map -> vectors [B, C]: the features of the first token, or the mean over all but padding.
 
     Args:

@@ -52,7 +52,7 @@ class ViT(Backbone):
         grid = (-(-height // patch), -(-width // patch))
         layers, encoder = [*network.encoder.layers], network.encoder
         positions = _positions(encoder.pos_embedding, grid)
-        stages: dict[str, nn.Module] = {"stem": _Patches(projection, positions, patch, dropout)}
+        stages: dict[str, nn.Module] = {"stem": _PatchEmbedding(projection, positions, patch, dropout)}
         each = len(layers) // STAGES
         for i in range(STAGES):
             last = [encoder.ln] if i == STAGES - 1 else []
@@ -86,7 +86,7 @@ def _positions(table: Tensor, grid: tuple[int, int]) -> Tensor:
     return maps.clone() if grid == (GRID, GRID) else interpolate(maps, grid, mode="bicubic", align_corners=True)
 
 
-class _Patches(nn.Module):
+class _PatchEmbedding(nn.Module):
     """Image -> map of patches with their positions."""
 
     def __init__(self, projection: nn.Module, positions: Tensor, patch: int, dropout: float) -> None:

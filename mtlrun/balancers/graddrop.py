@@ -39,8 +39,8 @@ class GradDrop(JacobianBalancer):
     def __init__(self, leak: float | Mapping[str, float] | None = None, seed: int = 0) -> None:
         by_task = dict(leak) if isinstance(leak, Mapping) else {}
         for_all = 0.0 if leak is None or isinstance(leak, Mapping) else leak
-        for place, value in {"": for_all, **{f".{task}": value for task, value in by_task.items()}}.items():
-            number(f"balancer.leak{place}", value, 0, 1)
+        for suffix, value in {"": for_all, **{f".{task}": value for task, value in by_task.items()}}.items():
+            number(f"balancer.leak{suffix}", value, 0, 1)
         self.leaks = NumberPerTask("leak", by_task, for_all)
         self._leaky = any([for_all, *by_task.values()])
         self.seed = check_seed(seed)

@@ -53,8 +53,8 @@ class GradVac(GramBalancer):
     def _orders(self, tasks: tuple[str, ...]) -> Array:
         """Keys [T, T] that sort each task's visits; it comes first itself. Drawn by name, whatever the rows' order."""
         draws = torch.rand(len(tasks), len(tasks), generator=self._generator, dtype=torch.float64).fill_diagonal_(-1)
-        places = np.argsort(np.argsort(tasks))
-        return draws.numpy()[np.ix_(places, places)]
+        indices = np.argsort(np.argsort(tasks))
+        return draws.numpy()[np.ix_(indices, indices)]
 
     def state_dict(self) -> dict[str, Any]:
         return super().state_dict() | {

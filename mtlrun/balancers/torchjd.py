@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mtlrun.balancers.base import Balancer, GramBalancer, JacobianBalancer, LossBalancer
-from mtlrun.balancers.torchjd_objects import ACROSS_BATCHES, FAILURES, Objects, Recipe
+from mtlrun.balancers.torchjd_objects import ACROSS_BATCHES, FAILURES, Construction, Objects
 from mtlrun.errors import ConfigError, NonFiniteError, NotConverged
 from mtlrun.lines import one_line
 from mtlrun.options import positive
@@ -35,7 +35,7 @@ def torchjd_balancer(
     saved, but not that of an object which holds a solver's problem (NashMTL): that one starts afresh after a resume.
 
     Args:
-        method: name of the class; see `Recipe`.
+        method: name of the class; see `Construction`.
         options: arguments of its constructor.
         lr: learning rate of the weights that a scalarizer learns together with the network, as UW and IMTLL do (Adam).
         seed: of the random draws.
@@ -46,7 +46,7 @@ def torchjd_balancer(
     if options is not None and not isinstance(options, Mapping):
         raise ConfigError(f"balancer.options must be a group of settings, found {options!r}")
     positive("balancer.lr", lr)
-    recipe = Recipe(method, options or {})
+    recipe = Construction(method, options or {})
     objects = Objects(recipe, seed)
     example = recipe.build(recipe.example_tasks(), torch.zeros((), dtype=torch.float64))
     library = import_module("torchjd.aggregation")

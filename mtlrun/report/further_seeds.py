@@ -6,13 +6,13 @@ import shlex
 from collections.abc import Iterable, Sequence
 from math import prod
 
-from mtlrun.report.pooling import Pool
+from mtlrun.report.pooling import RunPool
 
 _ENOUGH = 5
 _MOST_COMMANDS = 4
 
 
-def further_seeds(rows: Sequence[Pool]) -> list[str]:
+def further_seeds(rows: Sequence[RunPool]) -> list[str]:
     """Commands that bring every row to five seeds; one for all rows that form a grid. [] where seeds are not known."""
     seeds = {seed for row in rows for seed in row.seeds if seed is not None}
     missing = _ENOUGH - min((len(row.entries) for row in rows), default=_ENOUGH)
@@ -23,7 +23,7 @@ def further_seeds(rows: Sequence[Pool]) -> list[str]:
     return [command([*words, f"seed={added}"]) for words in lines[:_MOST_COMMANDS]]
 
 
-def single_task_runs(row: Pool) -> str | None:
+def single_task_runs(row: RunPool) -> str | None:
     """The command that trains the baseline of a row, with the same seeds; None where seeds are not known."""
     seeds = [seed for seed in row.seeds if seed is not None]
     if not seeds or not row.first.overrides:

@@ -22,13 +22,13 @@ from mtlrun.report.compared import (
 from mtlrun.report.gains import Measure
 from mtlrun.report.model import Row, Section, TaskColumn
 from mtlrun.report.notes import commands, notes
-from mtlrun.report.pooling import Pool, common, label, varying
+from mtlrun.report.pooling import RunPool, common, label, varying
 from mtlrun.report.tuning import Tuned
 from mtlrun.report.verdicts import conclusion, judge_gain, verdict_line
 
 
 def make_section(
-    pools: Sequence[Pool], measure: Measure, chosen: Sequence[Pool] = (), tuned: Sequence[Tuned] = ()
+    pools: Sequence[RunPool], measure: Measure, chosen: Sequence[RunPool] = (), tuned: Sequence[Tuned] = ()
 ) -> Section:
     """The table of pools that share a task set.
 

@@ -170,9 +170,10 @@ class Task(ABC):
 
         Several processes each update their own over a part of the split, and what these gathered is put together by
         each state's `dist_reduce_fx`. So states are what `add_state` declares, and nothing else is kept between
-        updates; a tensor has the same shape in every process, and a rule (`sum`, `max`, ...) that makes of two
-        stacked ones what one process had gathered; a list is made one by `cat`, one entry a row or one an update,
-        whose order does not matter. A list with as many entries as the split has rows is put into the rows' order.
+        updates; a tensor has the same shape in every process, and a rule (`sum`, `max`, ...) that makes of
+        several, stacked, what one process had gathered, or none where compute() takes them stacked; the lists are
+        joined, and put into the order of the split where they have one entry a row; entries in another number have
+        no order.
         """
         if self._metrics is None:
             return self.default_metrics()

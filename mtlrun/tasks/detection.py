@@ -14,7 +14,7 @@ from mtlrun.options import below, whole
 from mtlrun.tasks.arguments import check_shape, class_names
 from mtlrun.tasks.base import Replacements, Task
 from mtlrun.tasks.boxes import centre_targets, decode, focal_loss, shape_loss
-from mtlrun.tasks.coco import BoxScores, Rows, as_rows
+from mtlrun.tasks.coco import BoxLists, BoxScores, as_rows
 from mtlrun.tasks.dense import FeaturePyramid, Size, conv_block, image_size, resize
 from mtlrun.tasks.drawing import colour, draw_box
 from mtlrun.tasks.numerics import full_precision
@@ -138,7 +138,7 @@ class Detection(Task):
                 f"score: set task.tasks.{self.name}.max_detections={most}"
             )
 
-    def metric_inputs(self, output: Tensor, target: Tensor) -> tuple[Rows, Rows]:
+    def metric_inputs(self, output: Tensor, target: Tensor) -> tuple[BoxLists, BoxLists]:
         found = self.predict(output)
         return as_rows(found, found[..., 5] >= self.min_score), as_rows(target, target[..., 0] >= 0)
 

@@ -85,7 +85,7 @@ class Objective(Task):
 
     def default_metrics(self) -> dict[str, Metric]:
         """Means over the rows: `excess`, `value`, and the point's coordinates `x1`, `x2`, ..."""
-        return {"excess": ColumnMeans(["excess", "value", *(f"x{place + 1}" for place in range(self.coordinates))])}
+        return {"excess": ColumnMeans(["excess", "value", *(f"x{index + 1}" for index in range(self.coordinates))])}
 
     def metric_inputs(self, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         values = self.values(output)

@@ -96,16 +96,16 @@ class TokenClassification(Task):
 
     def describe(self, value: Tensor) -> str:
         """Entities with their tokens, counted from 0, such as 'PER 3-4, LOC 7'; else the labelled tokens' classes."""
-        tags = [(place, self.classes[tag]) for place, tag in enumerate(value.tolist()) if tag != UNLABELLED]
+        tags = [(position, self.classes[tag]) for position, tag in enumerate(value.tolist()) if tag != UNLABELLED]
         if self.types is None:
             return " ".join(name for _, name in tags)
         spans: list[tuple[str, int, int]] = []
         before = OUTSIDE
-        for place, name in tags:
+        for position, name in tags:
             if name != OUTSIDE and (name.startswith("B-") or name[2:] != before[2:]):
-                spans.append((name[2:], place, place))
+                spans.append((name[2:], position, position))
             elif name != OUTSIDE:
-                spans[-1] = (*spans[-1][:2], place)
+                spans[-1] = (*spans[-1][:2], position)
             before = name
         return ", ".join(f"{kind} {stretch(first, last)}" for kind, first, last in spans) or "none"
 

@@ -157,11 +157,11 @@ def test_half_precision_keeps_the_segments(precision: torch.dtype) -> None:
     torch.testing.assert_close(outputs[-1].float(), model(rows)[-1], rtol=0.1, atol=0.1)
 
 
-@pytest.mark.parametrize(("wrong", "place"), [(30, 2), (-1, 0), (31, 8)])
-def test_a_token_beyond_the_vocabulary_is_one_line(wrong: int, place: int) -> None:
+@pytest.mark.parametrize(("wrong", "position"), [(30, 2), (-1, 0), (31, 8)])
+def test_a_token_beyond_the_vocabulary_is_one_line(wrong: int, position: int) -> None:
     model, rows = network(), some_text(SIZES)
     model(rows)
-    rows[3, place, 0] = wrong
+    rows[3, position, 0] = wrong
     remedy = "backbone.vocabulary=30 must be that of the data"
     message = f"a row has the token id {wrong}, and token ids go from 0 to 29: {remedy}"
     with pytest.raises(ConfigError) as caught:

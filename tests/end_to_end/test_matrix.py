@@ -76,10 +76,10 @@ def check(task, sharing, balancer, sampler, folder):
 
 
 SOME = [
-    (task, sharing, BALANCERS[row // 3 % 3], SAMPLERS[(row + place) % 5])
+    (task, sharing, BALANCERS[row // 3 % 3], SAMPLERS[(row + index) % 5])
     for row, task in enumerate(SMALL)
-    for place, sharing in enumerate(SHARINGS)
-    if (row + place) % 3 == 0
+    for index, sharing in enumerate(SHARINGS)
+    if (row + index) % 3 == 0
 ]
 """Each task set with a third of the schemes, so that each scheme meets each kind of balancer and several samplers."""
 

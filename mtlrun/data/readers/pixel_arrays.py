@@ -73,7 +73,7 @@ class PixelArrays(Source):
     def targets(self, task: str) -> Tensor:
         """Labels of up to 64 rows at even distances, as they are on disk."""
         count = min(len(self), SAMPLE)
-        return torch.stack([self._layer(place * len(self) // count, task) for place in range(count)])
+        return torch.stack([self._layer(index * len(self) // count, task) for index in range(count)])
 
     def row_ids(self) -> Tensor:
         return self._files(IMAGES)

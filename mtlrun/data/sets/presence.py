@@ -46,4 +46,4 @@ def load(seed: int, num_scenes: Mapping[str, int], height: int, width: int, cach
 def answers(arrays: Arrays) -> dict[str, Tensor]:
     """Per question int64 [N], 0 or 1."""
     present = torch.from_numpy(arrays["present"]).to(torch.int64)
-    return {name: present[:, place].contiguous() for place, name in enumerate(ASKED)}
+    return {name: present[:, index].contiguous() for index, name in enumerate(ASKED)}

@@ -51,7 +51,7 @@ class WordVocabulary(Vocabulary):
         self.lower = lower
         counts = Counter(word.lower() for word in words) if lower else Counter(words)
         kept = sorted((-count, word) for word, count in counts.items() if count >= FEWEST)
-        self.numbers = {word: SPECIAL + place for place, (_, word) in enumerate(kept[: size - SPECIAL])}
+        self.numbers = {word: SPECIAL + index for index, (_, word) in enumerate(kept[: size - SPECIAL])}
         self._tokens = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", *self.numbers)
 
     def pieces(self, words: Iterable[str]) -> Mapping[str, list[int]]:

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from mtlrun.report.figures.grid import MAX_PANELS, Scale, drop, label, legend, near_square, panel_grid
+from mtlrun.report.figures.grid import MAX_PANELS, AxisScale, drop, label, legend, near_square, panel_grid
 from mtlrun.report.figures.style import FAINT, INK, Dash, Look, log_if_wide, looks, short
 from mtlrun.report.series import Course, Series, smooth
 
@@ -71,7 +71,7 @@ def _judging_panels(series: Series, tasks: list[str]) -> Figure:
     return drawing
 
 
-def panels(title: str, wanted: int, of: str, xlabel: str) -> tuple[Figure, list[Axes], Scale]:
+def panels(title: str, wanted: int, of: str, xlabel: str) -> tuple[Figure, list[Axes], AxisScale]:
     """So many equal panels, or as many as fit, in a figure that is almost square; `of` says what they are."""
     count = min(wanted, MAX_PANELS)
     rows, columns = near_square(count)
