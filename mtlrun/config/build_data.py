@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,11 +13,13 @@ from torch import Tensor
 from mtlrun.config.alike import warn_if_alike
 from mtlrun.config.combinations import check_sources
 from mtlrun.config.named_kinds import data_with_kinds, taken
+from mtlrun.data.fingerprint import fingerprint
 from mtlrun.data.source import Source, Splits
 from mtlrun.errors import ConfigError, choose
 from mtlrun.instantiate import instantiate
 from mtlrun.runs.task_names import check_task_name
 from mtlrun.tasks.base import Task
+from mtlrun.tasks.kinds import target_of
 from mtlrun.training import devices
 
 
@@ -25,10 +28,8 @@ def build_data(config: DictConfig) -> tuple[Splits, dict[str, Task]]:
     given = OmegaConf.to_container(config.task.tasks, resolve=True)
     assert isinstance(given, dict)
     splits: Splits = instantiate(data_with_kinds(config, given), "data")
-    kinds = {
-        str(name): merged_kind(splits.inferred.get(str(name), {}), given.get(name))
-        for name in {**splits.inferred, **given}
-    }
+    inferred = {name: with_target(kind) for name, kind in splits.inferred.items()}
+    kinds = {str(name): merged_kind(inferred.get(str(name), {}), given.get(name)) for name in {**inferred, **given}}
     for name in kinds:
         check_task_name(name)
     for name in config.tasks or ():
@@ -37,6 +38,7 @@ def build_data(config: DictConfig) -> tuple[Splits, dict[str, Task]]:
     check_sources(tasks, splits)  # while all of them are there, so that it can name what the data has
     train, val, test = (_with(tasks, part) for part in (splits.train, splits.val, splits.test))
     splits = Splits(train, val, test, splits.statement)
+    splits.fingerprint = fingerprint(splits)
     for name, task in tasks.items():
         for part in (splits.val, splits.test):  # whatever is wrong with them should not come out after training
             task.check(_targets(name, part))
@@ -50,6 +52,12 @@ def build_data(config: DictConfig) -> tuple[Splits, dict[str, Task]]:
 def _targets(task: str, sources: Sequence[Source]) -> Tensor:
     """The task's labels in all sources that have them, [N, ...]; of lazily read sources a sample."""
     return torch.cat([source.targets(task) for source in sources if task in source.tasks])
+
+
+def with_target(kind: dict[str, Any]) -> dict[str, Any]:
+    """What the data says of a task, with the class in place of the kind's plain name."""
+    options = dict(kind)
+    return {"_target_": target_of(options.pop("kind")), **options} if "kind" in options else options
 
 
 def merged_kind(inferred: dict[str, Any], given: dict[str, Any] | None) -> dict[str, Any]:
@@ -73,7 +81,7 @@ def build_task(name: str, kind: dict[str, Any]) -> Task:
 def place(splits: Splits, device: torch.device) -> Splits:
     """The splits with their in-memory sources on the device, as far as they fit."""
     train, val, test = (devices.place(part, device) for part in (splits.train, splits.val, splits.test))
-    return Splits(train, val, test, splits.statement)
+    return replace(splits, train=train, val=val, test=test)
 
 
 def _with(tasks: dict[str, Task], sources: Sequence[Source]) -> list[Source]:

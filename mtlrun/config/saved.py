@@ -16,7 +16,6 @@ from yaml import YAMLError
 from mtlrun.config.changes import check_change, is_open
 from mtlrun.config.check import check
 from mtlrun.config.explain import explain, suggest
-from mtlrun.config.moved import renewed
 from mtlrun.config.schema import Root
 from mtlrun.errors import ConfigError, ResumeError
 
@@ -31,7 +30,7 @@ def load_config(folder: Path) -> DictConfig:
     """
     saved = folder / ".hydra" / "config.yaml"
     try:
-        config = OmegaConf.merge(OmegaConf.structured(Root), renewed(OmegaConf.to_container(OmegaConf.load(saved))))
+        config = OmegaConf.merge(OmegaConf.structured(Root), OmegaConf.load(saved))
         assert isinstance(config, DictConfig)
         OmegaConf.set_struct(config, True)
         for record in sorted(saved.parent.glob("resume-*.yaml")):
@@ -64,9 +63,13 @@ def change(config: DictConfig, words: Sequence[str]) -> DictConfig:
 
 
 def record(folder: Path, words: Sequence[str]) -> Path:
-    """Keep the changes of one resume beside the configuration; a later resume reads them. Returns the file."""
+    """Keep the changes of one resume beside the configuration; a later resume reads them. Returns the file.
+
+    That other data were allowed holds for once.
+    """
     name = f"resume-{datetime.now():%Y-%m-%d-%H-%M-%S-%f}.yaml"
-    OmegaConf.save(OmegaConf.create(list(words)), folder / ".hydra" / name)
+    changes = [word for word in words if not word.startswith("allow_other_data=")]
+    OmegaConf.save(OmegaConf.create(changes), folder / ".hydra" / name)
     return folder / ".hydra" / name
 
 

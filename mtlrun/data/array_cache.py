@@ -18,7 +18,8 @@ from mtlrun.atomic import complete_file
 
 log = logging.getLogger(__name__)
 
-Arrays = dict[str, NDArray[Any]]
+Array = NDArray[Any]
+Arrays = dict[str, Array]
 
 
 def kept(path: Path | None, make: Callable[[], Arrays], fits: Callable[[Arrays], bool]) -> Arrays:

@@ -18,8 +18,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from mtlrun.data.array_cache import Array
 from mtlrun.data.label_kinds import KINDS, Labels, check_values, is_answer, with_gaps
-from mtlrun.data.readers.npz import Array
 from mtlrun.errors import DataError, choose
 
 

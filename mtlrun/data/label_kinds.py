@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mtlrun.data.readers.npz import Array
+from mtlrun.data.array_cache import Array
 from mtlrun.errors import DataError
 from mtlrun.linalg.precision import needs_double
 
@@ -29,7 +29,7 @@ class Labels:
 
     values: [N, ...] as the kind takes them; arbitrary where there is no label.
     labelled: bool [N].
-    kind: arguments of the task, with `_target_`; empty if only the configuration knows it.
+    kind: the task's, as in `Splits.inferred`; empty if only the configuration knows it.
     marks: how many entries are -1, 255 or NaN, and so no label.
     """
 
@@ -41,12 +41,12 @@ class Labels:
     @property
     def name(self) -> str:
         """The kind's name, such as 'Classification'."""
-        return str(self.kind.get("_target_", "Other")).rsplit(".", 1)[-1]
+        return str(self.kind.get("kind", "Other"))
 
     @property
     def summary(self) -> str:
         """The kind with its size and what is left out, such as 'Classification of 3 (-1 in 10 rows is no label)'."""
-        sizes = [value for key, value in self.kind.items() if key != "_target_"]
+        sizes = [value for key, value in self.kind.items() if key != "kind"]
         size = "".join(f" of {len(value) if isinstance(value, list) else value}" for value in sizes)
         places = {"Segmentation": "pixels", "MultiLabel": "entries"}.get(self.name, "rows")
         left_out = " and ".join(f"{mark} in {count} {places}" for mark, count in self.marks.items())
@@ -104,7 +104,7 @@ def classification(name: str, values: Array) -> Labels:
         )
     labelled = ~np.isnan(floats)
     kind = {
-        "_target_": "mtlrun.tasks.classification.Classification",
+        "kind": "Classification",
         "classes": max(int(np.nanmax(floats)) + 1, 2),
     }
     indices = np.where(labelled, floats, 0).astype(np.int64)
@@ -122,7 +122,7 @@ def multilabel(name: str, values: Array) -> Labels:
         raise DataError(f"{described(name, values)} hold {wrong[0]:g}: MultiLabel takes 0, 1, and NaN or -1 for none")
     labelled = ~np.isnan(floats).all(1)
     names = [str(index) for index in range(floats.shape[1])]
-    kind: dict[str, object] = {"_target_": "mtlrun.tasks.multilabel.MultiLabel", "labels": names}
+    kind: dict[str, object] = {"kind": "MultiLabel", "labels": names}
     return Labels(torch.from_numpy(floats.astype(np.float32)), torch.from_numpy(labelled), kind, marks)
 
 
@@ -142,7 +142,7 @@ def regression(name: str, values: Array) -> Labels:
         raise DataError(f"labels '{name}' reach {np.nanmax(np.abs(floats)):g}: divide them, or take their logarithm")
     labelled = ~np.isnan(floats.reshape(len(floats), -1)).any(1)
     outputs = floats.shape[1] if floats.ndim == 2 else 1
-    kind = {"_target_": "mtlrun.tasks.regression.Regression", "outputs": outputs}
+    kind = {"kind": "Regression", "outputs": outputs}
     double = needs_double(torch.from_numpy(floats))
     numbers = np.nan_to_num(floats).astype(np.float64 if double else np.float32)
     return Labels(torch.from_numpy(numbers), torch.from_numpy(labelled), kind, marks)
@@ -165,7 +165,7 @@ def segmentation(name: str, values: Array) -> Labels:
     if not present.any():
         raise DataError(f"masks '{name}' have no labelled pixel (255 means no label): write classes as 0, 1, 2, ...")
     names = [str(index) for index in range(max(int(classes[present].max()) + 1, 2))]
-    kind: dict[str, object] = {"_target_": "mtlrun.tasks.segmentation.Segmentation", "classes": names}
+    kind: dict[str, object] = {"kind": "Segmentation", "classes": names}
     marks = {mark: int(entries.sum()) for mark, entries in missing.items() if entries.any()}
     return Labels(torch.from_numpy(classes), torch.from_numpy(present.any((1, 2))), kind, marks)
 

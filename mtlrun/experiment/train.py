@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from torch import nn
 
 from mtlrun.config.build import build, build_evaluator
+from mtlrun.config.promises import check_parts_of
 from mtlrun.errors import choose
 from mtlrun.experiment.samples import draw_test_samples
 from mtlrun.experiment.summary import summarise
@@ -19,6 +20,7 @@ from mtlrun.gradients.ranks import Ranks
 from mtlrun.runs.folder import RunFolder
 from mtlrun.runs.reader import Run
 from mtlrun.training.checkpoint import load, load_part
+from mtlrun.training.data_check import check_same_data
 from mtlrun.training.group import agreed, join_torchrun
 from mtlrun.training.progress import ProgressFactory, TerminalProgress
 from mtlrun.training.settings import Device
@@ -57,7 +59,7 @@ def train(
     folder.note(str(trainer.stepper.device), ranks.size)
     try:
         if resume:
-            log.info("going on from step %d", trainer.resume())
+            log.info("going on from step %d", trainer.resume(config.allow_other_data))
         trainer.fit(progress or (TerminalProgress if ranks.first else RemoteProgress()))
         summary = ranks.broadcast_object(_test(trainer))
         folder.write_summary(summary)
@@ -71,7 +73,9 @@ def train(
 def evaluate(config: DictConfig, folder: Path, checkpoint: str, split: str) -> dict[str, Any]:
     """Scores of a trained run; see `mtlrun.experiment.run.evaluate`."""
     evaluator, model, splits = build_evaluator(config)
-    _load(model, folder, checkpoint, Ranks())
+    state = _load(model, folder, checkpoint, Ranks())
+    if not config.allow_other_data:
+        check_same_data(state, splits, folder / "checkpoints" / f"{checkpoint}.pt")
     return evaluator.evaluate(getattr(splits, split))
 
 
@@ -81,10 +85,12 @@ def _ready(config: DictConfig, folder: RunFolder, resume: bool, ranks: Ranks) ->
     The first process alone reads the other run; training begins with a copy of its network in all.
     """
     trainer = build(config, folder, ranks)
+    if ranks.first:
+        check_parts_of(config, trainer)
     resumed = resume and (folder.checkpoints / "last.pt").exists()
     if ranks.first and not resumed:
         if config.init_from is not None:
-            start_from(config.init_from, trainer)
+            start_from(config.init_from, trainer, config.allow_other_data)
         elif not any(config.backbone.get(option) for option in _WEIGHTS):
             warn_of_frozen_chance(trainer.model)
     return trainer

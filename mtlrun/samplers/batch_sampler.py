@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mtlrun.errors import ResumeError
+from mtlrun.samplers.answers import checked_probabilities
 from mtlrun.samplers.base import Sampler, TrainingProgress
 from mtlrun.samplers.pools import Pool, task_sizes
 from mtlrun.samplers.shuffled_passes import ShuffledPasses
@@ -41,13 +43,13 @@ class BatchSampler:
         self.pools = list(pools)
         self.tasks = tuple(tasks)
         self.batch_size = batch_size
-        self._sizes = task_sizes(pools, tasks)
+        self.sizes = task_sizes(pools, tasks)
         self._passes = [ShuffledPasses(pool.rows, seed, index) for index, pool in enumerate(pools)]
         self._owed = [0.0] * len(pools)
 
     def next(self, progress: TrainingProgress) -> BatchIndices:
         """The rows of the step that begins at `progress`."""
-        probabilities = self.sampler.probabilities(self._sizes, progress)
+        probabilities = checked_probabilities(self.sampler, self.sizes, progress)
         counts = self._apportion(self._pool_shares(probabilities))
         rows: dict[str, list[Tensor]] = {}
         for pool, passes, count in zip(self.pools, self._passes, counts):
@@ -72,6 +74,16 @@ class BatchSampler:
         return {"owed": list(self._owed), "passes": [passes.state_dict() for passes in self._passes]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where `state_dict` was taken.
+
+        Raises:
+            ResumeError: if there are other pools now, or fewer rows than some pool has walked over.
+        """
+        if len(state["passes"]) != len(self.pools):
+            raise ResumeError(
+                f"the checkpoint draws from {len(state['passes'])} pools of rows, and the data have {len(self.pools)} "
+                "now: give them back as they were, or start a new run with init_from"
+            )
         self._owed = list(state["owed"])
         for passes, saved in zip(self._passes, state["passes"]):
             passes.load_state_dict(saved)
@@ -79,7 +91,7 @@ class BatchSampler:
     def _pool_shares(self, probabilities: dict[str, float]) -> list[float]:
         """A pool's share is the sum over its tasks; a task with several pools splits its own by their rows."""
         return [
-            sum(probabilities.get(task, 0.0) * len(pool.rows) / self._sizes[task] for task in pool.tasks)
+            sum(probabilities.get(task, 0.0) * len(pool.rows) / self.sizes[task] for task in pool.tasks)
             for pool in self.pools
         ]
 

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 
 from mtlrun.errors import DataError
-from mtlrun.tasks.arguments import check_shape, class_names, in_range, whole
+from mtlrun.options import below, whole
+from mtlrun.tasks.arguments import check_shape, class_names
 from mtlrun.tasks.base import HeadFactory, LossFunction, Task
 from mtlrun.tasks.boxes import centre_targets, decode, focal_loss, shape_loss
 from mtlrun.tasks.coco import BoxScores, Rows, as_rows
@@ -95,10 +96,10 @@ class Detection(Task):
     ) -> None:
         super().__init__(name, head, loss, metrics, judge)
         self.classes = class_names(name, "classes", classes, least=1)
-        self.width, self.stride = whole(name, "width", width), whole(name, "stride", stride)
-        self.size_weight = in_range(name, "size_weight", size_weight, 0)
-        self.max_detections = whole(name, "max_detections", max_detections)
-        self.min_score = in_range(name, "min_score", min_score, 0, 1)
+        self.width, self.stride = whole(f"width of task '{name}'", width), whole(f"stride of task '{name}'", stride)
+        self.size_weight = below(f"size_weight of task '{name}'", size_weight, 0)
+        self.max_detections = whole(f"max_detections of task '{name}'", max_detections)
+        self.min_score = below(f"min_score of task '{name}'", min_score, 0, 1)
         self.higher_is_better()  # refuses a judge that is no metric
 
     @property

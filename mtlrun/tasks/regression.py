@@ -12,7 +12,8 @@ from torchmetrics.regression import MeanAbsoluteError, MeanSquaredError
 
 from mtlrun.errors import DataError, choose
 from mtlrun.linalg.precision import needs_double
-from mtlrun.tasks.arguments import check_shape, whole
+from mtlrun.options import whole
+from mtlrun.tasks.arguments import check_shape
 from mtlrun.tasks.base import HeadFactory, LossFunction, Task
 from mtlrun.tasks.heads import VectorHeadOptions
 from mtlrun.tasks.numerics import Constant, full_precision, mean_present
@@ -61,7 +62,7 @@ class Regression(Task):
         judge: str | None = None,
     ) -> None:
         super().__init__(name, head, None if isinstance(loss, str) else loss, metrics, judge)
-        self._outputs = whole(name, "outputs", outputs)
+        self._outputs = whole(f"outputs of task '{name}'", outputs)
         self.standardise = standardise
         self.head_options = VectorHeadOptions(name, hidden, dropout)
         self.error = ERRORS[choose(loss, ERRORS, f"loss for task '{name}'")] if isinstance(loss, str) else mse_loss

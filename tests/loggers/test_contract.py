@@ -7,6 +7,8 @@ import pytest
 from hydra.utils import get_class
 from omegaconf import OmegaConf
 
+from mtlrun.contracts.logger import PROMISES, LoggerSubject
+from mtlrun.contracts.promise import Promise
 from mtlrun.loggers.base import Logger, NoLogger, flatten
 from mtlrun.paths import CONF
 
@@ -25,6 +27,14 @@ def test_yaml_states_every_option_with_its_default(name: str) -> None:
     parameters = dict(inspect.signature(logger).parameters)
     assert [*parameters][:2] == ["folder", "config"]
     assert settings == {option: value.default for option, value in [*parameters.items()][2:]}
+
+
+@pytest.mark.parametrize("promise", PROMISES, ids=str)
+@pytest.mark.parametrize("name", ["csv", "tensorboard"])  # the others record elsewhere: see their own tests
+def test_promise(promise: Promise[LoggerSubject], name: str) -> None:
+    settings = OmegaConf.load(CONF / "logger" / f"{name}.yaml")
+    logger, options = get_class(settings.pop("_target_")), dict(settings)
+    promise.check(LoggerSubject(lambda folder, config: logger(folder, config, **options), {"seed": 0}, name))
 
 
 def test_csv_leaves_the_folder_alone(tmp_path: Path) -> None:

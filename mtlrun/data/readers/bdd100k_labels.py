@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtlrun.data.options import several
 from mtlrun.data.readers.bdd100k_words import CATEGORIES, OLDER, Census
 from mtlrun.data.readers.image_files import Masks, Rows, Size
 from mtlrun.errors import ConfigError, DataError, choose
+from mtlrun.options import distinct
 
 DRIVABLE = np.full(256, 255, dtype=np.uint8)
 DRIVABLE[:3] = (1, 2, 0)
@@ -148,7 +148,7 @@ def classes_of(detect: Mapping[str, Sequence[str]]) -> dict[str, int]:
     """
     classes: dict[str, int] = {}
     for place, (name, categories) in enumerate(detect.items()):
-        for word in several(f"detect.{name}", categories):
+        for word in distinct(f"data.detect.{name}", categories):
             category = OLDER.get(word, word)
             choose(category, CATEGORIES, f"category in data.detect.{name}")
             if category in classes:

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import torch
 
-from mtlrun.data.options import val_and_test, whole
+from mtlrun.data.options import val_and_test
 from mtlrun.data.readers.image_files import SUFFIXES, LazySource, Pictures, kept
 from mtlrun.data.readers.plain_files import read_text
 from mtlrun.data.source import Splits
 from mtlrun.errors import ConfigError, DataError
+from mtlrun.options import whole
 
 DEFAULT_ROOT = "~/.cache/mtlrun"
 SPLITS = ("train", "val", "test")
@@ -59,7 +60,7 @@ def load(
         ConfigError: if an option is out of range.
         DataError: if files are absent or malformed.
     """
-    whole("size", size, 16, 4096)
+    whole("data.size", size, 16, 4096)
     if not domains:
         raise ConfigError("data.domains names no folder: give task names and folders, e.g. data.domains={dslr: dslr}")
     val_and_test(val, test)

@@ -13,10 +13,10 @@ from pathlib import Path
 import torch
 
 from mtlrun.data.drawn.road.crops import KINDS
-from mtlrun.data.options import some
 from mtlrun.data.readers.image_files import LazySource, Pictures, sample_statistics
 from mtlrun.data.readers.plain_files import read_csv
 from mtlrun.errors import DataError, choose
+from mtlrun.options import share
 
 NUM_CLASSES = 43
 TRAINING = ("GTSRB/Final_Training/Images", "GTSRB/Training", "Final_Training/Images", "Training")
@@ -77,7 +77,7 @@ def sign_sources(root: Path, size: int, classes: str, val: float, seed: int) -> 
         ConfigError: if an option is out of range.
         DataError: if files are missing or malformed.
     """
-    choose(classes, CLASSES, "data.signs"), some("val", val)
+    choose(classes, CLASSES, "data.signs"), share("data.val", val, empty=False)
     training, test = read_training(root), read_test(root)
     parts = {**split_tracks(training, val, seed), "test": test}
     if classes == "driving":

@@ -8,14 +8,12 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from tokenize import TokenError
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mtlrun.data.array_cache import Array
 from mtlrun.errors import ConfigError, DataError, near_miss
 
-Array = NDArray[Any]
 DAMAGE = (
     zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError, NotImplementedError, RuntimeError, SyntaxError,
     TokenError, MemoryError, TypeError, LookupError, AttributeError, ArithmeticError, struct.error,

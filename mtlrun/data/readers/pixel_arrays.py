@@ -14,12 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mtlrun.data.options import share
+from mtlrun.data.fingerprint import ids_of_files, ids_of_texts
 from mtlrun.data.pixel_augment import Kind, augmented
 from mtlrun.data.readers.image_files import DamagedFile
 from mtlrun.data.readers.npz import DAMAGE
 from mtlrun.data.source import Source, Splits
 from mtlrun.errors import ConfigError, DataError
+from mtlrun.options import share
 
 IGNORED = 255
 IMAGES = "image"
@@ -73,6 +74,17 @@ class PixelArrays(Source):
         """Labels of up to 64 rows at even distances, as they are on disk."""
         count = min(len(self), SAMPLE)
         return torch.stack([self._layer(place * len(self) // count, task) for place in range(count)])
+
+    def row_ids(self) -> Tensor:
+        return self._files(IMAGES)
+
+    def label_ids(self, task: str) -> Tensor:
+        """Numbers of the files of all rows, as reading them takes long."""
+        return self._files(self._layers[task][0])
+
+    def _files(self, folder: str) -> Tensor:
+        paths = [self._folder / folder / f"{row}.npy" for row in self._rows]
+        return ids_of_files(paths) ^ ids_of_texts([self._folder.name])  # train and val both have a 0.npy
 
     def _kinds(self) -> dict[str, Kind]:
         return {task: kind for task, (_, kind) in self._layers.items()}
@@ -140,7 +152,7 @@ def load_splits(name: str, root: Path, layers: Layers, val: float, seed: int, au
         ConfigError: if `val` is out of range.
         DataError: if a folder is absent.
     """
-    share("val", val)
+    share("data.val", val)
     if not isinstance(augment, bool):
         raise ConfigError(f"data.augment should be true or false, found {augment}")
     root = root if (root / "train").is_dir() else root / name

@@ -13,6 +13,7 @@ from mtlrun.data.readers.image_files import LazySource, Pictures, kept, sample_s
 from mtlrun.data.readers.radiograph_labels import Reading, counted
 from mtlrun.data.source import Splits
 from mtlrun.errors import ConfigError, DataError
+from mtlrun.options import is_whole
 
 CHECKED = 64
 """Picture files that are looked for at the start; the others are found missing when they are read."""
@@ -50,7 +51,7 @@ class Options:
     memory_mb: float
 
     def __post_init__(self) -> None:
-        if isinstance(self.size, bool) or not isinstance(self.size, int) or not 16 <= self.size <= 4096:
+        if not is_whole(self.size) or not 16 <= self.size <= 4096:
             raise ConfigError(f"data.size should be a whole number of pixels from 16 to 4096, found {self.size!r}")
 
 

@@ -9,9 +9,10 @@ import torch
 from mtlrun.data.array_cache import Arrays
 from mtlrun.data.drawn.animals.render import draw
 from mtlrun.data.drawn.drawings import Recipe, counted, draw_splits
-from mtlrun.data.options import split_sizes, whole
+from mtlrun.data.options import split_sizes
 from mtlrun.data.source import Source, Splits, TensorSource
 from mtlrun.data.statistics import channel_statistics
+from mtlrun.options import whole
 
 PACKAGE, FOLDER = "mtlrun.data.drawn.animals", "animals"
 DETECTORS = ("dog", "cat", "giraffe")
@@ -52,7 +53,7 @@ def silhouette_recipe(seed: int, detector: str, size: int) -> Recipe:
     Raises:
         ConfigError: if an option is out of bounds.
     """
-    options = {"seed": whole("seed", seed, 0, 2**31 - 1), "size": whole("size", size, 24, 512)}
+    options = {"seed": whole("data.seed", seed, 0, 2**31 - 1), "size": whole("data.size", size, 24, 512)}
     row: dict[str, tuple[tuple[int, ...], str]] = {"images": ((3, size, size), "uint8"), "present": ((), "int64")}
     return Recipe(PACKAGE, FOLDER, f"{detector}s", options, row, lambda index: draw(seed, detector, index, size))
 

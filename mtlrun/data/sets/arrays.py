@@ -9,14 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mtlrun.data.array_cache import Array
 from mtlrun.data.array_inputs import Inputs, check_finite, with_channels
+from mtlrun.data.fingerprint import ids_of_rows
 from mtlrun.data.infer import infer_labels
 from mtlrun.data.label_kinds import Labels
-from mtlrun.data.options import several
-from mtlrun.data.readers.npz import Array, read_table
+from mtlrun.data.readers.npz import read_table
 from mtlrun.data.source import Source, Splits, TensorSource
 from mtlrun.data.variety import check_variety
 from mtlrun.errors import ConfigError, DataError, choose
+from mtlrun.options import distinct
 from mtlrun.runs.task_names import check_task_name
 
 SPLITS = ("train", "val", "test")
@@ -60,7 +62,8 @@ def load(
     if path is None:
         raise ConfigError("data.path is not set: say which file to train on with data.path=FILE.npz")
     inputs = str(inputs)
-    tables = read_tables(path, val_path, test_path, inputs, None if targets is None else several("targets", targets))
+    named = None if targets is None else distinct("data.targets", targets)
+    tables = read_tables(path, val_path, test_path, inputs, named)
     rows = split_rows([len(table[inputs]) for table in tables], shares_of(val_path, test_path, val, test), seed)
     whole = join(tables)
     values = with_channels(inputs, whole.pop(inputs), channels)
@@ -71,7 +74,8 @@ def load(
     check_labels(labels, rows)
     check_variety(labels, rows)
     scaled = Inputs(values, rows["train"], standardise)
-    train, validation, testing = (sources(scaled, rows[split], labels) for split in SPLITS)
+    ids = ids_of_rows(scaled.values if values.ndim > 2 else torch.from_numpy(values.astype(np.float64)))
+    train, validation, testing = (sources(scaled, rows[split], labels, ids) for split in SPLITS)
     inferred = {task: found.kind for task, found in labels.items()}
     return Splits(train, validation, testing, statement(rows, labels, len(tables), seed), inferred)
 
@@ -171,8 +175,8 @@ def check_labels(labels: dict[str, Labels], rows: dict[str, Tensor]) -> None:
                 )
 
 
-def sources(inputs: Inputs, rows: Tensor, labels: dict[str, Labels]) -> list[Source]:
-    """The one source of a split."""
+def sources(inputs: Inputs, rows: Tensor, labels: dict[str, Labels], ids: Tensor) -> list[Source]:
+    """The one source of a split; `ids` are those of all rows as they are in the files."""
     return [
         TensorSource(
             "arrays",
@@ -181,6 +185,7 @@ def sources(inputs: Inputs, rows: Tensor, labels: dict[str, Labels]) -> list[Sou
             {task: found.labelled[rows] for task, found in labels.items()},
             mean=inputs.mean,
             std=inputs.std,
+            row_ids=ids[rows],
         )
     ]
 

@@ -14,7 +14,6 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from mtlrun.data.options import some, whole
 from mtlrun.data.readers.bdd100k_labels import Boxes, Part, classes_of, drivable_masks, lane_masks, read_part
 from mtlrun.data.readers.bdd100k_words import Census
 from mtlrun.data.readers.gtsrb import CLASSES, sign_sources
@@ -30,6 +29,7 @@ from mtlrun.data.readers.image_files import (
 from mtlrun.data.readers.plain_files import folder_of
 from mtlrun.data.source import Splits
 from mtlrun.errors import DataError, choose
+from mtlrun.options import share, whole
 
 SPLITS = ("train", "val", "test")
 NEEDED = (
@@ -76,18 +76,18 @@ def load(
         DataError: if files are missing or malformed, or a scene holds more boxes.
     """
     folder = folder_of(root, "the folder of BDD100K")
-    size = whole("height", height, 32, 4096), whole("width", width, 32, 4096)
-    some("val", val), choose(signs, (*CLASSES, "none"), "data.signs")
+    size = whole("data.height", height, 32, 4096), whole("data.width", width, 32, 4096)
+    share("data.val", val, empty=False), choose(signs, (*CLASSES, "none"), "data.signs")
     census = Census(classes_of(detect or {}))
     check_files(folder)
     parts = split_parts(folder, census, val, seed)
     census.check(detect or {})
-    most = whole("max_boxes", max_boxes, 1)
+    most = whole("data.max_boxes", max_boxes, 1)
     made = scene_sources(parts, size, smallest, most, curbs)
     names = "BDD100K"
     if signs != "none":
         place = Path(signs_root).expanduser() if signs_root else folder
-        crops = sign_sources(place, whole("sign_size", sign_size, 16, 512), signs, val, seed)
+        crops = sign_sources(place, whole("data.sign_size", sign_size, 16, 512), signs, val, seed)
         made = {split: [*sources, crops[split]] for split, sources in made.items()}
         names = "BDD100K and of GTSRB"
     counts = " and ".join("/".join(str(len(made[split][at])) for split in SPLITS) for at in range(len(made["test"])))

@@ -14,16 +14,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mtlrun.data.options import several, whole
 from mtlrun.data.readers.image_files import LazySource, Pictures, kept
 from mtlrun.data.source import Source, Splits
 from mtlrun.errors import ConfigError, DataError, choose
+from mtlrun.options import distinct, whole
 
 DEFAULT_ROOT = "~/.cache/mtlrun"
 PICTURES, ATTRIBUTES, PARTITION = "img_align_celeba", "list_attr_celeba.txt", "list_eval_partition.txt"
 SPLITS = ("train", "val", "test")
 HOME = "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
-KIND = "mtlrun.tasks.multilabel.MultiLabel"
 
 
 def load(
@@ -41,11 +40,11 @@ def load(
         ConfigError: if an option is out of range.
         DataError: if the files are absent or malformed.
     """
-    whole("size", size, 16, 218)
+    whole("data.size", size, 16, 218)
     folder = find_folder(Path(root or DEFAULT_ROOT).expanduser())
     names, files, answers = read_attributes(folder / ATTRIBUTES)
     parts = read_partition(folder / PARTITION, files)
-    asked = names if attributes is None else several("attributes", attributes)
+    asked = names if attributes is None else distinct("data.attributes", attributes)
     chosen = [choose(name, names, "data.attributes") for name in asked]
     if not chosen:
         raise ConfigError("data.attributes is empty: name one or more, or null for all")
@@ -58,9 +57,10 @@ def load(
         targets = {name: answers[rows, names.index(name)].unsqueeze(1) for name in chosen}
         sources[split] = kept([LazySource("celeba", pictures, targets)], memory_mb)
     counts = "/".join(str(len(sources[split][0])) for split in SPLITS)
-    kinds: dict[str, dict[str, object]] = {name: {"_target_": KIND, "labels": [name], "judge": "f1"} for name in chosen}
     statement = f"train/val/test: {counts} faces of {folder}, split as published"
-    return Splits(sources["train"], sources["val"], sources["test"], statement, kinds)
+    splits = Splits(sources["train"], sources["val"], sources["test"], statement)
+    splits.inferred = {name: {"kind": "MultiLabel", "labels": [name], "judge": "f1"} for name in chosen}
+    return splits
 
 
 def find_folder(root: Path) -> Path:

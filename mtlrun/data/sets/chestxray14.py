@@ -12,12 +12,12 @@ from pathlib import Path
 
 import torch
 
-from mtlrun.data.options import some
 from mtlrun.data.readers.plain_files import folder_of, read_csv, read_text
 from mtlrun.data.readers.radiograph_labels import Reading
 from mtlrun.data.readers.radiograph_tables import Options, Table, split_patients, splits_of
 from mtlrun.data.source import Splits
 from mtlrun.errors import DataError
+from mtlrun.options import share
 
 TABLES = ("Data_Entry_2017.csv", "Data_Entry_2017_v2020.csv")
 LISTS = ("train_val_list.txt", "test_list.txt")
@@ -65,7 +65,7 @@ def load(
     official = set(read_text(folder / LISTS[1]).split())
     inside = table.take([row for row, path in enumerate(table.paths) if path.name not in official])
     test = table.take([row for row, path in enumerate(table.paths) if path.name in official])
-    held_out, rest = split_patients(inside.patients, [some("val", val)], seed)
+    held_out, rest = split_patients(inside.patients, [share("data.val", val, empty=False)], seed)
     tables = {"train": inside.of(rest), "val": inside.of(held_out), "test": test}
     return splits_of("chestxray14", tables, options, f"by patient (data.seed={seed}) and the official test list")
 

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import torch
 
-from mtlrun.data.options import some, val_and_test
+from mtlrun.data.options import val_and_test
 from mtlrun.data.readers.plain_files import folder_of, read_csv
 from mtlrun.data.readers.radiograph_labels import Reading
 from mtlrun.data.readers.radiograph_tables import Options, Table, split_patients, splits_of
 from mtlrun.data.source import Splits
 from mtlrun.errors import DataError
+from mtlrun.options import share
 
 FOLDERS = (".", "CheXpert-v1.0-small", "CheXpert-v1.0")
 HOME = "https://aimi.stanford.edu/datasets/chexpert-chest-x-rays"
@@ -54,7 +55,7 @@ def load(
     """
     above = folder_of(root, "the folder of CheXpert")
     options = Options(size, Reading(uncertain, blank), memory_mb)
-    shares = [some("val", val)] if test is None else val_and_test(val, test)
+    shares = [share("data.val", val, empty=False)] if test is None else val_and_test(val, test)
     folder = next((above / name for name in FOLDERS if (above / name / "train.csv").is_file()), above)
     missing = [name for name in ("train.csv", "valid.csv") if not (folder / name).is_file()]
     if missing:

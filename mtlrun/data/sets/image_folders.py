@@ -9,15 +9,16 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mtlrun.data.options import several, val_and_test, whole
+from mtlrun.data.options import val_and_test
 from mtlrun.data.readers.image_files import SUFFIXES, LazySource, Pictures, kept, sample_statistics
 from mtlrun.data.readers.plain_files import folder_of
 from mtlrun.data.source import Splits
 from mtlrun.errors import ConfigError, DataError, near_miss
+from mtlrun.options import distinct, is_number, whole
 
 SPLITS = ("train", "val", "test")
 FEWEST = 3  # pictures in a folder: one for each split
-KIND = {"_target_": "mtlrun.tasks.classification.Classification", "classes": ["absent", "present"]}
+KIND = {"kind": "Classification", "classes": ["absent", "present"]}
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,11 @@ def load(
         ConfigError: if an option is missing or out of range.
         DataError: if there are too few folders or pictures.
     """
-    whole("size", size, 16, 4096)
+    whole("data.size", size, 16, 4096)
     check_shares(absent, val, test)
-    most = None if rows is None else whole("rows", rows, 2, 10_000_000)
+    most = None if rows is None else whole("data.rows", rows, 2, 10_000_000)
     generator = torch.Generator().manual_seed(seed)
-    detect = several("detect", detect)
+    detect = distinct("data.detect", detect)
     folders = read_folders(root, detect)
     parts = {name: split_paths(paths, val, test, generator) for name, paths in folders.items()}
     made: dict[str, list[LazySource]] = {split: [] for split in SPLITS}
@@ -86,7 +87,7 @@ def load(
 def check_shares(absent: float, val: float, test: float) -> None:
     """Raise ConfigError for shares that leave a split, or an answer, without pictures."""
     val_and_test(val, test)
-    if isinstance(absent, bool) or not isinstance(absent, (int, float)) or absent <= 0:
+    if not is_number(absent) or absent <= 0:
         raise ConfigError(f"data.absent should be a number above 0, found {absent!r}")
 
 

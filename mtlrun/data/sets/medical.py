@@ -12,11 +12,12 @@ from mtlrun.data.array_cache import Arrays
 from mtlrun.data.drawn.chest.render import draw
 from mtlrun.data.drawn.drawings import Recipe, draw_splits
 from mtlrun.data.drawn.drawings import counted as sizes_of
-from mtlrun.data.options import share, split_sizes, whole
+from mtlrun.data.options import split_sizes
 from mtlrun.data.readers.radiograph_labels import BLANK, FINDINGS, UNCERTAIN, Reading, counted
 from mtlrun.data.source import Splits, TensorSource
 from mtlrun.data.statistics import channel_statistics
 from mtlrun.errors import ConfigError
+from mtlrun.options import share, whole
 
 PACKAGE, FOLDER = "mtlrun.data.drawn.chest", "medical"
 
@@ -48,7 +49,7 @@ def load(
         ConfigError: if an option is out of bounds.
     """
     sizes, reading = split_sizes("num_rows", num_rows), Reading(uncertain, blank)
-    shares = share("blank_share", blank_share), share("uncertain_share", uncertain_share)
+    shares = share("data.blank_share", blank_share), share("data.uncertain_share", uncertain_share)
     if sum(shares) >= 1:
         raise ConfigError(f"data.blank_share={blank_share} and data.uncertain_share={uncertain_share} leave no label")
     drawn = draw_splits(radiograph_recipe(seed, size), sizes, cache)
@@ -75,7 +76,7 @@ def radiograph_recipe(seed: int, size: int) -> Recipe:
     Raises:
         ConfigError: if an option is out of bounds.
     """
-    options = {"seed": whole("seed", seed, 0, 2**31 - 1), "size": whole("size", size, 32, 512)}
+    options = {"seed": whole("data.seed", seed, 0, 2**31 - 1), "size": whole("data.size", size, 32, 512)}
     row = {"images": ((1, size, size), "uint8"), "findings": ((len(FINDINGS),), "uint8")}
     return Recipe(PACKAGE, FOLDER, "radiographs", options, row, lambda index: draw(seed, index, size))
 

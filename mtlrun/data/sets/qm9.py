@@ -25,6 +25,7 @@ from mtlrun.data.readers.molecules.tables import find_tables
 from mtlrun.data.readers.molecules.targets import TARGETS
 from mtlrun.data.source import Splits, TensorSource
 from mtlrun.errors import ConfigError
+from mtlrun.options import is_whole
 
 ALL = 130_831
 HELD_OUT = 10_000
@@ -54,7 +55,7 @@ def load(
         ConfigError: if an option is out of range.
         DataError: if the tables are absent or malformed.
     """
-    if molecules is not None and (isinstance(molecules, bool) or not isinstance(molecules, int) or molecules < FEWEST):
+    if molecules is not None and (not is_whole(molecules) or molecules < FEWEST):
         raise ConfigError(f"data.molecules should be null or a whole number from {FEWEST} to {ALL}, found {molecules}")
     tables = find_tables(Path(root).expanduser() if root else None)
     arrays = cached(Path(cache).expanduser() / "qm9" if cache else None, tables)

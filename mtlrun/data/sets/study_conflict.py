@@ -11,8 +11,9 @@ from __future__ import annotations
 import torch
 
 from mtlrun.data.drawn.linear_problems import Rows, directions, normal, splits_of
-from mtlrun.data.options import whole, within
+from mtlrun.data.options import MOST_ROWS
 from mtlrun.data.source import Splits
+from mtlrun.options import number, whole
 
 
 def load(seed: int = 0, dimensions: int = 20, rows: int = 400, held_out: int = 400, noise: float = 0.0) -> Splits:
@@ -28,10 +29,10 @@ def load(seed: int = 0, dimensions: int = 20, rows: int = 400, held_out: int = 4
     Raises:
         ConfigError: if an option is out of range.
     """
-    whole("dimensions", dimensions, 1)
-    whole("rows", rows, 1)
-    whole("held_out", held_out, 2)
-    within("noise", noise, 0)
+    whole("data.dimensions", dimensions, 1, MOST_ROWS)
+    whole("data.rows", rows, 1, MOST_ROWS)
+    whole("data.held_out", held_out, 2, MOST_ROWS)
+    number("data.noise", noise, 0)
     generator = torch.Generator().manual_seed(seed)
     (vector,) = directions(1, dimensions, generator)
 

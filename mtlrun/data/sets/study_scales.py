@@ -15,9 +15,10 @@ from __future__ import annotations
 import torch
 
 from mtlrun.data.drawn.linear_problems import Rows, directions, normal, splits_of
-from mtlrun.data.options import whole, within
+from mtlrun.data.options import MOST_ROWS
 from mtlrun.data.source import Splits
 from mtlrun.errors import choose
+from mtlrun.options import number, whole
 
 PER_METRE = {"m": 1.0, "mm": 1000.0}
 CLASSES = 5
@@ -47,10 +48,10 @@ def load(
         ConfigError: if an option is out of range.
     """
     factor = PER_METRE[choose(unit, PER_METRE, "data.unit")]
-    whole("dimensions", dimensions, CLASSES + 1)
-    whole("rows", rows, 1)
-    whole("held_out", held_out, 2)
-    within("noise", noise, 0)
+    whole("data.dimensions", dimensions, CLASSES + 1, MOST_ROWS)
+    whole("data.rows", rows, 1, MOST_ROWS)
+    whole("data.held_out", held_out, 2, MOST_ROWS)
+    number("data.noise", noise, 0)
     generator = torch.Generator().manual_seed(seed)
     slope, *kinds = directions(CLASSES + 1, dimensions, generator)
 

@@ -16,8 +16,9 @@ from __future__ import annotations
 import torch
 
 from mtlrun.data.drawn.linear_problems import Rows, directions, linear, rows_of_their_own, splits_of
-from mtlrun.data.options import whole, within
+from mtlrun.data.options import MOST_ROWS
 from mtlrun.data.source import Splits
+from mtlrun.options import number, whole
 
 
 def load(
@@ -42,12 +43,12 @@ def load(
     Raises:
         ConfigError: if an option is out of range.
     """
-    within("relatedness", relatedness, 0, 1)
-    whole("dimensions", dimensions, 2)
-    whole("scarce_rows", scarce_rows, 1)
-    whole("ample_rows", ample_rows, 1)
-    whole("held_out", held_out, 2)
-    within("noise", noise, 0)
+    number("data.relatedness", relatedness, 0, 1)
+    whole("data.dimensions", dimensions, 2, MOST_ROWS)
+    whole("data.scarce_rows", scarce_rows, 1, MOST_ROWS)
+    whole("data.ample_rows", ample_rows, 1, MOST_ROWS)
+    whole("data.held_out", held_out, 2, MOST_ROWS)
+    number("data.noise", noise, 0)
     generator = torch.Generator().manual_seed(seed)
     scarce, across = directions(2, dimensions, generator)
     truth = {"scarce": scarce, "ample": relatedness * scarce + (1 - relatedness**2) ** 0.5 * across}

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from mtlrun.data.drawn.linear_problems import Rows, directions, normal, signs, splits_of
-from mtlrun.data.options import whole, within
+from mtlrun.data.options import MOST_ROWS
 from mtlrun.data.source import Splits
+from mtlrun.options import number, whole
 
 
 def load(
@@ -44,13 +45,13 @@ def load(
     Raises:
         ConfigError: if an option is out of range.
     """
-    within("agreement", agreement, 0, 1)
-    within("test_agreement", test_agreement, 0, 1)
-    within("strength_a", strength_a, 0)
-    within("strength_b", strength_b, 0)
-    whole("dimensions", dimensions, 1)
-    whole("rows", rows, 1)
-    whole("held_out", held_out, 1)
+    number("data.agreement", agreement, 0, 1)
+    number("data.test_agreement", test_agreement, 0, 1)
+    number("data.strength_a", strength_a, 0)
+    number("data.strength_b", strength_b, 0)
+    whole("data.dimensions", dimensions, 1, MOST_ROWS)
+    whole("data.rows", rows, 1, MOST_ROWS)
+    whole("data.held_out", held_out, 1, MOST_ROWS)
     generator = torch.Generator().manual_seed(seed)
     (of_a,), (of_b,) = (directions(1, dimensions, generator) for _ in range(2))
 

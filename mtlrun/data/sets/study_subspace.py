@@ -15,11 +15,12 @@ import torch
 from torch import Tensor
 
 from mtlrun.data.drawn.linear_problems import Rows, directions, linear, normal, rows_of_their_own, splits_of
-from mtlrun.data.options import whole, within
+from mtlrun.data.options import MOST_ROWS
 from mtlrun.data.source import Splits
 from mtlrun.errors import ConfigError, choose
+from mtlrun.options import number, whole
 
-KIND = {"_target_": "mtlrun.tasks.regression.Regression", "standardise": False, "judge": "rmse"}
+KIND = {"kind": "Regression", "standardise": False, "judge": "rmse"}
 
 
 def load(
@@ -48,9 +49,9 @@ def load(
         ConfigError: if an option is out of range, or there are more orthogonal vectors than dimensions.
     """
     for option, value in {"tasks": tasks, "dimensions": dimensions, "rank": rank, "rows": rows}.items():
-        whole(option, value, 1)
-    whole("held_out", held_out, 2)
-    within("noise", noise, 0)
+        whole(f"data.{option}", value, 1, MOST_ROWS)
+    whole("data.held_out", held_out, 2, MOST_ROWS)
+    number("data.noise", noise, 0)
     needed = tasks if choose(vectors, ("subspace", "orthogonal"), "data.vectors") == "orthogonal" else rank
     if needed > dimensions:
         raise ConfigError(f"data.vectors={vectors} needs data.dimensions={needed} or more, found {dimensions}")

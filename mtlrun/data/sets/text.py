@@ -9,11 +9,12 @@ from torch import Tensor
 
 from mtlrun.data.drawn.drawings import counted
 from mtlrun.data.drawn.sentences.grammar import draw
-from mtlrun.data.options import SPLITS, split_sizes, whole, within
+from mtlrun.data.options import SPLITS, split_sizes
 from mtlrun.data.source import Splits
 from mtlrun.data.text.source import TASKS, check_length, make_source, words_of
 from mtlrun.data.text.vocabulary import make_vocabulary
 from mtlrun.errors import ConfigError, near_miss
+from mtlrun.options import number, whole
 
 
 def load(
@@ -41,7 +42,7 @@ def load(
     Raises:
         ConfigError: if an option is out of bounds.
     """
-    whole("seed", seed, 0, 2**31 - 1)
+    whole("data.seed", seed, 0, 2**31 - 1)
     sizes = split_sizes("num_rows", num_rows)
     check_length("length", length)
     masks = missing_labels(labelled, sizes["train"], seed)
@@ -74,7 +75,7 @@ def missing_labels(shares: Mapping[str, float], rows: int, seed: int) -> dict[st
             raise ConfigError(
                 f"data.labelled: no task '{task}'{near_miss(task, TASKS)} (there are: {', '.join(TASKS)})"
             )
-        within(f"labelled.{task}", share, 0, 1)
+        number(f"data.labelled.{task}", share, 0, 1)
     generator = torch.Generator().manual_seed(seed)
     masks: dict[str, Tensor] = {}
     for task in TASKS:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from mtlrun.data.options import share, whole
+from mtlrun.data.options import MOST_ROWS
 from mtlrun.data.readers.conll import read_ner, read_pos
 from mtlrun.data.readers.corpus_files import SPLITS
 from mtlrun.data.readers.squad import read_qa, window
@@ -19,6 +19,7 @@ from mtlrun.data.text.example import Example
 from mtlrun.data.text.source import check_length, make_source, words_of
 from mtlrun.data.text.vocabulary import Vocabulary, make_vocabulary
 from mtlrun.errors import ConfigError, DataError
+from mtlrun.options import share, whole
 
 Parts = dict[str, list[Example]]
 """Examples by split."""
@@ -71,12 +72,14 @@ def load(
         ConfigError: if no folder is given, or an option is out of bounds.
         DataError: if files are absent or damaged.
     """
-    if not share("val", val):
+    if not share("data.val", val):
         raise ConfigError("data.val=0: some collections have no validation rows of their own, try data.val=0.1")
     lengths = Lengths(
-        check_length("length", length), check_length("qa_length", qa_length), whole("qa_stride", qa_stride, 1)
+        check_length("length", length),
+        check_length("qa_length", qa_length),
+        whole("data.qa_stride", qa_stride, 1, MOST_ROWS),
     )
-    draw = torch.Generator().manual_seed(whole("seed", seed, 0, 2**31 - 1))
+    draw = torch.Generator().manual_seed(whole("data.seed", seed, 0, 2**31 - 1))
     readers: dict[str, tuple[str | None, Callable[[Path], Parts]]] = {
         "ner": (ner, read_ner),
         "pos": (pos, read_pos),

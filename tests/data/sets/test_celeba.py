@@ -78,7 +78,7 @@ def test_agrees_with_torchvision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_each_attribute_is_a_task_judged_by_f1(tmp_path: Path) -> None:
     splits = celeba.load(str(write(tmp_path)), attributes=["Young"])
     assert splits.train[0].tasks == ("Young",)
-    kind = {"_target_": "mtlrun.tasks.multilabel.MultiLabel", "labels": ["Young"], "judge": "f1"}
+    kind = {"kind": "MultiLabel", "labels": ["Young"], "judge": "f1"}
     assert splits.inferred == {"Young": kind}
 
 

@@ -10,7 +10,7 @@ from mtlrun.data.readers.digit_files import PARTS, Collection
 from mtlrun.data.sets import multimnist
 from mtlrun.errors import DataError
 
-CONF = Path(__file__).parents[2] / "conf"
+CONF = Path(__file__).parents[3] / "conf"
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ def test_same_seed_same_data_other_seed_other_data(name):
         ("subspace", {"vectors": "subspce"}, "no data.vectors 'subspce'; did you mean 'subspace'?"),
         ("subspace", {"vectors": "orthogonal", "tasks": 9, "dimensions": 8}, "data.dimensions=9 or more, found 8"),
         ("subspace", {"rank": 0}, "data.rank should be a whole number from 1 to 10000000, found 0"),
-        ("subspace", {"noise": -1}, "data.noise must be at least 0, found -1"),
+        ("subspace", {"noise": -1}, "data.noise must be a finite number of at least 0, found -1"),
         ("scarce", {"relatedness": 1.5}, "data.relatedness must be a number from 0 to 1, found 1.5"),
         ("scarce", {"scarce_rows": 2.5}, "data.scarce_rows should be a whole number from 1 to 10000000, found 2.5"),
         ("scales", {"unit": "km"}, "no data.unit 'km'"),

@@ -11,9 +11,9 @@ from mtlrun.data.array_cache import Arrays
 from mtlrun.data.drawn.drawings import Recipe
 from mtlrun.data.drawn.road.crops import draw_crop
 from mtlrun.data.drawn.road.render import ASKED, MAX_BOXES, draw
-from mtlrun.data.options import whole
 from mtlrun.data.source import Source, TensorSource
 from mtlrun.data.statistics import channel_statistics
+from mtlrun.options import whole
 
 PACKAGE = "mtlrun.data.drawn.road"
 FOLDER = "driving"
@@ -27,9 +27,9 @@ def scene_recipe(seed: int, height: int, width: int) -> Recipe:
         ConfigError: if an option is out of bounds.
     """
     options = {
-        "seed": whole("seed", seed, 0, 2**31 - 1),
-        "height": whole("height", height, 32, MOST_PIXELS),
-        "width": whole("width", width, 32, MOST_PIXELS),
+        "seed": whole("data.seed", seed, 0, 2**31 - 1),
+        "height": whole("data.height", height, 32, MOST_PIXELS),
+        "width": whole("data.width", width, 32, MOST_PIXELS),
     }
     row = {
         "images": ((3, height, width), "uint8"),
@@ -47,8 +47,8 @@ def sign_recipe(seed: int, size: int) -> Recipe:
         ConfigError: if an option is out of bounds.
     """
     options = {
-        "seed": whole("seed", seed, 0, 2**31 - 1),
-        "size": whole("sign_size", size, 16, MOST_PIXELS),
+        "seed": whole("data.seed", seed, 0, 2**31 - 1),
+        "size": whole("data.sign_size", size, 16, MOST_PIXELS),
     }
     row: dict[str, tuple[tuple[int, ...], str]] = {
         "images": ((3, size, size), "uint8"),
