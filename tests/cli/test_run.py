@@ -203,4 +203,4 @@ def test_a_mistake_that_a_sweeper_comes_upon_as_it_goes_fails_its_job(command, t
     assert outcome.code == 1
     assert outcome.err == "mtlrun: error: job 1: trainer.epochs=0: must be 1 or more\n"
     assert jobs["1_trainer.epochs-0"]["error"] == "trainer.epochs=0: must be 1 or more"
-    assert (jobs["0_trainer.epochs=1"]["status"], len(training.calls)) == ("finished", 1)
+    assert (jobs["0_trainer.epochs-1"]["status"], len(training.calls)) == ("finished", 1)
