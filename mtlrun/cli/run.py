@@ -139,7 +139,7 @@ def _report(folder: Path) -> None:
     from mtlrun.report.make import report
     from mtlrun.report.terminal import show_report
 
-    made = report(folder)
+    made = report(path_from_here(folder))
     show_report(made)
     write_beside(made, folder)
 

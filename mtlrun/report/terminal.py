@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
 
@@ -26,6 +27,8 @@ _COLOURS = {"better": "green", "worse": "red", "undecided": "yellow"}
 
 def show_report(report: Report, console: Console | None = None) -> None:
     """Print the report."""
+    if console is None and isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without arrows gets question marks, not an error
     screen = console or Console(highlight=False)
     for section in report.sections:
         _section(section, report, screen)
