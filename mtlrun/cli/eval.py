@@ -17,7 +17,7 @@ from mtlrun.errors import ConfigError, ResumeError, choose
 from mtlrun.experiment.run import evaluate, failure
 from mtlrun.runs.reader import find_run
 
-_OPTIONS = {"checkpoint": ("best", "last"), "split": ("test", "val")}
+_OPTIONS = {"checkpoint": ("best", "last"), "split": ("test", "val"), "allow_other_data": ("false", "true")}
 
 
 def main(arguments: list[str]) -> int:
@@ -39,6 +39,7 @@ def main(arguments: list[str]) -> int:
 
 def _evaluate(path: Path, options: Mapping[str, str]) -> int:
     config = load_config(path)
+    config.allow_other_data = options["allow_other_data"] == "true"
     with logging_to(None, console=True):
         result = evaluate(config, path, checkpoint=options["checkpoint"], split=options["split"])
     show(_table(result, f"{options['split']}, {options['checkpoint']} checkpoint"))

@@ -61,12 +61,19 @@ def _continue(path: Path, before: DictConfig, config: DictConfig, words: list[st
     folder = claimed(lambda: _unended(path, before, config), config)
     with logging_to(folder.log if folder.writes else None, console=folder.writes):
         kept = record(path, words) if words and folder.writes else None
+        last = _stamp(path)
         try:
             summary = run(config, folder, ["mtlrun", "resume", str(path), *words], resume=True)
-        except MtlrunError:  # nothing was trained with them: they must not stand in the way of the next attempt
-            if kept is not None:
+        except MtlrunError:
+            if kept is not None and _stamp(path) == last:  # nothing was trained with them: the next attempt is free
                 kept.unlink(missing_ok=True)
             raise
     if folder.writes:
         show_results(summary, path)
     return 0
+
+
+def _stamp(path: Path) -> int | None:
+    """When the last checkpoint was written."""
+    file = path / "checkpoints" / "last.pt"
+    return file.stat().st_mtime_ns if file.exists() else None

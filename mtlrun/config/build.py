@@ -32,7 +32,8 @@ from mtlrun.training.batches import BatchLoader, RowSplit
 from mtlrun.training.evaluate import Evaluator
 from mtlrun.training.group import first_goes_ahead
 from mtlrun.training.model import MultiTaskModel
-from mtlrun.training.optim import Schedule, check_rates_kept, parameter_groups
+from mtlrun.training.optim import check_rates_kept, parameter_groups
+from mtlrun.training.schedule import Schedule
 from mtlrun.training.settings import DiagnosticsSettings, TrainerSettings
 from mtlrun.training.step import Stepper
 from mtlrun.training.trainer import Trainer
@@ -219,7 +220,12 @@ def build_optimizer(
     options, own = split_settings(config.scheduler, {"interval": "step"})
     intervals = total_steps if own["interval"] == "step" else math.ceil(total_steps / steps_per_epoch)
     options = {key: intervals if value is None else value for key, value in options.items()}
-    schedule = Schedule(instantiate(options, "scheduler", optimizer=optimizer), own["interval"])
+    if options.get("total_steps", intervals) < intervals:  # such a scheduler would stop the run at its end
+        unit = own["interval"]
+        raise ConfigError(
+            f"scheduler.total_steps={options['total_steps']}: the run has {intervals} {unit}s, choose null"
+        )
+    schedule = Schedule(instantiate(options, "scheduler", optimizer=optimizer), own["interval"], options)
     check_rates_kept(before, [group["lr"] for group in optimizer.param_groups])
     return optimizer, schedule
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 from mtlrun.config.alike import warn_if_alike
 from mtlrun.config.combinations import check_sources
 from mtlrun.config.named_kinds import data_with_kinds, taken
+from mtlrun.data.fingerprint import fingerprint
 from mtlrun.data.source import Source, Splits
 from mtlrun.errors import ConfigError, choose
 from mtlrun.instantiate import instantiate
@@ -36,6 +38,7 @@ def build_data(config: DictConfig) -> tuple[Splits, dict[str, Task]]:
     check_sources(tasks, splits)  # while all of them are there, so that it can name what the data has
     train, val, test = (_with(tasks, part) for part in (splits.train, splits.val, splits.test))
     splits = Splits(train, val, test, splits.statement)
+    splits.fingerprint = fingerprint(splits)
     for name, task in tasks.items():
         for part in (splits.val, splits.test):  # whatever is wrong with them should not come out after training
             task.check(_targets(name, part))
@@ -78,7 +81,7 @@ def build_task(name: str, kind: dict[str, Any]) -> Task:
 def place(splits: Splits, device: torch.device) -> Splits:
     """The splits with their in-memory sources on the device, as far as they fit."""
     train, val, test = (devices.place(part, device) for part in (splits.train, splits.val, splits.test))
-    return Splits(train, val, test, splits.statement)
+    return replace(splits, train=train, val=val, test=test)
 
 
 def _with(tasks: dict[str, Task], sources: Sequence[Source]) -> list[Source]:

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mtlrun import torchrun
+from mtlrun.config.bounds import check_bounds
 from mtlrun.config.changes import OPEN_GROUPS
 from mtlrun.config.explain import explain, suggest
 from mtlrun.config.schema import Root
@@ -43,6 +44,7 @@ def check(config: DictConfig) -> None:
         if isinstance(value, int | float) and value < smallest:
             raise ConfigError(f"{key}={value}: must be {smallest} or more")
     _check_whole_numbers(OmegaConf.to_container(config))
+    check_bounds(config)
     _check_trainer(config.trainer)
     _check_processes(config.trainer)
     _check_tasks(config)

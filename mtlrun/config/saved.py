@@ -63,9 +63,13 @@ def change(config: DictConfig, words: Sequence[str]) -> DictConfig:
 
 
 def record(folder: Path, words: Sequence[str]) -> Path:
-    """Keep the changes of one resume beside the configuration; a later resume reads them. Returns the file."""
+    """Keep the changes of one resume beside the configuration; a later resume reads them. Returns the file.
+
+    That other data were allowed holds for once.
+    """
     name = f"resume-{datetime.now():%Y-%m-%d-%H-%M-%S-%f}.yaml"
-    OmegaConf.save(OmegaConf.create(list(words)), folder / ".hydra" / name)
+    changes = [word for word in words if not word.startswith("allow_other_data=")]
+    OmegaConf.save(OmegaConf.create(changes), folder / ".hydra" / name)
     return folder / ".hydra" / name
 
 

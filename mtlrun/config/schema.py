@@ -29,6 +29,8 @@ class Root:
     tasks: Optional[List[str]] = None  # noqa: UP006, UP045
     # run folder (its best checkpoint) or checkpoint file to start from; null for fresh weights
     init_from: Optional[str] = None  # noqa: UP045
+    # resume, eval and init_from refuse a checkpoint of other data, or of rows that are tested now; true: go on
+    allow_other_data: bool = False
     # what does not learn: 'backbone', or a list of its stages; null for nothing
     freeze: Any = None
     task: TaskSet = field(default_factory=TaskSet)

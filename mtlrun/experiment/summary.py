@@ -28,6 +28,7 @@ def summarise(trainer: Trainer, test: dict[str, Scores]) -> dict[str, Any]:
         "rows_per_second": trainer.position.step * trainer.sampler.batch_size / seconds if seconds else None,
         "rows": dict(rows),
         "solver_fallbacks": trainer.engine.balancer.fallbacks,
+        "solver_guards": trainer.engine.balancer.guarded,
         "peak_memory_bytes": peak_memory_bytes(trainer.stepper.device),
         "parameters": count_parameters(trainer),
     }

@@ -20,6 +20,7 @@ from mtlrun.gradients.ranks import Ranks
 from mtlrun.runs.folder import RunFolder
 from mtlrun.runs.reader import Run
 from mtlrun.training.checkpoint import load, load_part
+from mtlrun.training.data_check import check_same_data
 from mtlrun.training.group import agreed, join_torchrun
 from mtlrun.training.progress import ProgressFactory, TerminalProgress
 from mtlrun.training.settings import Device
@@ -58,7 +59,7 @@ def train(
     folder.note(str(trainer.stepper.device), ranks.size)
     try:
         if resume:
-            log.info("going on from step %d", trainer.resume())
+            log.info("going on from step %d", trainer.resume(config.allow_other_data))
         trainer.fit(progress or (TerminalProgress if ranks.first else RemoteProgress()))
         summary = ranks.broadcast_object(_test(trainer))
         folder.write_summary(summary)
@@ -72,7 +73,9 @@ def train(
 def evaluate(config: DictConfig, folder: Path, checkpoint: str, split: str) -> dict[str, Any]:
     """Scores of a trained run; see `mtlrun.experiment.run.evaluate`."""
     evaluator, model, splits = build_evaluator(config)
-    _load(model, folder, checkpoint, Ranks())
+    state = _load(model, folder, checkpoint, Ranks())
+    if not config.allow_other_data:
+        check_same_data(state, splits, folder / "checkpoints" / f"{checkpoint}.pt")
     return evaluator.evaluate(getattr(splits, split))
 
 
@@ -87,7 +90,7 @@ def _ready(config: DictConfig, folder: RunFolder, resume: bool, ranks: Ranks) ->
     resumed = resume and (folder.checkpoints / "last.pt").exists()
     if ranks.first and not resumed:
         if config.init_from is not None:
-            start_from(config.init_from, trainer)
+            start_from(config.init_from, trainer, config.allow_other_data)
         elif not any(config.backbone.get(option) for option in _WEIGHTS):
             warn_of_frozen_chance(trainer.model)
     return trainer

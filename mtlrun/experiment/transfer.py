@@ -16,6 +16,7 @@ from mtlrun.runs.reader import Run
 from mtlrun.sharing.backbone_paths import backbone_paths, stage_of
 from mtlrun.sharing.module_names import keys_in, task_key
 from mtlrun.training.checkpoint import load
+from mtlrun.training.data_check import check_untrained
 from mtlrun.training.model import MultiTaskModel
 from mtlrun.training.trainer import Trainer
 
@@ -82,11 +83,12 @@ class Learned:
         return [*dict.fromkeys(part for part in labels.values() if part not in known)]
 
 
-def start_from(word: str, trainer: Trainer) -> None:
+def start_from(word: str, trainer: Trainer, other_data: bool = False) -> None:
     """Give the trainer's network what the run or checkpoint that `word` names has learned, and write that down.
 
     Raises:
-        ConfigError: if there is no network there, or none that this one could take anything from.
+        ConfigError: if there is no network there, or none that this one could take anything from, or, without
+            `other_data`, one that was trained on rows that this run tests on.
     """
     path = origin(word)
     try:
@@ -95,6 +97,8 @@ def start_from(word: str, trainer: Trainer) -> None:
         raise ConfigError(f"init_from={word}: {error}") from error
     if not isinstance(state, dict) or "model" not in state:
         raise ConfigError(f"init_from={word}: no network of a run; weights of a backbone go to backbone.weights")
+    if not other_data:
+        check_untrained(state, trainer.splits, word)
     model = trainer.model
     found = transfer(model, Learned.of(state))
     if not found.learned:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mtlrun.errors import ResumeError
 from mtlrun.samplers.answers import checked_probabilities
 from mtlrun.samplers.base import Sampler, TrainingProgress
 from mtlrun.samplers.pools import Pool, task_sizes
@@ -73,6 +74,16 @@ class BatchSampler:
         return {"owed": list(self._owed), "passes": [passes.state_dict() for passes in self._passes]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where `state_dict` was taken.
+
+        Raises:
+            ResumeError: if there are other pools now, or fewer rows than some pool has walked over.
+        """
+        if len(state["passes"]) != len(self.pools):
+            raise ResumeError(
+                f"the checkpoint draws from {len(state['passes'])} pools of rows, and the data have {len(self.pools)} "
+                "now: give them back as they were, or start a new run with init_from"
+            )
         self._owed = list(state["owed"])
         for passes, saved in zip(self._passes, state["passes"]):
             passes.load_state_dict(saved)

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mtlrun.errors import ResumeError
 from mtlrun.seeds import row_order_seed
 
 
@@ -29,6 +30,7 @@ class ShuffledPasses:
 
     def take(self, count: int) -> Tensor:
         """The next `count` rows, over as many passes as it takes."""
+        assert self._position < len(self._in_use), "without a row ahead this would never end"
         parts = []
         while count > 0:
             part = self._current()[self._position : self._position + count]
@@ -40,7 +42,7 @@ class ShuffledPasses:
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def restrict(self, rows: Tensor) -> None:
-        """Hand out these rows [m] only from now on, in a new pass."""
+        """Hand out these rows [m >= 1] only from now on, in a new pass."""
         self._in_use = rows
         self._start_pass()
 
@@ -49,8 +51,19 @@ class ShuffledPasses:
         return {"pass": self._pass, "position": self._position, "in_use": restricted}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._pass, self._position = state["pass"], state["position"]
-        self._in_use = self._all if state["in_use"] is None else state["in_use"]
+        """Go on where `state_dict` was taken.
+
+        Raises:
+            ResumeError: if there is no such place among these rows.
+        """
+        in_use = self._all if state["in_use"] is None else state["in_use"]
+        position = state["position"]
+        if not 0 <= position < len(in_use) or not torch.isin(in_use, self._all).all():
+            raise ResumeError(
+                f"the checkpoint stands at row {position} of a pass over {len(in_use)}, and the data have "
+                f"{len(self._all)} now: give them back as they were, or start a new run with init_from"
+            )
+        self._pass, self._position, self._in_use = state["pass"], position, in_use
         self._order = None
 
     def _start_pass(self) -> None:

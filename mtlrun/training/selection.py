@@ -34,6 +34,9 @@ def overall_score(scores: Mapping[str, Mapping[str, float]], tasks: Mapping[str,
 class Selection:
     """Keeps the best score, counts evaluations without a better one, and keeps the scores of the best and the last.
 
+    Scores are compared over the same tasks: an epoch in which more tasks have one is better, whatever it is, and one in
+    which fewer have is not. So NaN never stays the best where a number follows.
+
     Args:
         tasks: by name.
         monitor: 'TASK/METRIC' to go by instead of the overall score; its direction is taken from the metric.
@@ -44,6 +47,7 @@ class Selection:
         self.tasks, self.monitor, self.patience = tasks, monitor, patience
         self.best_score = -math.inf
         self.best_epoch: int | None = None
+        self.best_defined = 0
         self.waited = 0
         self.validation: dict[str, Scores] = {}  # 'best' and 'last'
         self._sign = 1 if monitor is None else _sign(tasks, monitor)
@@ -55,12 +59,20 @@ class Selection:
         task, _, metric = self.monitor.partition("/")
         return self._sign * scores[task][metric]
 
-    def update(self, score: float, epoch: int, scores: Scores) -> bool:
-        """Note an epoch's validation scores and what `score` has made of them; True if it is the best so far."""
-        better = self.best_epoch is None or score > self.best_score
+    def defined(self, scores: Scores) -> int:
+        """Number of tasks that the score is made of; 0 where it says nothing."""
+        if self.monitor is not None:
+            return int(not math.isnan(self.score(scores)))
+        return sum(not math.isnan(scores[name][task.judge]) for name, task in self.tasks.items())
+
+    def update(self, scores: Scores, epoch: int) -> bool:
+        """Note the validation scores of an epoch; True if it is the best so far."""
+        score, defined = self.score(scores), self.defined(scores)
+        better = defined > self.best_defined or (defined == self.best_defined and score > self.best_score)
+        better = better or self.best_epoch is None
         self.validation["last"] = scores
         if better:
-            self.best_score, self.best_epoch, self.waited = score, epoch, 0
+            self.best_score, self.best_defined, self.best_epoch, self.waited = score, defined, epoch, 0
             self.validation["best"] = scores
         else:
             self.waited += 1
@@ -71,12 +83,13 @@ class Selection:
         return self.patience is not None and self.waited >= self.patience
 
     def state_dict(self) -> dict[str, Any]:
-        plain = {"best_score": self.best_score, "best_epoch": self.best_epoch, "waited": self.waited}
-        return {**plain, "validation": dict(self.validation)}
+        best = {"best_score": self.best_score, "best_epoch": self.best_epoch, "best_defined": self.best_defined}
+        return {**best, "waited": self.waited, "validation": dict(self.validation)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.best_score, self.best_epoch = state["best_score"], state["best_epoch"]
-        self.waited, self.validation = state["waited"], dict(state["validation"])
+        self.best_defined, self.waited = state["best_defined"], state["waited"]
+        self.validation = dict(state["validation"])
 
 
 class TestScores:

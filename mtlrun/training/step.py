@@ -15,7 +15,7 @@ from mtlrun.tasks.base import Task
 from mtlrun.training.batches import StepBatch
 from mtlrun.training.devices import autocast
 from mtlrun.training.model import MultiTaskModel, task_losses
-from mtlrun.training.optim import Schedule
+from mtlrun.training.schedule import Schedule
 from mtlrun.training.settings import Precision
 
 

@@ -18,6 +18,7 @@ from mtlrun.samplers.batch_sampler import BatchIndices, BatchSampler, SamplerAtE
 from mtlrun.training import checkpoint
 from mtlrun.training.batches import BatchLoader, StepBatch
 from mtlrun.training.checkpoint import RandomState, Stateful, network_state
+from mtlrun.training.data_check import check_same_data
 from mtlrun.training.devices import all_finite, reseed
 from mtlrun.training.evaluate import Evaluator
 from mtlrun.training.interrupt import Interrupt, exit_code
@@ -204,7 +205,9 @@ class Trainer:
         step = self.position.step
         due = step >= self.total_steps or (epoch + 1) % self.settings.eval_every == 0
         score = self._evaluate(epoch, display, seconds) if due else None
-        self.stepper.schedule.after_epoch(score)
+        self.stepper.schedule.after_epoch(
+            score, self.selection.defined(self.selection.validation["last"]) if due else 0
+        )
         self.test_scores.after_epoch(epoch, step)
         self.save()
 
@@ -219,8 +222,8 @@ class Trainer:
         for values in (scores, gaps, {"all": {"score": score}}):
             self.metrics.write(epoch, step, "val", values)
         with_gaps = {task: values | gaps.get(task, {}) for task, values in scores.items()}
-        if self.selection.update(score, epoch, with_gaps):
-            self._write("best", network_state(self.model) | self.position.state_dict())
+        if self.selection.update(with_gaps, epoch):
+            self._write("best", self._scored())
         judged = {name: (task.judge, scores[name][task.judge]) for name, task in self.tasks.items()}
         display.report_epoch(epoch, judged, score, seconds)
         return score
@@ -243,21 +246,26 @@ class Trainer:
         self.recorder.flush()
         if not all_finite(self.model):
             raise NonFiniteError(f"a parameter became infinite or NaN by step {self.position.step}")
-        parts = checkpoint.states(self.stateful)
-        self._write("last", network_state(self.model) | self.position.state_dict() | parts)
+        self._write("last", self._scored() | checkpoint.states(self.stateful))
+
+    def _scored(self) -> dict[str, Any]:
+        """What `eval` and `init_from` need of a checkpoint."""
+        return network_state(self.model) | self.position.state_dict() | {"data": self.splits.fingerprint}
 
     def _write(self, name: str, state: Mapping[str, Any]) -> None:
         if self.folder.writes:
             checkpoint.save(self.folder.checkpoints / f"{name}.pt", {**state})
 
-    def resume(self) -> int:
+    def resume(self, other_data: bool = False) -> int:
         """Load last.pt and roll the files back to it; without one, start over. Returns the step to go on from.
 
-        The first process reads it for all: the number of processes may differ from before.
+        The first process reads it for all: the number of processes may differ from before; data too if `other_data`.
         """
         path = self.folder.checkpoints / "last.pt"
         saved = self.ranks.broadcast_object(checkpoint.load(path) if self.ranks.first and path.exists() else None)
         if saved is not None:
+            if not other_data:
+                check_same_data(saved, self.splits, path)
             checkpoint.restore(self.stateful, saved, path)
             self.position.load_state_dict(saved)
         else:

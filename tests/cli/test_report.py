@@ -37,13 +37,13 @@ def swept(_sweep, tmp_path):
 
 
 def test_a_sweep_ends_with_its_report(command, training, monkeypatch):
-    def execute(config, folder, resume=False):
-        (folder / "summary.json").write_text(json.dumps({"tasks": {"left": TASK}}))
+    def train(config, folder, resume):
+        (folder.path / "summary.json").write_text(json.dumps({"tasks": {"left": TASK}}))
         if config.seed == 2:
             raise RuntimeError("boom")
         return {}
 
-    monkeypatch.setattr(training, "execute", execute)
+    monkeypatch.setattr(training, "train", train)
     ended = command("-m", "task=multidigits", "balancer=equal,pcgrad", "seed=0,1,2", "hydra.sweep.dir=sweep")
     assert ended.code == 1
     words = " ".join(ended.out.split())

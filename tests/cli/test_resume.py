@@ -135,7 +135,7 @@ def test_eval_prints_a_table(run_folder, command):
         ("", "name the run to evaluate: mtlrun eval RUN [checkpoint=best|last] [split=test|val]"),
         ("runs/first", "runs/first/checkpoints/best.pt does not exist: the run has saved no such checkpoint yet"),
         ("runs/first split=tset", "no split 'tset'; did you mean 'test'? (there are: test, val)"),
-        ("runs/first chekpoint=last", "no option 'chekpoint'; did you mean 'checkpoint'? (there are: checkpoint, split)"),
+        ("runs/first chekpoint=last", "no option 'chekpoint'; did you mean 'checkpoint'? (there are: checkpoint, split, allow_other_data)"),
         ("runs/first best", "cannot read 'best': an option is written key=value"),
     ],
 )  # fmt: skip

@@ -74,7 +74,7 @@ def test_every_kind_of_task(kind, size):
     parts = [torch.arange(ROWS)[rank::size] for rank in range(size)]
     found = [seen(task, output, target, part).part() for part in parts if len(part)]
     whole = merged(task.make_metrics(), found)
-    assert torch.equal(torch.cat(whole.losses), torch.cat(alone.losses))
+    torch.testing.assert_close(torch.cat(whole.losses), torch.cat(alone.losses))  # batches of other sizes
     expected = compute_metrics(alone.metrics)
     # counts add up exactly, and so do lists in the order of the rows; float sums may differ in their last digit
     tolerance = 1e-6 if kind == "regression" else 0

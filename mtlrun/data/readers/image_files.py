@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from mtlrun.data.fingerprint import ids_of_files, ids_of_rows
 from mtlrun.data.source import Source, TensorSource
 from mtlrun.data.statistics import channel_statistics
 from mtlrun.errors import DataError
@@ -50,6 +51,10 @@ class Rows(ABC):
     def read(self, row: int) -> NDArray[np.generic]:
         """The array of a row."""
 
+    def row_ids(self) -> Tensor:
+        """A number for each row, see `Source.row_ids`: here by what is read, in files by their names and sizes."""
+        return torch.cat([ids_of_rows(self.stack(torch.tensor([row]))) for row in range(len(self))])
+
     def stack(self, rows: Tensor) -> Tensor:
         """The arrays of the rows [B], as [B, ...]."""
         if not len(rows):
@@ -79,6 +84,9 @@ class Pictures(Rows):
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    def row_ids(self) -> Tensor:
+        return ids_of_files(self.paths)
 
     def read(self, row: int) -> NDArray[np.uint8]:
         path = self.paths[row]
@@ -114,6 +122,9 @@ class Masks(Rows):
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    def row_ids(self) -> Tensor:
+        return ids_of_files(self.paths)
 
     def read(self, row: int) -> NDArray[np.uint8]:
         path = self.paths[row]
@@ -182,6 +193,12 @@ class LazySource(Source):
         rows, values = self.labelled(task).nonzero().squeeze(1), self._targets[task]
         return _taken(values, rows if isinstance(values, Tensor) else spread(rows))
 
+    def row_ids(self) -> Tensor:
+        return self._pictures.row_ids()
+
+    def label_ids(self, task: str) -> Tensor:
+        return values.row_ids() if isinstance(values := self._targets[task], Rows) else self.targets(task)
+
     def nbytes(self) -> int:
         """Bytes of the pictures and targets, once they are read."""
         shapes = [values.shape for values in self._targets.values() if isinstance(values, Rows)]
@@ -191,7 +208,7 @@ class LazySource(Source):
     def in_ram(self) -> TensorSource:
         """The same rows, read at once."""
         inputs, targets = self.fetch(torch.arange(len(self)))
-        return TensorSource(self.name, inputs, targets, self._labelled, self._mean, self._std)
+        return TensorSource(self.name, inputs, targets, self._labelled, self._mean, self._std, self.row_ids())
 
 
 def kept(sources: Sequence[LazySource], memory_mb: float) -> list[Source]:

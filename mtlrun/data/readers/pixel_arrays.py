@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mtlrun.data.fingerprint import ids_of_files, ids_of_texts
 from mtlrun.data.pixel_augment import Kind, augmented
 from mtlrun.data.readers.image_files import DamagedFile
 from mtlrun.data.readers.npz import DAMAGE
@@ -73,6 +74,17 @@ class PixelArrays(Source):
         """Labels of up to 64 rows at even distances, as they are on disk."""
         count = min(len(self), SAMPLE)
         return torch.stack([self._layer(place * len(self) // count, task) for place in range(count)])
+
+    def row_ids(self) -> Tensor:
+        return self._files(IMAGES)
+
+    def label_ids(self, task: str) -> Tensor:
+        """Numbers of the files of all rows, as reading them takes long."""
+        return self._files(self._layers[task][0])
+
+    def _files(self, folder: str) -> Tensor:
+        paths = [self._folder / folder / f"{row}.npy" for row in self._rows]
+        return ids_of_files(paths) ^ ids_of_texts([self._folder.name])  # train and val both have a 0.npy
 
     def _kinds(self) -> dict[str, Kind]:
         return {task: kind for task, (_, kind) in self._layers.items()}

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mtlrun.data.array_cache import Array
 from mtlrun.data.array_inputs import Inputs, check_finite, with_channels
+from mtlrun.data.fingerprint import ids_of_rows
 from mtlrun.data.infer import infer_labels
 from mtlrun.data.label_kinds import Labels
 from mtlrun.data.readers.npz import read_table
@@ -73,7 +74,8 @@ def load(
     check_labels(labels, rows)
     check_variety(labels, rows)
     scaled = Inputs(values, rows["train"], standardise)
-    train, validation, testing = (sources(scaled, rows[split], labels) for split in SPLITS)
+    ids = ids_of_rows(scaled.values if values.ndim > 2 else torch.from_numpy(values.astype(np.float64)))
+    train, validation, testing = (sources(scaled, rows[split], labels, ids) for split in SPLITS)
     inferred = {task: found.kind for task, found in labels.items()}
     return Splits(train, validation, testing, statement(rows, labels, len(tables), seed), inferred)
 
@@ -173,8 +175,8 @@ def check_labels(labels: dict[str, Labels], rows: dict[str, Tensor]) -> None:
                 )
 
 
-def sources(inputs: Inputs, rows: Tensor, labels: dict[str, Labels]) -> list[Source]:
-    """The one source of a split."""
+def sources(inputs: Inputs, rows: Tensor, labels: dict[str, Labels], ids: Tensor) -> list[Source]:
+    """The one source of a split; `ids` are those of all rows as they are in the files."""
     return [
         TensorSource(
             "arrays",
@@ -183,6 +185,7 @@ def sources(inputs: Inputs, rows: Tensor, labels: dict[str, Labels]) -> list[Sou
             {task: found.labelled[rows] for task, found in labels.items()},
             mean=inputs.mean,
             std=inputs.std,
+            row_ids=ids[rows],
         )
     ]
 

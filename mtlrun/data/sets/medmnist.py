@@ -19,6 +19,7 @@ from torch import Tensor
 
 from mtlrun.atomic import complete_file
 from mtlrun.data.array_cache import Array
+from mtlrun.data.fingerprint import ids_of_texts
 from mtlrun.data.readers.image_files import DamagedFile, LazySource, Rows, sample_statistics
 from mtlrun.data.readers.npz import DAMAGE, open_npz, read_array
 from mtlrun.data.readers.plain_files import folder_of
@@ -57,6 +58,11 @@ class StoredPictures(Rows):
 
     def __len__(self) -> int:
         return self._count
+
+    def row_ids(self) -> Tensor:
+        """By the part of the collection and the place in it, which are fixed."""
+        part = self.path.name.rpartition("-")[2]
+        return ids_of_texts(f"{part} {self.path.stat().st_size} {row}" for row in range(len(self)))
 
     def read(self, row: int) -> NDArray[np.uint8]:
         return np.array(self._opened()[row])[None]
