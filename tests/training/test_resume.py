@@ -7,6 +7,7 @@ import signal
 import pytest
 import torch
 from omegaconf import OmegaConf
+from sampling import representatives, sampled
 
 from mtlrun.balancers import load
 from mtlrun.config.execute import execute
@@ -61,7 +62,7 @@ def resume(folder):
     execute(OmegaConf.load(folder / ".hydra" / "config.yaml"), folder, resume=True)
 
 
-@pytest.mark.parametrize("balancer", BALANCERS)
+@pytest.mark.parametrize("balancer", sampled(BALANCERS, representatives(BALANCERS)))
 def test_every_balancer(train, tmp_path, monkeypatch, balancer):
     settings = (f"balancer={balancer}", DROPOUT, "diagnostics.every=2")
     train(*settings)
