@@ -71,10 +71,12 @@ def _kept_compositions() -> Iterator[None]:
         folders = [source.path for source in loader.get_sources() if source.scheme() == "file"]
         if any(folder != str(CONF) for folder in folders):
             return compose(loader, *arguments, **options)
-        key = (os.getcwd(), JobRuntime().get("name"), repr(arguments), repr(sorted(options.items())))
+        key = (JobRuntime().get("name"), repr(arguments), repr(sorted(options.items())))
         if key not in known:
             known[key] = compose(loader, *arguments, **options)
-        return copy.deepcopy(known[key])
+        config = copy.deepcopy(known[key])
+        config.hydra.runtime.cwd = os.getcwd()
+        return config
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ConfigLoaderImpl, "load_configuration", load)

@@ -29,11 +29,12 @@ def settings(table, folder):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(table, tmp_path_factory):
+def undisturbed(table, once, together):
     from mtlrun import run
 
-    folder = tmp_path_factory.mktemp("undisturbed") / "run"
-    run([word for word in settings(table, folder) if not word.startswith("hydra")], folder=folder)
+    folder = together / "never killed"
+    words = [word for word in settings(table, folder) if not word.startswith("hydra")]
+    once("never killed", lambda: run(words, folder=folder).summary)
     return folder
 
 
