@@ -4,19 +4,26 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mtlrun.cli.api import Result, run
+    from mtlrun.report.loading import load
+    from mtlrun.report.make import report
 
-__all__ = ["Result", "__version__", "run"]
+__all__ = ["Result", "__version__", "load", "report", "run"]
 
 
 def __getattr__(name: str) -> Any:
-    """`run` and `Result` of the Python interface and `__version__`, loaded when they are asked for."""
+    """The Python interface, each part loaded when it is asked for; `load` and `report` need no torch."""
     if name == "__version__":
-        from importlib.metadata import PackageNotFoundError, version
+        from mtlrun.version import installed_version
 
-        try:
-            return version("mtlrun")
-        except PackageNotFoundError:  # used from a checkout that was never installed
-            return "unknown"
+        return installed_version()
+    if name == "load":
+        from mtlrun.report.loading import load
+
+        return load
+    if name == "report":
+        from importlib import import_module
+
+        return import_module("mtlrun.report")  # a package that can be called; see there
     if name in __all__:
         from mtlrun.cli import api
 

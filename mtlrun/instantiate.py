@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import re
+from functools import partial
+from inspect import Parameter, Signature, signature
 from typing import Any
 
 from hydra.errors import InstantiationException
@@ -10,15 +11,13 @@ from hydra.utils import instantiate as hydra_instantiate
 
 from mtlrun.errors import ConfigError, MtlrunError
 
-_UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
-
 
 def instantiate(settings: Any, where: str, **arguments: Any) -> Any:
     """Build what `_target_` names from `settings` and further arguments, which Hydra does not touch.
 
     Args:
         settings: a config node or dict with `_target_`.
-        where: its place in the configuration, for messages.
+        where: its key in the configuration, for messages.
 
     Raises:
         ConfigError: the class's own, or one that says that the target is missing, broken or given wrong arguments.
@@ -31,24 +30,32 @@ def instantiate(settings: Any, where: str, **arguments: Any) -> Any:
 
 
 def call(factory: Any, where: str, **arguments: Any) -> Any:
-    """Call a factory; a TypeError about its arguments becomes a ConfigError at `where`."""
+    """Call a factory; arguments that it does not take become a ConfigError at `where`."""
+    _check_arguments(factory, where, arguments)
+    return factory(**arguments)  # a TypeError from here on is a defect of the class
+
+
+def _check_arguments(factory: Any, where: str, arguments: dict[str, Any]) -> None:
+    function, positional, given = factory, (), arguments
+    if isinstance(factory, partial):  # the signature of a partial with wrong arguments cannot be asked for
+        function, positional, given = factory.func, factory.args, {**factory.keywords, **arguments}
     try:
-        return factory(**arguments)
+        wanted = signature(function)
+    except ValueError:
+        return  # some built-in classes tell none
+    try:
+        wanted.bind(*positional, **given)
     except TypeError as error:
-        if not _raised_by_the_call(error):
-            raise  # from inside the class: a defect, not a wrong argument
-        word = _UNEXPECTED.search(str(error))
-        remedy = f": leave it out with ~{where}.{word[1]}" if word else ""
-        raise ConfigError(f"{where}: {error}{remedy}") from error
+        name = getattr(function, "__qualname__", function)
+        raise ConfigError(f"{where}: {name}() {_refusal(error, wanted, given, where)}") from error
 
 
-def _raised_by_the_call(error: TypeError) -> bool:
-    """Whether no code of the class has run: the last frame is ours, or Hydra's, which calls it for us."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    module = "" if trace is None else str(trace.tb_frame.f_globals.get("__name__"))
-    return module == __name__ or module.partition(".")[0] == "hydra"
+def _refusal(error: TypeError, wanted: Signature, given: dict[str, Any], where: str) -> str:
+    takes_any = any(parameter.kind is Parameter.VAR_KEYWORD for parameter in wanted.parameters.values())
+    extra = next((word for word in given if word not in wanted.parameters), None)
+    if extra is None or takes_any:
+        return str(error)
+    return f"got an unexpected keyword argument '{extra}': leave it out with ~{where}.{extra}"
 
 
 def _one_line(error: InstantiationException, where: str) -> MtlrunError:

@@ -26,9 +26,8 @@ from mtlrun.backbones.lenet import LeNet
 from mtlrun.backbones.resnet import ResNet
 from mtlrun.balancers import load
 from mtlrun.balancers.base import Balancer, GramBalancer
+from mtlrun.gradients.base import EngineSettings, FeatureTap, ParameterGroups
 from mtlrun.gradients.engine import Engine
-from mtlrun.gradients.features import FeatureTap
-from mtlrun.gradients.step import Feeding, Parts
 from mtlrun.paths import CONF
 
 NAMES = sorted(path.stem for path in (CONF / "balancer").glob("*.yaml"))
@@ -53,11 +52,11 @@ class Network(nn.Module):
         features = features if features.dim() == 2 else features.mean((2, 3))
         return {task: F.cross_entropy(head(features), self.labels[task]) for task, head in self.heads.items()}
 
-    def parts(self, see: str = "parameters") -> Parts:
-        stages = [*self.trunk.values()]
+    def groups(self, gradients: str = "parameters") -> ParameterGroups:
+        last = [*self.trunk.values()][-1]
         own = {task: [*head.parameters()] for task, head in self.heads.items()}
-        seen = [*stages[-1].parameters()] if see == "last_stage" else None
-        return Parts([*self.trunk.parameters()], own, seen, FeatureTap(stages[-1]) if see == "features" else None)
+        tap = FeatureTap(last) if gradients == "features" else None
+        return ParameterGroups([*self.trunk.parameters()], own, [*last.parameters()], tap)
 
 
 def resnet(tasks: int) -> Network:
@@ -87,15 +86,13 @@ def plain(network: Network) -> Callable[[], object]:
     return run
 
 
-def balanced(network: Network, balancer: Balancer, see: str = "parameters", **feeding: object) -> Callable[[], object]:
-    engine = Engine(network.parts(see), balancer, Feeding(**feeding))  # type: ignore[arg-type]
+def balanced(network: Network, balancer: Balancer, settings: EngineSettings | None = None) -> Callable[[], object]:
+    settings = settings or EngineSettings()
+    engine = Engine(network.groups(settings.gradients), balancer, settings)
 
     def run() -> None:
         network.zero_grad()
-        engine.begin([*network.heads])
-        for _ in range(balancer.batches):
-            engine.backward(network.losses())
-        engine.finish()
+        engine.backward((network.losses() for _ in range(balancer.batches)), [*network.heads])
         if balancer.observes:
             with torch.no_grad():
                 balancer.observe(torch.stack([*network.losses().values()]), [*network.heads])
@@ -146,11 +143,11 @@ def cheap_table(rounds: int) -> Table:
     """Ways of paying less: over ten steps, against the plain sum."""
     network = resnet(10)
     others = {
-        "every=10": balanced(network, load("cagrad"), every=10),
-        "gradients=features": balanced(network, load("cagrad"), "features"),
-        "gradients=last_stage": balanced(network, load("cagrad"), "last_stage"),
+        "every=10": balanced(network, load("cagrad"), EngineSettings(every=10)),
+        "gradients=features": balanced(network, load("cagrad"), EngineSettings(gradients="features")),
+        "gradients=last_stage": balanced(network, load("cagrad"), EngineSettings(gradients="last_stage")),
         "every=1": balanced(network, load("cagrad")),
-        "memory=gramian": balanced(network, load("cagrad"), lean=True),
+        "memory=gramian": balanced(network, load("cagrad"), EngineSettings(memory="gramian")),
     }
     return ratios(plain(network), others, rounds, steps=10)
 
@@ -187,7 +184,7 @@ def memory_table(tasks: int) -> Table:
     table = Table("method", "above the plain sum", "bound")
     for title, function, bound in (
         ("memory=buffer", balanced(network, load("cagrad")), f"T + 2 = {tasks + 2}"),
-        ("memory=gramian", balanced(network, load("cagrad"), lean=True), "3"),
+        ("memory=gramian", balanced(network, load("cagrad"), EngineSettings(memory="gramian")), "3"),
     ):
         table.add_row(title, f"{(peak(function, fresh=True) - base) / size:.2f}", bound)
     return table

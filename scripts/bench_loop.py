@@ -23,23 +23,23 @@ from torch import nn
 from mtlrun.backbones.lenet import LeNet
 from mtlrun.balancers import load
 from mtlrun.data.source import Splits, TensorSource
+from mtlrun.gradients.base import ParameterGroups
 from mtlrun.gradients.engine import Engine
-from mtlrun.gradients.step import Parts as EngineParts
-from mtlrun.loggers.csv import Csv
+from mtlrun.loggers.base import NoLogger
 from mtlrun.runs.folder import RunFolder
-from mtlrun.samplers.draw import Drawer
+from mtlrun.samplers.batch_sampler import BatchSampler
 from mtlrun.samplers.pools import make_pools
 from mtlrun.samplers.proportional import Proportional
 from mtlrun.sharing.hard import Hard
 from mtlrun.tasks.classification import Classification
 from mtlrun.training import devices
+from mtlrun.training.batches import BatchLoader
 from mtlrun.training.evaluate import Evaluator
-from mtlrun.training.loader import Loader
 from mtlrun.training.model import MultiTaskModel
 from mtlrun.training.optim import Schedule
 from mtlrun.training.settings import DiagnosticsSettings, Precision, TrainerSettings
 from mtlrun.training.step import Stepper
-from mtlrun.training.trainer import Parts, Trainer
+from mtlrun.training.trainer import Trainer
 
 ROWS, BATCH = 50_000, 256
 
@@ -79,20 +79,31 @@ def our_loop(
     """The trainer, with everything that it writes while it trains, but without evaluation; returns seconds."""
     cpu = torch.device("cpu")
     settings = TrainerSettings(epochs=10**6, max_steps=steps, batch_size=BATCH)
-    own = {name: model.own_parameters(name) for name in tasks}
-    engine = Engine(EngineParts(model.sharing.shared_parameters(), own), load("equal"))
+    own = {name: model.task_parameters(name) for name in tasks}
+    engine = Engine(ParameterGroups(model.sharing.shared_parameters(), own), load("equal"))
     scaler = devices.grad_scaler(cpu, Precision.fp32)
     optimizer = torch.optim.AdamW(model.parameters())
-    stepper = Stepper(model, model, tasks, engine, optimizer, scaler, cpu, Precision.fp32, clip_norm=None)
+    schedule = Schedule(None)
+    stepper = Stepper(model, model, tasks, engine, optimizer, schedule, scaler, cpu, Precision.fp32, clip_norm=None)
     evaluator = Evaluator(model, tasks, cpu, Precision.fp32, 256)
-    drawer = Drawer(Proportional(), make_pools([source], tasks), list(tasks), BATCH, seed=0)
+    sampler = BatchSampler(Proportional(), make_pools([source], tasks), list(tasks), BATCH, seed=0)
     few = TensorSource("few", *_numbers(64, tasks))
     with tempfile.TemporaryDirectory() as folder:
-        logger = Csv(folder=Path(folder), config={})
+        logger = NoLogger(folder=Path(folder), config={})
         splits = Splits([source], [few], [few], "")
-        parts = Parts(stepper, Schedule(None), drawer, Loader([source], cpu), evaluator, splits, logger)
-        watch = DiagnosticsSettings(every=diagnostics, gap_rows=0)
-        trainer = Trainer(parts, settings, watch, RunFolder(folder), len(source) // BATCH + 1, steps)
+        trainer = Trainer(
+            stepper=stepper,
+            sampler=sampler,
+            loader=BatchLoader([source], cpu),
+            splits=splits,
+            evaluator=evaluator,
+            settings=settings,
+            diagnostics=DiagnosticsSettings(every=diagnostics, gap_rows=0),
+            folder=RunFolder(folder),
+            logger=logger,
+            steps_per_epoch=len(source) // BATCH + 1,
+            total_steps=steps,
+        )
         start = time.perf_counter()
         trainer.fit()
         return time.perf_counter() - start

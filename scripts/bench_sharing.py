@@ -26,7 +26,7 @@ from mtlrun.config.schema import register_schema
 from mtlrun.errors import MtlrunError
 from mtlrun.paths import CONF
 from mtlrun.runs.folder import RunFolder
-from mtlrun.samplers.base import Moment
+from mtlrun.samplers.base import TrainingProgress
 from mtlrun.training.step import train_step
 from mtlrun.training.trainer import Trainer
 
@@ -43,12 +43,12 @@ def make(settings: list[str], folder: Path) -> Trainer:
 
 def stepping(trainer: Trainer) -> Callable[[], None]:
     """Some training steps, on the same rows at each call."""
-    draws = [trainer.parts.drawer.next(Moment(step, 0, 0.0)) for step in range(STEPS)]
-    batches = [*trainer.parts.loader.batches(iter(draws))]
+    draws = [trainer.sampler.next(TrainingProgress(step, 0, 0.0)) for step in range(STEPS)]
+    batches = [*trainer.loader.batches(iter(draws))]
 
     def run() -> None:
         for batch in batches:
-            train_step(trainer.parts.stepper, batch, measure=False)
+            train_step(trainer.stepper, batch, measure=False)
 
     run()
     return run
@@ -62,7 +62,7 @@ def seconds(function: Callable[[], None]) -> float:
 
 def count(trainer: Trainer) -> tuple[int, int]:
     """(all parameters, shared ones)."""
-    model = trainer.parts.stepper.model
+    model = trainer.model
     shared = model.sharing.shared_parameters()
     return sum(p.numel() for p in model.parameters()), sum(p.numel() for p in shared)
 

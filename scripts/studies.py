@@ -24,8 +24,8 @@ from pathlib import Path
 import torch
 
 from mtlrun import Result, run
+from mtlrun.data.sets import study_scarce
 from mtlrun.data.source import Source
-from mtlrun.data.studies import scarce
 from mtlrun.report.doubts import doubts
 
 QUIET = ["diagnostics.plots=false", "trainer.device=cpu"]
@@ -96,7 +96,7 @@ def closed_form(relatedness: float, seeds: int) -> str:
     """Gap of `scarce` for the one vector that minimises the sum of both tasks' mean squared errors."""
     gaps = []
     for seed in range(seeds):
-        splits = scarce.load(seed=seed, relatedness=relatedness)
+        splits = study_scarce.load(seed=seed, relatedness=relatedness)
         pair = [rows(splits.train[0], task) for task in ("scarce", "ample")]
         moments = sum(inputs.T @ inputs / len(inputs) for inputs, _ in pair)
         vector = torch.linalg.solve(moments, sum(inputs.T @ targets / len(inputs) for inputs, targets in pair))

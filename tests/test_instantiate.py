@@ -16,7 +16,8 @@ class Part:
     ("arguments", "message"),
     [
         ({"size": 1, "sise": 2}, r"^part: .*unexpected keyword argument 'sise': leave it out with ~part\.sise$"),
-        ({}, r"^part: .*missing 1 required positional argument: 'size'$"),
+        ({"sise": 2}, r"^part: .*unexpected keyword argument 'sise': leave it out with ~part\.sise$"),
+        ({}, r"^part: Part\(\) missing a required argument: 'size'$"),
     ],
 )
 def test_wrong_arguments(arguments, message):

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from mtlrun.backbones.checks import Bounds, suited
 from mtlrun.errors import ConfigError
+from mtlrun.options import is_whole
 from mtlrun.types import Feature
 
 CARRIED = 1
@@ -38,7 +39,7 @@ def whole(option: str, value: int, example: int) -> int:
     Raises:
         ConfigError: naming backbone.`option`, if it is anything else.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if not is_whole(value) or value < 1:
         raise ConfigError(
             f"backbone.{option} should be a whole number of at least 1, found {value!r}; "
             f"try backbone.{option}={example}"

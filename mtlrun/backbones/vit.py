@@ -13,6 +13,7 @@ from mtlrun.backbones.base import Backbone
 from mtlrun.backbones.checks import image_shape, probability
 from mtlrun.backbones.torchvision_parts import PadTo, first_layer, load_network
 from mtlrun.errors import ConfigError
+from mtlrun.options import is_whole
 from mtlrun.types import Feature
 
 GRID = 14
@@ -43,7 +44,7 @@ class ViT(Backbone):
         self, input_shape: Sequence[int], patch: int = 16, dropout: float = 0.0, weights: str | None = None
     ) -> None:
         channels, height, width = image_shape(input_shape, "vit_b_16")
-        if isinstance(patch, bool) or not isinstance(patch, int) or patch < 1:
+        if not is_whole(patch) or patch < 1:
             raise ConfigError(f"backbone.patch should be a whole number of at least 1, found {patch!r}")
         network = build(patch, probability(dropout, "dropout"))
         network.heads = nn.Identity()

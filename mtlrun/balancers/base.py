@@ -28,6 +28,9 @@ class Balancer(ABC):
     """Whether `observe` wants the losses of the same batch after the step, at the cost of one more forward pass."""
     fallbacks: int = 0
     """Steps so far on which a solver did not converge and older weights were used."""
+    guarded: int = 0
+    """Steps so far on which a method's equation had no finite solution, or none that can be told from that, and a
+    neighbouring one was solved."""
 
     def combine(
         self, losses: Tensor, jacobian: Tensor, tasks: Sequence[str] | None = None
@@ -132,11 +135,12 @@ class GramBalancer(Balancer):
 
     def state_dict(self) -> dict[str, Any]:
         """Methods with a state of their own add it to this one."""
-        return {"last_good": self._good().state_dict(), "fallbacks": self.fallbacks}
+        return {"last_good": self._good().state_dict(), "fallbacks": self.fallbacks, "guarded": self.guarded}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._good().load_state_dict(state["last_good"])
         self.fallbacks = state["fallbacks"]
+        self.guarded = state.get("guarded", 0)  # not there in older checkpoints
 
     def _good(self) -> PerTask:
         """The last weights that a solve gave; equal ones before the first. Made at first use, so that methods need no

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from mtlrun.balancers.base import GramBalancer
-from mtlrun.balancers.options import is_number
 from mtlrun.errors import ConfigError, choose
 from mtlrun.linalg.max_min import max_min_weights
 from mtlrun.linalg.nonnegative import compact
+from mtlrun.options import is_number
 
 SHRINK = {"none": lambda c: 1.0, "linear": lambda c: 1 / (1 + c), "square": lambda c: 1 / (1 + c * c)}
 

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from mtlrun.balancers.base import JacobianBalancer
-from mtlrun.balancers.options import is_number
 from mtlrun.balancers.rows_state import RowPerTask, weighted_sum
 from mtlrun.balancers.state import PerTask
 from mtlrun.errors import ConfigError
+from mtlrun.options import is_number
 
 EPSILON = 1e-8
 """Added to the losses, as in the paper: a loss of zero has no logarithm."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 
 from mtlrun.errors import ConfigError
+from mtlrun.seeds import mixed_seed
 
 WHOLE = 1 << 64
 
@@ -19,7 +19,7 @@ def check_seed(seed: int) -> int:
 
 def step_seed(seed: int, step: int) -> int:
     """A well-mixed seed, so that neighbouring seeds and steps have nothing in common."""
-    return int(np.random.SeedSequence([seed % WHOLE, step]).generate_state(1, np.uint64)[0])
+    return mixed_seed(seed % WHOLE, step, bits=64)
 
 
 def step_generator(seed: int, step: int, device: torch.device) -> torch.Generator:

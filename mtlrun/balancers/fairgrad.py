@@ -7,7 +7,7 @@ from torch import Tensor
 
 from mtlrun.balancers.base import GramBalancer
 from mtlrun.balancers.options import positive
-from mtlrun.linalg.fair import fair_weights
+from mtlrun.linalg.fair import fair_solution
 
 
 class FairGrad(GramBalancer):
@@ -15,7 +15,7 @@ class FairGrad(GramBalancer):
 
     alpha = 1 is Nash-MTL. A larger alpha gives more to the task that gains least, and the limit 0 is the plain sum.
     Scaling all gradients by s scales the update by s^((1 - alpha)/(1 + alpha)). At a stationary point see
-    `fair_weights`; a task without a gradient has weight 0.
+    `fair_solution`; a task without a gradient has weight 0.
 
     Deviations: a convex Newton method finds the exact solution, where the authors call a general least-squares solver;
     their code clips the update at norm 1, which is left to `trainer.clip_norm`.
@@ -29,4 +29,6 @@ class FairGrad(GramBalancer):
         self.alpha = positive("alpha", alpha)
 
     def solve(self, gram: Tensor, losses: Tensor, tasks: tuple[str, ...]) -> Tensor:
-        return torch.from_numpy(fair_weights(gram.numpy(), 1 / self.alpha))
+        found = fair_solution(gram.numpy(), 1 / self.alpha)
+        self.guarded += found.guarded
+        return torch.from_numpy(found.weights)

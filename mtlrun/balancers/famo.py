@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from mtlrun.balancers.base import LossBalancer
-from mtlrun.balancers.options import NumberPerTask, is_number, positive
+from mtlrun.balancers.options import NumberPerTask, positive
 from mtlrun.balancers.state import AdamPerTask, PerTask
 from mtlrun.errors import ConfigError
+from mtlrun.options import is_number
 
 
 class FAMO(LossBalancer):

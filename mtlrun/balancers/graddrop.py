@@ -10,8 +10,9 @@ from torch import Tensor
 
 from mtlrun.balancers.base import JacobianBalancer
 from mtlrun.balancers.draws import check_seed, step_generator
-from mtlrun.balancers.options import NumberPerTask, is_number
+from mtlrun.balancers.options import NumberPerTask
 from mtlrun.errors import ConfigError
+from mtlrun.options import is_number
 
 CHUNK = 1 << 16
 """Columns that are combined at once, so that temporary copies stay in cache."""

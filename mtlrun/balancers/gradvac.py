@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mtlrun.balancers.base import GramBalancer
-from mtlrun.balancers.options import is_number
 from mtlrun.balancers.per_pair import PerPair
 from mtlrun.errors import ConfigError
 from mtlrun.linalg.unit import RESOLUTION, Array, unit_rows
+from mtlrun.options import is_number
 
 LARGEST_TARGET = 1 - 1e-6
 """Bound of a target cosine's size; at 1 itself, which identical gradients approach, the correction is infinite."""

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from mtlrun.balancers.base import JacobianBalancer
-from mtlrun.balancers.options import is_number
 from mtlrun.balancers.rows_state import RowPerTask, weighted_sum
 from mtlrun.balancers.shares import Shares
 from mtlrun.balancers.state import PerTask
 from mtlrun.errors import ConfigError, choose
 from mtlrun.linalg.gram import gram_matrix
 from mtlrun.linalg.simplex import project_simplex
+from mtlrun.options import is_number
 
 CHUNK = 1 << 22
 """Columns of the tracked gradients that are stacked at once for their Gram matrix."""

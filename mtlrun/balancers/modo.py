@@ -7,10 +7,10 @@ from typing import Any
 from torch import Tensor
 
 from mtlrun.balancers.base import GramBalancer
-from mtlrun.balancers.options import is_number
 from mtlrun.balancers.shares import Shares
 from mtlrun.errors import ConfigError
 from mtlrun.linalg.simplex import project_simplex
+from mtlrun.options import is_number
 
 
 class MoDo(GramBalancer):

@@ -7,14 +7,14 @@ from torch import Tensor
 
 from mtlrun.balancers.base import GramBalancer
 from mtlrun.balancers.options import positive
-from mtlrun.linalg.fair import fair_weights
+from mtlrun.linalg.fair import fair_solution
 
 
 class NashMTL(GramBalancer):
     """Weighs the gradients by the Nash bargaining solution, the w > 0 with G w = 1/w elementwise.
 
     Every task then has the same share w_t (g_t . update) = 1 in the squared norm of the update, T. The weights do not
-    depend on the scale of any loss. At a stationary point see `fair_weights`; a task without a gradient has weight 0.
+    depend on the scale of any loss. At a stationary point see `fair_solution`; a task without a gradient has weight 0.
 
     Deviations: a convex Newton method finds the exact solution at every step, where the authors approximate it by a
     few linearised problems from the last weights on. Their code solves for G divided by its Frobenius norm, which
@@ -28,7 +28,9 @@ class NashMTL(GramBalancer):
         self.max_norm = None if max_norm is None else positive("max_norm", max_norm)
 
     def solve(self, gram: Tensor, losses: Tensor, tasks: tuple[str, ...]) -> Tensor:
-        weights = torch.from_numpy(fair_weights(gram.numpy(), 1.0))
+        found = fair_solution(gram.numpy(), 1.0)
+        self.guarded += found.guarded
+        weights = torch.from_numpy(found.weights)
         if self.max_norm is None:
             return weights
         length = float((weights @ gram @ weights).clamp(min=0).sqrt())

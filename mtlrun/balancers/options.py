@@ -7,19 +7,14 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from mtlrun import options
 from mtlrun.errors import ConfigError, choose
-
-
-def is_number(value: object) -> bool:
-    """Whether this is a finite number; True and False are not."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
+from mtlrun.options import is_number
 
 
 def positive(option: str, value: float) -> float:
     """Return `value`, or raise ConfigError for `balancer.<option>` if it is no finite number > 0."""
-    if not is_number(value) or value <= 0:
-        raise ConfigError(f"balancer.{option} must be a number > 0, found {value!r}")
-    return value
+    return options.positive(f"balancer.{option}", value)
 
 
 class NumberPerTask:

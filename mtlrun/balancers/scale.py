@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from mtlrun.balancers.base import LossBalancer
-from mtlrun.balancers.options import is_number
 from mtlrun.balancers.state import PerTask
 from mtlrun.errors import ConfigError, choose
+from mtlrun.options import is_number
 
 
 class Scale(LossBalancer):

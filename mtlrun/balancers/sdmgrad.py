@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from mtlrun.balancers.base import GramBalancer
-from mtlrun.balancers.options import is_number
 from mtlrun.balancers.shares import Shares
 from mtlrun.errors import ConfigError
 from mtlrun.linalg.min_norm import min_norm_weights
 from mtlrun.linalg.nonnegative import compact
 from mtlrun.linalg.simplex import project_simplex
+from mtlrun.options import is_number
 
 
 class SDMGrad(GramBalancer):

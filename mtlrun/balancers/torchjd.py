@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from mtlrun.balancers.base import Balancer, GramBalancer, JacobianBalancer, LossBalancer
 from mtlrun.balancers.options import positive
-from mtlrun.balancers.torchjd_objects import ACROSS_BATCHES, FAILURES, Objects, Recipe, one_line
+from mtlrun.balancers.torchjd_objects import ACROSS_BATCHES, FAILURES, Objects, Recipe
 from mtlrun.errors import ConfigError, NonFiniteError, NotConverged
+from mtlrun.lines import one_line
 
 ADAM = "mtlrun_adam"
 """Attribute of a scalarizer with parameters of its own: their optimizer, which is saved with it."""

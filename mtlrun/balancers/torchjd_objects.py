@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from mtlrun.balancers.draws import check_seed, step_seed
 from mtlrun.balancers.module_state import get_state, set_state, unsavable
 from mtlrun.errors import ConfigError, choose
+from mtlrun.lines import one_line
 
 log = logging.getLogger("mtlrun")
 
@@ -178,7 +179,3 @@ def reads_gram(weighting: nn.Module) -> bool:
         return types.PSDMatrix in declared
     inner = getattr(weighting, "weighting", None)  # one that passes another one's weights on declares neither
     return isinstance(inner, nn.Module) and reads_gram(inner)
-
-
-def one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())

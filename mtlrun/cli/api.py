@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
-from hydra.types import RunMode
-from hydra.version import VersionBase
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from mtlrun.cli.flags import with_force
 from mtlrun.cli.folders import refuse_used, run_folder
-from mtlrun.cli.lifecycle import train
 from mtlrun.cli.logs import logging_to
 from mtlrun.cli.together import claimed
-from mtlrun.config.composed import check_composed, without_hydra
-from mtlrun.config.explain import explain
-from mtlrun.config.schema import register_schema
-from mtlrun.errors import ConfigError, MtlrunError
-from mtlrun.paths import CONF
-
-_ONE_AT_A_TIME = threading.Lock()  # Hydra composes through one global object
+from mtlrun.config.compose import as_mistake, compose
+from mtlrun.config.composed import without_hydra
+from mtlrun.experiment import run as experiment
 
 
 @dataclass(frozen=True)
@@ -35,7 +24,13 @@ class Result:
     """A finished run: its folder, and the content of its summary.json."""
 
     folder: Path
-    summary: dict[str, Any]
+    summary: dict[str, Any] = field(repr=False)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the table of results, and the plots by name."""
+        from mtlrun.report.loading import LoadedRun
+
+        return LoadedRun(self.folder)._repr_html_()
 
 
 def run(overrides: Sequence[str] = (), folder: str | Path | None = None) -> Result:
@@ -53,63 +48,22 @@ def run(overrides: Sequence[str] = (), folder: str | Path | None = None) -> Resu
         NonFiniteError: if a loss becomes NaN or infinite.
         ProcessLost: if one of several processes dies.
     """
-    config = _compose(with_force(overrides))
-    run = claimed(lambda: _claim(config, folder), config)
-    if run.writes:
-        _write_config(config, run.path)
+    config = compose(with_force(overrides))
+    own = claimed(lambda: _claim(config, folder), config)
+    if own.writes:
+        _write_config(config, own.path)
     # Where the caller has set up logging, lines reach the terminal by their own way.
-    console = run.writes and not logging.getLogger().handlers
-    with logging_to(run.log if run.writes else None, console):
+    console = own.writes and not logging.getLogger().handlers
+    with logging_to(own.log if own.writes else None, console):
         try:
-            summary = train(without_hydra(config), run, ["mtlrun", *overrides])
+            summary = experiment.run(without_hydra(config), own, ["mtlrun", *overrides])
         except Exception as error:
-            raise _as_mistake(error) from error
-    return Result(run.path, summary)
-
-
-def _compose(overrides: list[str]) -> DictConfig:
-    with _ONE_AT_A_TIME, _hydra_as_it_was():
-        register_schema()
-        try:
-            with initialize_config_dir(str(CONF), job_name="mtlrun", version_base="1.3"):
-                config = compose("config", overrides, return_hydra_config=True)
-                _refuse_sweep(config)
-                check_composed(config, GlobalHydra.instance().config_loader())
-        except Exception as error:
-            raise _as_mistake(error) from error
-    return config
-
-
-def _refuse_sweep(config: DictConfig) -> None:
-    if config.hydra.mode == RunMode.MULTIRUN:
-        raise ConfigError("these settings are a sweep: call run() for each job, or use the command mtlrun")
-
-
-def _as_mistake(error: Exception) -> Exception:
-    """The error itself, or a ConfigError with our line for one that Hydra words at length."""
-    line = None if isinstance(error, MtlrunError) else explain(error)
-    return error if line is None else ConfigError(line)
-
-
-@contextmanager
-def _hydra_as_it_was() -> Iterator[None]:
-    """Give the caller's own Hydra, if any, back untouched."""
-    instance, base = GlobalHydra.instance(), VersionBase.instance()
-    hydra, version = instance.hydra, base.version_base
-    instance.clear()
-    try:
-        yield
-    finally:
-        instance.hydra, base.version_base = hydra, version
-        GlobalHydra.set_instance(instance)
+            raise as_mistake(error) from error
+    return Result(own.path, summary)
 
 
 def _claim(config: DictConfig, folder: str | Path | None) -> Path:
-    if folder is None:
-        path = run_folder(config)
-    else:
-        path = Path(folder)
-        refuse_used(path)
+    path = run_folder(config) if folder is None else refuse_used(Path(folder))
     path.mkdir(parents=True, exist_ok=True)
     return path
 

@@ -22,6 +22,6 @@ def main(arguments: list[str]) -> int:
 
 
 def _hydra(arguments: list[str]) -> None:
-    from mtlrun.cli.hydra_app import run_hydra  # here: verbs need no Hydra
+    from mtlrun.cli.run import run_hydra  # here: verbs need no Hydra
 
     run_hydra(arguments)

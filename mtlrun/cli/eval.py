@@ -9,15 +9,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mtlrun.cli.lifecycle import failure
 from mtlrun.cli.logs import logging_to
-from mtlrun.cli.saved import load_config
 from mtlrun.cli.terminal import complain, show
 from mtlrun.config.explain import explain
+from mtlrun.config.saved import load_config
 from mtlrun.errors import ConfigError, ResumeError, choose
+from mtlrun.experiment.run import evaluate, failure
 from mtlrun.runs.reader import find_run
 
-_OPTIONS = {"checkpoint": ("best", "last"), "split": ("test", "val")}
+_OPTIONS = {"checkpoint": ("best", "last"), "split": ("test", "val"), "allow_other_data": ("false", "true")}
 
 
 def main(arguments: list[str]) -> int:
@@ -39,9 +39,8 @@ def main(arguments: list[str]) -> int:
 
 def _evaluate(path: Path, options: Mapping[str, str]) -> int:
     config = load_config(path)
+    config.allow_other_data = options["allow_other_data"] == "true"
     with logging_to(None, console=True):
-        from mtlrun.config.execute import evaluate  # here: it loads torch, and a mistake is told at once
-
         result = evaluate(config, path, checkpoint=options["checkpoint"], split=options["split"])
     show(_table(result, f"{options['split']}, {options['checkpoint']} checkpoint"))
     return 0

@@ -7,8 +7,9 @@ import re
 from collections.abc import Sequence
 from typing import NoReturn
 
-from mtlrun.config.changes import OPEN_GROUPS
+from mtlrun.config.changes import ENGINE_SETTINGS, OPEN_GROUPS
 from mtlrun.errors import ConfigError, near_miss
+from mtlrun.paths import CONF
 
 _SWITCHES = ("-m/--multirun", "-r/--run", "--resolve", "--hydra-help")
 _VALUES = ("-cd/--config-dir", "-p/--package")
@@ -45,13 +46,22 @@ def hydra_arguments(words: list[str]) -> list[str]:
 def with_force(settings: Sequence[str]) -> list[str]:
     """`key={...}` as `++key={...}`, and `group.option.name=...` likewise.
 
-    Hydra would refuse entries that are not there yet, such as a task's name. A key that does not exist at all is caught
-    by our own checks.
+    Hydra would refuse entries that are not there yet, such as a task's name, or the engine's settings beside a balancer
+    of the user's own, whose YAML need not state them. A key that does not exist at all is caught by our own checks.
     """
-    return [f"++{word}" if _ENTRY.match(word) else word for word in settings]
+    own = any(word.startswith("balancer=") and not _ships(word) for word in settings)
+    return [f"++{word}" if _ENTRY.match(word) or (own and _ENGINE.match(word)) else word for word in settings]
+
+
+def _ships(word: str) -> bool:
+    """Whether `balancer=OPTION` names one of ours."""
+    return (CONF / "balancer" / f"{word.partition('=')[2]}.yaml").is_file()
 
 
 _ENTRY = re.compile(rf"\w[\w.]*=\{{|({'|'.join(OPEN_GROUPS)})\.\w+\.[\w.]+=")
+
+
+_ENGINE = re.compile(rf"balancer\.({'|'.join(ENGINE_SETTINGS)})=")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,17 +6,21 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from mtlrun.cli.jobs import check_jobs
+from mtlrun import torchrun
 from mtlrun.cli.together import refuse_sweep, write_nothing
 from mtlrun.config.composed import check_composed
+from mtlrun.config.explain import explain
 from mtlrun.errors import ConfigError
 from mtlrun.runs.folder import claim
-from mtlrun.training import torchrun
+
+_BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 
 
 class Refused(SystemExit):
@@ -50,7 +54,7 @@ class RunFolders(Callback):
         """Check every job that is known yet, and set the sweep's folder for all of them."""
         try:
             refuse_sweep()
-            check_jobs(config, GlobalHydra.instance().config_loader())
+            _check_jobs(config, GlobalHydra.instance().config_loader())
             self.sweeps.append(_sweep_folder(config))
             _name_jobs_by_what_varies(config)
         except Exception as error:
@@ -66,14 +70,55 @@ def run_folder(config: DictConfig) -> Path:
     wanted = Path(str(config.hydra.run.dir))
     if not _given(config, "hydra.run.dir"):
         return claim(wanted.with_name(f"{wanted.name}-{secrets.token_hex(2)}"))
-    refuse_used(wanted)
-    return wanted
+    return refuse_used(wanted)
 
 
-def refuse_used(folder: Path) -> None:
-    """Raise ConfigError if the folder holds a run."""
+def refuse_used(folder: Path) -> Path:
+    """The folder; raises ConfigError if it holds a run."""
     if (folder / "run.json").exists():
         raise ConfigError(f"{folder} already holds a run: continue it with mtlrun resume {folder}, or choose another")
+    return folder
+
+
+def knows_its_jobs(hydra: Any) -> bool:
+    """Whether all jobs of a sweep are known, and checked, before the first one starts; some sweepers choose as they go.
+
+    Args:
+        hydra: the node of that name.
+    """
+    return hydra.sweeper.get("_target_") == _BASIC
+
+
+def _check_jobs(config: DictConfig, loader: ConfigLoader) -> None:
+    """Compose and check each job that is known.
+
+    Raises:
+        ConfigError: for the first job with a mistake; it names what the job changes.
+    """
+    for job in _jobs(config) if knows_its_jobs(config.hydra) else []:
+        try:
+            composed = loader.load_configuration(
+                config_name=config.hydra.job.config_name,
+                overrides=[*config.hydra.overrides.hydra, *job],
+                run_mode=RunMode.RUN,
+            )
+            check_composed(composed, loader)
+        except Exception as error:
+            line = explain(error)
+            if line is None:
+                raise
+            raise ConfigError(f"{line} [in job {' '.join(job)}]") from error
+
+
+def _jobs(config: DictConfig) -> list[list[str]]:
+    """The overrides of each job, in the sweeper's order."""
+    from hydra._internal.core_plugins.basic_sweeper import (
+        BasicSweeper,
+    )  # no public name leads to its expansion
+
+    fixed = [f"{key}={value}" for key, value in (config.hydra.sweeper.get("params") or {}).items()]
+    overrides = OverridesParser.create().parse_overrides([*fixed, *config.hydra.overrides.task])
+    return BasicSweeper.split_arguments(overrides, max_batch_size=None)[0]
 
 
 def _sweep_folder(config: DictConfig) -> Path:

@@ -25,6 +25,12 @@ def groups(config_dir: str | None = None) -> Groups:
     return {group: options for group, options in found.items() if options}
 
 
+def option_file(group: str, option: str, config_dir: str | None = None) -> Path:
+    """The YAML file of an option that `groups` has found: a shipped one, or else the user's own."""
+    folders = (CONF, *map(Path, filter(None, (config_dir, os.environ.get("MTLRUN_CONF_DIR")))))
+    return next(path for folder in folders if (path := folder / group / f"{option}.yaml").is_file())
+
+
 def shipped_groups() -> list[str]:
     """The groups of the defaults list of config.yaml, in its order but for `task`, which comes first."""
     lines = (CONF / "config.yaml").read_text(encoding="utf-8").splitlines()

@@ -9,7 +9,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from mtlrun.lines import printable
+
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+class PrintableFormatter(logging.Formatter):
+    """Shows what a terminal would obey: names in a message come from files of others."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record in words."""
+        return printable(super().format(record))
 
 
 class ConsoleHandler(logging.StreamHandler[TextIO]):
@@ -17,6 +27,7 @@ class ConsoleHandler(logging.StreamHandler[TextIO]):
 
     def __init__(self) -> None:
         super().__init__(sys.stdout)
+        self.setFormatter(PrintableFormatter())
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line."""
@@ -30,7 +41,7 @@ def logging_to(file: Path | None, console: bool) -> Iterator[None]:
     handlers: list[logging.Handler] = [ConsoleHandler()] if console else []
     if file is not None:
         handlers.append(logging.FileHandler(file, encoding="utf-8"))
-        handlers[-1].setFormatter(logging.Formatter(FORMAT))
+        handlers[-1].setFormatter(PrintableFormatter(FORMAT))
     root, ours = logging.getLogger(), logging.getLogger("mtlrun")
     level = ours.level
     ours.setLevel(logging.INFO)

@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
 from collections.abc import Sequence
 from importlib import import_module
-from types import FrameType
 
 from mtlrun.cli.terminal import complain
 from mtlrun.cli.together import refuse_verb
 from mtlrun.cli.verbs import VERBS
 from mtlrun.errors import ConfigError, MtlrunError, near_miss
+from mtlrun.training.interrupt import exit_code, unwind_on_sigterm
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0: done. 1: a job failed. 2: a mistake in the command, told in one line. 130, 143: Ctrl-C, SIGTERM.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    _exit_on_sigterm()
+    unwind_on_sigterm()
     if os.getcwd() not in sys.path:
         # Users keep their own classes beside them; an installed script does not look there by itself.
         sys.path.append(os.getcwd())
@@ -31,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         refuse_verb(verb)
         return import_module(f"mtlrun.cli.{verb}").main(rest)
     except KeyboardInterrupt:
-        return 130
+        return exit_code(signal.SIGINT)
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (must stay open until the interpreter has flushed it)
         return 0
@@ -59,13 +58,3 @@ def _refuse_bare_word(words: list[str]) -> None:
     if words and words[0].replace("-", "").isalnum() and not words[0].startswith("-"):
         hint = near_miss(words[0], VERBS) or f" (there are: {', '.join(VERBS)})"
         raise ConfigError(f"no command '{words[0]}'{hint}; a setting is written key=value")
-
-
-def _exit_on_sigterm() -> None:
-    """Let SIGTERM unwind the stack, so that a run's status is written; training has a handler of its own."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _terminate)
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    sys.exit(128 + number)

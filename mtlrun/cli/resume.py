@@ -9,13 +9,13 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from mtlrun.cli.job import show_results
-from mtlrun.cli.lifecycle import train, verdict
 from mtlrun.cli.logs import logging_to
-from mtlrun.cli.saved import change, load_config, record
+from mtlrun.cli.run import show_results
 from mtlrun.cli.terminal import complain
 from mtlrun.cli.together import claimed
-from mtlrun.errors import ResumeError
+from mtlrun.config.saved import change, load_config, record
+from mtlrun.errors import MtlrunError, ResumeError
+from mtlrun.experiment.run import run, verdict
 from mtlrun.runs.reader import Run, find_run
 
 
@@ -59,25 +59,21 @@ def _goes_further(before: DictConfig, config: DictConfig) -> bool:
 
 def _continue(path: Path, before: DictConfig, config: DictConfig, words: list[str]) -> int:
     folder = claimed(lambda: _unended(path, before, config), config)
-    step = _checkpoint_step(path) if folder.writes else 0
     with logging_to(folder.log if folder.writes else None, console=folder.writes):
-        if words and folder.writes:
-            record(path, words)
-        summary = train(config, folder, ["mtlrun", "resume", str(path), *words], resumed_from_step=step)
+        kept = record(path, words) if words and folder.writes else None
+        last = _stamp(path)
+        try:
+            summary = run(config, folder, ["mtlrun", "resume", str(path), *words], resume=True)
+        except MtlrunError:
+            if kept is not None and _stamp(path) == last:  # nothing was trained with them: the next attempt is free
+                kept.unlink(missing_ok=True)
+            raise
     if folder.writes:
         show_results(summary, path)
     return 0
 
 
-def _checkpoint_step(path: Path) -> int:
-    """Step of the last checkpoint; 0 for a run that was killed before its first one.
-
-    Raises:
-        ResumeError: if the file is damaged.
-    """
+def _stamp(path: Path) -> int | None:
+    """When the last checkpoint was written."""
     file = path / "checkpoints" / "last.pt"
-    if not file.exists():
-        return 0
-    from mtlrun.training.checkpoint import load  # here: it loads torch, and a mistake is told without it
-
-    return int(load(file)["step"])
+    return file.stat().st_mtime_ns if file.exists() else None

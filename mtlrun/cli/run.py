@@ -1,18 +1,35 @@
-"""A run or a sweep: Hydra does it, and what went wrong is told in one line."""
+"""A run or a sweep: Hydra composes the configuration and calls `job`, and what went wrong is told in one line."""
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
 
 from mtlrun.cli.flags import hydra_arguments
-from mtlrun.cli.folders import Refused, RunFolders
-from mtlrun.cli.hydra_app import run_hydra
-from mtlrun.cli.terminal import complain, short, show
+from mtlrun.cli.folders import Refused, RunFolders, knows_its_jobs, refuse_used
+from mtlrun.cli.terminal import complain, show
+from mtlrun.cli.together import claimed
 from mtlrun.config.explain import explain
+from mtlrun.config.schema import register_schema
+from mtlrun.experiment.run import run, verdict
+from mtlrun.lines import path_from_here
+from mtlrun.paths import CONF
 from mtlrun.runs.reader import find_runs
+from mtlrun.training.interrupt import exit_code
+
+TRACEBACKS = "MTLRUN_FULL_ERROR"
+"""Set to 1 where the user asked Hydra for tracebacks; launchers' processes inherit it."""
 
 
 def main(arguments: list[str]) -> int:
@@ -24,6 +41,61 @@ def main(arguments: list[str]) -> int:
     return _close_sweep(sweeps[-1], code) if sweeps else code
 
 
+def run_hydra(arguments: list[str]) -> None:
+    """Let Hydra read the arguments and call `job`.
+
+    Raises:
+        Exception: what Hydra raises, unformatted.
+        SystemExit: from callbacks and jobs.
+    """
+    register_schema()
+    with _command_line(arguments), _raw_errors():
+        # An absolute path works from a checkout, an editable install and a wheel alike.
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(job)()
+
+
+def job(config: DictConfig) -> None:
+    """Train one configuration in the folder that Hydra made: a run, or one job of a sweep.
+
+    A failed job of a sweep returns like any other, since some launchers stop the sweep at an exception: its
+    status stands in run.json. A failed single run ends the command.
+    """
+    hydra = HydraConfig.get()
+    path = Path(hydra.runtime.output_dir)
+    sweeping = hydra.mode == RunMode.MULTIRUN
+    # A job of a sweep is told by its own settings, which also train it alone.
+    words = list(hydra.overrides.task) if sweeping else sys.argv[1:]
+    _as_in_the_command()
+    try:
+        folder = claimed(lambda: refuse_used(path), config)
+        summary = run(config, folder, ["mtlrun", *words], checked=not sweeping or knows_its_jobs(hydra))
+    except Exception as error:
+        if not sweeping and os.environ.get(TRACEBACKS) == "1":
+            raise
+        code, line = verdict(error, path)
+        complain(line, f"job {hydra.job.num}: " if sweeping else "")
+        if not sweeping:
+            sys.exit(code)
+        return
+    if not sweeping and folder.writes:
+        show_results(summary, path)
+
+
+def show_results(summary: dict[str, Any], folder: Path) -> None:
+    """Print the table of results, then the folder as the last line."""
+    from mtlrun.report.tables import results_table
+
+    show(results_table(summary))
+    print(path_from_here(folder), flush=True)
+
+
+def _as_in_the_command() -> None:
+    """A launcher's process starts without the schema, and without the classes beside the user."""
+    register_schema()
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+
+
 def _attempt(words: list[str]) -> int:
     try:
         run_hydra(words)
@@ -32,7 +104,7 @@ def _attempt(words: list[str]) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except KeyboardInterrupt:
-        return 130
+        return exit_code(signal.SIGINT)
     except BrokenPipeError:
         raise
     except Exception as error:
@@ -52,12 +124,45 @@ def _tell(error: Exception) -> int:
 
 
 def _close_sweep(folder: Path, code: int) -> int:
-    """Print how each job of the sweep ended; 1 if one of them failed."""
-    from mtlrun.report.tables import sweep_table
-
+    """Print the report of the sweep and write it into its folder; 1 if a job did not finish."""
     runs = find_runs(folder)
     if not runs:
         return code
-    show(sweep_table(runs))
-    print(short(folder), flush=True)
+    _report(folder)
+    print(path_from_here(folder), flush=True)
     return code or int(any(run.status != "finished" for run in runs))
+
+
+def _report(folder: Path) -> None:
+    """Print the sweep's report, and leave it in the folder as report.md, report.csv and report.json."""
+    from mtlrun.report.exports import write_beside
+    from mtlrun.report.make import report
+    from mtlrun.report.terminal import show_report
+
+    made = report(folder)
+    show_report(made)
+    write_beside(made, folder)
+
+
+@contextmanager
+def _command_line(arguments: list[str]) -> Iterator[None]:
+    """Hydra reads `sys.argv`."""
+    before = sys.argv
+    sys.argv = [before[0], *arguments]
+    try:
+        yield
+    finally:
+        sys.argv = before
+
+
+@contextmanager
+def _raw_errors() -> Iterator[None]:
+    """Have Hydra raise instead of printing; remember whether the user asked for tracebacks."""
+    before = {name: os.environ.get(name) for name in ("HYDRA_FULL_ERROR", TRACEBACKS)}
+    os.environ[TRACEBACKS] = before["HYDRA_FULL_ERROR"] or "0"
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})

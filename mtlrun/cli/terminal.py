@@ -1,20 +1,16 @@
-"""What the command line prints: one line for a mistake, short paths, tables."""
+"""What the command line prints: one line for a mistake, tables."""
 
 from __future__ import annotations
 
 import sys
 import time
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
-from mtlrun.training import torchrun
+from mtlrun import torchrun
+from mtlrun.lines import one_line, printable
 
 _SPEAK_SECONDS = 3.0
-
-
-def one_line(error: object) -> str:
-    """The text of an error with every run of white space as one blank."""
-    return " ".join(str(error).split())
 
 
 def complain(error: object, job: str = "") -> None:
@@ -25,16 +21,19 @@ def complain(error: object, job: str = "") -> None:
         print(f"mtlrun: error: {job}{one_line(error)}", file=sys.stderr, flush=True)
 
 
-def short(path: Path) -> str:
-    """The path as the user would type it from here."""
-    try:
-        return str(path.resolve().relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
-
-
 def show(table: Any) -> None:
-    """Print a rich table."""
+    """Print a rich table; brackets and control characters in it are shown, not obeyed."""
     from rich.console import Console  # here, since most commands print no table
 
-    Console().print(table)
+    Console(markup=False, emoji=False).print(_Printable(table))
+
+
+class _Printable:
+    """What a rich table shows, with control characters escaped."""
+
+    def __init__(self, table: Any) -> None:
+        self._table = table
+
+    def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
+        for segment in console.render(self._table, options):
+            yield segment if segment.control else segment._replace(text=printable(segment.text))

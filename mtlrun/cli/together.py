@@ -7,9 +7,9 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from mtlrun import torchrun
 from mtlrun.errors import ConfigError
 from mtlrun.runs.folder import RunFolder
-from mtlrun.training import torchrun
 from mtlrun.training.settings import Device
 
 _TRAINING = ("run", "resume")
@@ -27,7 +27,7 @@ def claimed(claim: Callable[[], Path], config: DictConfig) -> RunFolder:
 
     ranks = join_torchrun(Device(config.trainer.device))
     path = agreed(ranks, lambda: claim() if ranks.first else Path())
-    return RunFolder(ranks.told_by_first(path), writes=ranks.first)
+    return RunFolder(ranks.broadcast_object(path), writes=ranks.first)
 
 
 def refuse_verb(verb: str) -> None:

@@ -4,7 +4,10 @@ VERBS = {
     "run": "train what the settings say (the default: the word may be left out)",
     "resume": "continue a run: mtlrun resume RUN [key=value ...]",
     "eval": "evaluate a run: mtlrun eval RUN [checkpoint=best|last] [split=test|val]",
-    "list": "every group with its options: mtlrun list [GROUP]",
+    "report": "runs averaged over seeds, compared, judged: mtlrun report PATH... [--by last] [--csv F] ...",
+    "check": "whether parts keep their promises: mtlrun check [GROUP=OPTION ...] [--config-dir DIR]",
+    "new": "write a part of your own: mtlrun new balancer|sampler|sharing|task|data|backbone NAME [--to DIR]",
+    "list": "every group with its options: mtlrun list [GROUP [OPTION]]",
     "help": "this page",
 }
 """Each verb is the module mtlrun/cli/<verb>.py, whose `main(arguments)` returns the exit code."""

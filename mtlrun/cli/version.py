@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import mtlrun
+from mtlrun.version import installed_version
 
 
 def main(arguments: list[str]) -> int:
     """Print the version."""
-    print(f"mtlrun {mtlrun.__version__}")
+    print(f"mtlrun {installed_version()}")
     return 0

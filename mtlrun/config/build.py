@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any, TypeVar, cast
 
 import torch
@@ -13,31 +14,29 @@ from omegaconf import DictConfig, OmegaConf
 from mtlrun.backbones.base import Backbone
 from mtlrun.balancers.base import Balancer
 from mtlrun.config.build_data import build_data, place
-from mtlrun.config.combinations import ENGINE_SETTINGS, check_balancer, check_engine, trunk_end
+from mtlrun.config.combinations import check_balancer, check_engine, trunk_end
 from mtlrun.data.source import Source, Splits
 from mtlrun.errors import ConfigError, choose
+from mtlrun.gradients.base import EngineSettings, FeatureTap, ParameterGroups
 from mtlrun.gradients.engine import Engine
-from mtlrun.gradients.features import FeatureTap
 from mtlrun.gradients.ranks import Ranks
-from mtlrun.gradients.step import Feeding
-from mtlrun.gradients.step import Parts as EngineParts
 from mtlrun.instantiate import instantiate
-from mtlrun.loggers.base import Logger
-from mtlrun.loggers.csv import Csv
+from mtlrun.loggers.base import Logger, NoLogger
 from mtlrun.runs.folder import RunFolder
-from mtlrun.samplers.draw import Drawer
+from mtlrun.samplers.batch_sampler import BatchSampler
 from mtlrun.samplers.pools import make_pools
-from mtlrun.sharing.places import mark
+from mtlrun.sharing.backbone_paths import note_paths
 from mtlrun.tasks.base import Task
 from mtlrun.training import devices
+from mtlrun.training.batches import BatchLoader, RowSplit
 from mtlrun.training.evaluate import Evaluator
 from mtlrun.training.group import first_goes_ahead
-from mtlrun.training.loader import Loader
 from mtlrun.training.model import MultiTaskModel
-from mtlrun.training.optim import Schedule, check_rates_kept, parameter_groups
+from mtlrun.training.optim import check_rates_kept, parameter_groups
+from mtlrun.training.schedule import Schedule
 from mtlrun.training.settings import DiagnosticsSettings, TrainerSettings
 from mtlrun.training.step import Stepper
-from mtlrun.training.trainer import Parts, Trainer
+from mtlrun.training.trainer import Trainer
 
 log = logging.getLogger("mtlrun")
 S = TypeVar("S")
@@ -49,71 +48,98 @@ def build(config: DictConfig, folder: RunFolder, ranks: Ranks | None = None) -> 
     Raises:
         ConfigError, DataError: whatever cannot be built or combined, before any training.
     """
-    settings, diagnostics = (
-        typed(config.trainer, TrainerSettings),
-        typed(config.diagnostics, DiagnosticsSettings),
-    )
+    settings, diagnostics = typed(config.trainer, TrainerSettings), typed(config.diagnostics, DiagnosticsSettings)
     ranks = ranks or Ranks()
     device = devices.resolve(settings.device)
     devices.seed_everything(config.seed)
-    balancer, feeding = build_balancer(config)
+    balancer, engine_settings = build_balancer(config)
     sampler = instantiate(config.sampler, "sampler")
     with first_goes_ahead(ranks):
         splits, tasks = build_data(config)
     balancer.check(list(tasks))
     sampler.check(list(tasks))
+    model = build_network(config, splits, tasks, device, ranks)
+    log.info("%s; %s", splits.statement, _sizes(model))
+    engine = build_engine(model, balancer, engine_settings, ranks)
+    check_engine(config, engine, model.sharing)
+    rows = settings.batch_size * balancer.batches
+    batch_sampler = BatchSampler(sampler, make_pools(splits.train, tasks), list(tasks), rows, config.seed)
+    steps_per_epoch = math.ceil(sum(map(len, splits.train)) / rows)
+    total_steps = int(min(settings.epochs * steps_per_epoch, settings.max_steps or math.inf))
+    stepper = build_stepper(config, model, tasks, engine, device, (steps_per_epoch, total_steps))
+    splits, split = place(splits, device), RowSplit(balancer.batches, ranks, settings.accumulate)
+    evaluator = Evaluator(
+        stepper.network, tasks, device, settings.precision, settings.eval_batch_size, ranks, settings.workers
+    )
+    return Trainer(
+        stepper=stepper,
+        sampler=batch_sampler,
+        loader=build_loader(splits, settings, device, split, config.seed),
+        splits=splits,
+        evaluator=evaluator,
+        settings=settings,
+        diagnostics=diagnostics,
+        folder=folder,
+        logger=build_logger(config, folder),
+        steps_per_epoch=steps_per_epoch,
+        total_steps=total_steps,
+        seed=config.seed,
+    )
+
+
+def build_network(
+    config: DictConfig, splits: Splits, tasks: dict[str, Task], device: torch.device, ranks: Ranks
+) -> MultiTaskModel:
+    """The model on its device, with what does not learn frozen."""
     model = _allocated(lambda: build_model(config, splits, tasks).to(device))
-    if settings.sync_batchnorm:
+    if config.trainer.sync_batchnorm:
         from mtlrun.training.sync_batchnorm import synchronise  # here: it loads torch's compiler
 
         synchronise(model, ranks)
     if config.freeze is not None:
         freeze(model, config.freeze)
-    log.info("%s; %s", splits.statement, _sizes(model))
-    engine = build_engine(model, balancer, feeding, ranks)
-    check_engine(config, engine, model.sharing)
-    rows = settings.batch_size * balancer.batches
-    drawer = Drawer(sampler, make_pools(splits.train, tasks), list(tasks), rows, config.seed)
-    steps_per_epoch = math.ceil(sum(map(len, splits.train)) / rows)
-    total_steps = min(settings.epochs * steps_per_epoch, settings.max_steps or math.inf)
-    optimizer, schedule = build_optimizer(config, model, steps_per_epoch, int(total_steps))
-    memory_format = torch.channels_last if settings.channels_last else torch.contiguous_format
+    return model
+
+
+def build_stepper(
+    config: DictConfig,
+    model: MultiTaskModel,
+    tasks: dict[str, Task],
+    engine: Engine,
+    device: torch.device,
+    steps: tuple[int, int],
+) -> Stepper:
+    """What a step works with; `steps` per epoch and in all."""
+    settings = typed(config.trainer, TrainerSettings)
+    optimizer, schedule = build_optimizer(config, model, *steps)
     if settings.channels_last:
         model = model.to(memory_format=torch.channels_last)
-    network = cast(torch.nn.Module, torch.compile(model)) if settings.compile else model
-    placed = place(splits, device)
-    parts = Parts(
-        Stepper(
-            model=model,
-            network=network,
-            tasks=tasks,
-            engine=engine,
-            optimizer=optimizer,
-            scaler=devices.grad_scaler(device, settings.precision),
-            device=device,
-            precision=settings.precision,
-            clip_norm=settings.clip_norm,
-        ),
-        schedule,
-        drawer,
-        Loader(
-            placed.train,
-            device,
-            settings.accumulate,
-            settings.workers,
-            memory_format,
-            balancer.batches,
-            ranks,
-            empty_parts=settings.sync_batchnorm and ranks.size > 1,
-            seed=config.seed,
-        ),
-        Evaluator(network, tasks, device, settings.precision, settings.eval_batch_size, ranks, settings.workers),
-        placed,
-        build_logger(config, folder),
-        ranks,
-        config.seed,
+    return Stepper(
+        model=model,
+        network=cast(torch.nn.Module, torch.compile(model)) if settings.compile else model,
+        tasks=tasks,
+        engine=engine,
+        optimizer=optimizer,
+        schedule=schedule,
+        scaler=devices.grad_scaler(device, settings.precision),
+        device=device,
+        precision=settings.precision,
+        clip_norm=settings.clip_norm,
     )
-    return Trainer(parts, settings, diagnostics, folder, steps_per_epoch, int(total_steps))
+
+
+def build_loader(
+    splits: Splits, settings: TrainerSettings, device: torch.device, split: RowSplit, seed: int
+) -> BatchLoader:
+    return BatchLoader(
+        splits.train,
+        device,
+        split,
+        settings.workers,
+        memory_format=torch.channels_last if settings.channels_last else torch.contiguous_format,
+        empty_parts=settings.sync_batchnorm and split.ranks.size > 1,
+        seed=seed,
+    )
 
 
 def build_evaluator(config: DictConfig) -> tuple[Evaluator, MultiTaskModel, Splits]:
@@ -131,14 +157,15 @@ def typed(node: DictConfig, schema: type[S]) -> S:
     return cast(S, OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), OmegaConf.to_container(node))))
 
 
-def build_balancer(config: DictConfig) -> tuple[Balancer, dict[str, Any]]:
+def build_balancer(config: DictConfig) -> tuple[Balancer, EngineSettings]:
     """The balancer, and the settings beside it that belong to the gradient engine."""
-    method, engine = split_settings(config.balancer, ENGINE_SETTINGS)
+    method, words = split_settings(config.balancer, asdict(EngineSettings()))
+    settings = EngineSettings(**words)
     balancer = instantiate(method, "balancer")
     if not isinstance(balancer, Balancer):
         raise ConfigError(f"balancer._target_={config.balancer._target_}: must subclass mtlrun.balancers.base.Balancer")
-    check_balancer(config, balancer, engine)
-    return balancer, engine
+    check_balancer(config, balancer, settings)
+    return balancer, settings
 
 
 def build_model(config: DictConfig, splits: Splits, tasks: dict[str, Task]) -> MultiTaskModel:
@@ -171,16 +198,16 @@ def freeze(model: MultiTaskModel, stages: str | Sequence[str]) -> None:
     model.freeze(names if stages == "backbone" else [choose(stage, names, "stage for freeze") for stage in stages])
 
 
-def build_engine(model: MultiTaskModel, balancer: Balancer, settings: dict[str, Any], ranks: Ranks) -> Engine:
-    """The gradient engine, from the `ENGINE_SETTINGS` of the balancer's node."""
-    own = {task: model.own_parameters(task) for task in model.tasks}
-    seen, tap = None, None
-    if settings["gradients"] == "last_stage":
-        seen = model.sharing.last_shared_stage()
-    elif settings["gradients"] == "features":
-        tap = FeatureTap(trunk_end(model.sharing))
-    feeding = Feeding(settings["every"], settings["memory"] == "gramian", settings["rescale"])
-    return Engine(EngineParts(model.sharing.shared_parameters(), own, seen, tap), balancer, feeding, ranks)
+def build_engine(model: MultiTaskModel, balancer: Balancer, settings: EngineSettings, ranks: Ranks) -> Engine:
+    """The gradient engine on the model's parameters."""
+    sharing = model.sharing
+    groups = ParameterGroups(
+        shared=sharing.shared_parameters(),
+        task_specific={task: model.task_parameters(task) for task in model.tasks},
+        last_stage=sharing.last_shared_stage(),
+        features=FeatureTap(trunk_end(sharing)) if settings.gradients == "features" else None,
+    )
+    return Engine(groups, balancer, settings, ranks)
 
 
 def build_optimizer(
@@ -193,14 +220,19 @@ def build_optimizer(
     options, own = split_settings(config.scheduler, {"interval": "step"})
     intervals = total_steps if own["interval"] == "step" else math.ceil(total_steps / steps_per_epoch)
     options = {key: intervals if value is None else value for key, value in options.items()}
-    schedule = Schedule(instantiate(options, "scheduler", optimizer=optimizer), own["interval"])
+    if options.get("total_steps", intervals) < intervals:  # such a scheduler would stop the run at its end
+        unit = own["interval"]
+        raise ConfigError(
+            f"scheduler.total_steps={options['total_steps']}: the run has {intervals} {unit}s, choose null"
+        )
+    schedule = Schedule(instantiate(options, "scheduler", optimizer=optimizer), own["interval"], options)
     check_rates_kept(before, [group["lr"] for group in optimizer.param_groups])
     return optimizer, schedule
 
 
 def build_logger(config: DictConfig, folder: RunFolder) -> Logger:
     if not folder.writes:
-        return Csv(folder.path, {})
+        return NoLogger(folder.path, {})
     plain = OmegaConf.to_container(config, resolve=True)
     return instantiate(config.logger, "logger", folder=folder.path, config=plain)
 
@@ -223,7 +255,7 @@ def _checked(factory: Callable[[], Backbone], sources: Sequence[Source]) -> Call
             raise ConfigError(
                 f"this backbone takes inputs of one size, and the sources have {found}: choose backbone=cnn"
             )
-        return mark(backbone)
+        return note_paths(backbone)
 
     return build
 

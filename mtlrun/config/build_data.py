@@ -3,40 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
+from mtlrun.config.alike import warn_if_alike
 from mtlrun.config.combinations import check_sources
+from mtlrun.config.named_kinds import data_with_kinds, taken
+from mtlrun.data.fingerprint import fingerprint
 from mtlrun.data.source import Source, Splits
 from mtlrun.errors import ConfigError, choose
 from mtlrun.instantiate import instantiate
+from mtlrun.runs.task_names import check_task_name
 from mtlrun.tasks.base import Task
+from mtlrun.tasks.kinds import target_of
 from mtlrun.training import devices
 
 
 def build_data(config: DictConfig) -> tuple[Splits, dict[str, Task]]:
     """The splits with the sources of the chosen tasks, and the tasks, fitted to the training labels."""
-    splits: Splits = instantiate(config.data, "data")
     given = OmegaConf.to_container(config.task.tasks, resolve=True)
     assert isinstance(given, dict)
-    kinds = {
-        str(name): merged_kind(splits.inferred.get(str(name), {}), given.get(name))
-        for name in {**splits.inferred, **given}
-    }
+    splits: Splits = instantiate(data_with_kinds(config, given), "data")
+    inferred = {name: with_target(kind) for name, kind in splits.inferred.items()}
+    kinds = {str(name): merged_kind(inferred.get(str(name), {}), given.get(name)) for name in {**inferred, **given}}
+    for name in kinds:
+        check_task_name(name)
     for name in config.tasks or ():
         choose(name, kinds, "task")
     tasks = {name: build_task(name, kinds[name]) for name in kinds if config.tasks is None or name in config.tasks}
     check_sources(tasks, splits)  # while all of them are there, so that it can name what the data has
     train, val, test = (_with(tasks, part) for part in (splits.train, splits.val, splits.test))
     splits = Splits(train, val, test, splits.statement)
+    splits.fingerprint = fingerprint(splits)
     for name, task in tasks.items():
         for part in (splits.val, splits.test):  # whatever is wrong with them should not come out after training
             task.check(_targets(name, part))
         targets = _targets(name, splits.train)
         task.check(targets)
+        warn_if_alike(task, targets)
         task.fit(targets)
     return splits, tasks
 
@@ -46,11 +54,17 @@ def _targets(task: str, sources: Sequence[Source]) -> Tensor:
     return torch.cat([source.targets(task) for source in sources if task in source.tasks])
 
 
+def with_target(kind: dict[str, Any]) -> dict[str, Any]:
+    """What the data says of a task, with the class in place of the kind's plain name."""
+    options = dict(kind)
+    return {"_target_": target_of(options.pop("kind")), **options} if "kind" in options else options
+
+
 def merged_kind(inferred: dict[str, Any], given: dict[str, Any] | None) -> dict[str, Any]:
     """What the configuration says of a task over what the data says; another kind drops the data's arguments."""
     given = given or {}
     if given.get("_target_", inferred.get("_target_")) != inferred.get("_target_"):
-        return dict(given)
+        return {**taken(given["_target_"], inferred), **given}
     return {**inferred, **given}
 
 
@@ -67,7 +81,7 @@ def build_task(name: str, kind: dict[str, Any]) -> Task:
 def place(splits: Splits, device: torch.device) -> Splits:
     """The splits with their in-memory sources on the device, as far as they fit."""
     train, val, test = (devices.place(part, device) for part in (splits.train, splits.val, splits.test))
-    return Splits(train, val, test, splits.statement)
+    return replace(splits, train=train, val=val, test=test)
 
 
 def _with(tasks: dict[str, Task], sources: Sequence[Source]) -> list[Source]:

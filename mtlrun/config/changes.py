@@ -15,6 +15,11 @@ from mtlrun.errors import ConfigError
 OPEN_GROUPS = ("data", "backbone", "sharing", "sampler", "balancer", "optimizer", "scheduler", "logger")
 """Groups that hold a `_target_` and the arguments of whatever it names."""
 
+ENGINE_SETTINGS: dict[str, Any] = {"every": 1, "gradients": "parameters", "memory": "buffer", "rescale": "paper"}
+"""What stands beside a balancer's own options and belongs to the gradient engine, with defaults.
+
+A user's own YAML need not state them."""
+
 _CLOSED_TARGETS = ("mtlrun.", "torch.")  # their YAML states every option; a user's own class may take more
 _NAMES: dict[type, str] = {
     bool: "true or false",
@@ -50,6 +55,9 @@ def check_change(key: str, config: DictConfig, defaults: DictConfig) -> None:
             continue
         if _closed(_select(config, parent)):
             raise ConfigError(f"no setting '{word}' in {parent}{suggest(word, map(str, options))}")
+        if parent == "balancer":
+            default = ENGINE_SETTINGS.get(word)
+            _check_type(key, _plain(_select(config, key)), default, default)
         return
     if OmegaConf.is_missing(_select(config, ".".join(parts[:-1])), parts[-1]):
         return  # the check of the whole configuration tells

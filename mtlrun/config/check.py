@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from importlib.util import find_spec
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from mtlrun import torchrun
+from mtlrun.config.bounds import check_bounds
 from mtlrun.config.changes import OPEN_GROUPS
 from mtlrun.config.explain import explain, suggest
 from mtlrun.config.schema import Root
 from mtlrun.errors import ConfigError
-from mtlrun.training import torchrun
+from mtlrun.runs.task_names import check_task_name
+from mtlrun.training.settings import DiagnosticsSettings, TrainerSettings
 
+_NODES = {"": Root, "trainer.": TrainerSettings, "diagnostics.": DiagnosticsSettings}
 _SMALLEST = {
-    "seed": 0,
-    "trainer.epochs": 1,
-    "trainer.max_steps": 1,
-    "trainer.batch_size": 1,
-    "trainer.devices": 1,
-    "trainer.accumulate": 1,
-    "trainer.eval_every": 1,
-    "trainer.test_last": 1,
-    "trainer.eval_batch_size": 1,
-    "trainer.checkpoint_every": 1,
-    "trainer.log_every": 1,
-    "trainer.patience": 1,
-    "trainer.workers": 0,
-    "diagnostics.every": 0,
-    "diagnostics.gap_rows": 0,
-    "diagnostics.pictures": 0,
-    "balancer.every": 1,
-}
+    f"{prefix}{field.name}": field.metadata["at_least"]
+    for prefix, node in _NODES.items()
+    for field in fields(node)
+    if field.metadata.get("at_least") is not None
+} | {"balancer.every": 1}  # of an open group, which no dataclass types
+"""Dotted key -> smallest value, as each field states it."""
 
 
 def check(config: DictConfig) -> None:
@@ -51,6 +44,7 @@ def check(config: DictConfig) -> None:
         if isinstance(value, int | float) and value < smallest:
             raise ConfigError(f"{key}={value}: must be {smallest} or more")
     _check_whole_numbers(OmegaConf.to_container(config))
+    check_bounds(config)
     _check_trainer(config.trainer)
     _check_processes(config.trainer)
     _check_tasks(config)
@@ -130,6 +124,8 @@ def _check_processes(trainer: Any) -> None:
 def _check_tasks(config: DictConfig) -> None:
     chosen = config.tasks
     known = [] if config.task.inferred else [str(name) for name in config.task.tasks]
+    for name in config.task.tasks:
+        check_task_name(str(name), f"task.tasks.{name}")
     if chosen is not None:
         _check_subset(list(chosen), known)
     monitor = config.trainer.monitor

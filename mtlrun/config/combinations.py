@@ -3,40 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 from omegaconf import DictConfig
 from torch import nn
 
 from mtlrun.balancers.base import Balancer, GramBalancer, LossBalancer
 from mtlrun.data.source import Splits
-from mtlrun.errors import ConfigError, DataError, choose
+from mtlrun.errors import ConfigError, DataError
+from mtlrun.gradients.base import EngineSettings
 from mtlrun.gradients.engine import Engine
-from mtlrun.gradients.rescale import RESCALES
 from mtlrun.sharing.base import Sharing
 
-ENGINE_SETTINGS: dict[str, Any] = {"every": 1, "gradients": "parameters", "memory": "buffer", "rescale": "paper"}
-"""What stands beside a balancer's own options and belongs to the gradient engine, with defaults."""
 
-
-def check_balancer(config: DictConfig, balancer: Balancer, settings: dict[str, Any]) -> None:
-    """Settings of the gradient engine: their values, and those that the kind of balancer cannot use."""
-    choose(settings["gradients"], ("parameters", "last_stage", "features"), "balancer.gradients")
-    choose(settings["memory"], ("buffer", "gramian"), "balancer.memory")
-    choose(settings["rescale"], RESCALES, "balancer.rescale")
+def check_balancer(config: DictConfig, balancer: Balancer, settings: EngineSettings) -> None:
+    """Settings of the gradient engine that the kind of balancer cannot use."""
     method = config.balancer._target_
     if not isinstance(balancer, GramBalancer):
         for key in ("gradients", "memory"):
-            if settings[key] != ENGINE_SETTINGS[key]:
-                needed = f"{method} does not read a Gram matrix, choose {ENGINE_SETTINGS[key]}"
-                raise ConfigError(f"balancer.{key}={settings[key]}: {needed}")
-        if settings["every"] != 1:
-            raise ConfigError(f"balancer.every={settings['every']}: {method} gives no weights to hold, choose 1")
-    if isinstance(balancer, LossBalancer) and settings["rescale"] == "norm":
+            chosen, default = getattr(settings, key), getattr(EngineSettings, key)
+            if chosen != default:
+                needed = f"{method} does not read a Gram matrix, choose {default}"
+                raise ConfigError(f"balancer.{key}={chosen}: {needed}")
+        if settings.every != 1:
+            raise ConfigError(f"balancer.every={settings.every}: {method} gives no weights to hold, choose 1")
+    if isinstance(balancer, LossBalancer) and settings.rescale == "norm":
         raise ConfigError(f"balancer.rescale=norm: {method} sees no gradients whose norm it could match, choose sum")
-    if settings["gradients"] == "features" and config.trainer.compile:
+    if settings.gradients == "features" and config.trainer.compile:
         raise ConfigError("balancer.gradients=features: a compiled network does not show them, choose last_stage")
-    if balancer.batches > 1 and settings["gradients"] == "features":
+    if balancer.batches > 1 and settings.gradients == "features":
         raise ConfigError(
             f"balancer.gradients=features: {method} compares gradients of different batches, which have no features in "
             "common; choose parameters"
@@ -47,7 +41,7 @@ def trunk_end(sharing: Sharing) -> nn.Module:
     """The module whose outputs are the features that all tasks share.
 
     Raises:
-        ConfigError: if the scheme has no such place.
+        ConfigError: if the scheme has no such module.
     """
     end = sharing.trunk_end()
     if end is None:
@@ -63,13 +57,13 @@ def check_engine(config: DictConfig, engine: Engine, sharing: Sharing) -> None:
     _check_learning(engine)
     if isinstance(engine.balancer, LossBalancer):
         return
-    if engine.parts.seen == [] and engine.parts.shared:
+    if engine.settings.gradients == "last_stage" and not engine.groups.last_stage and engine.groups.shared:
         raise ConfigError("balancer.gradients=last_stage: the last shared stage is frozen, choose parameters")
-    if engine.parts.shared:
+    if engine.groups.shared:
         return
-    if len(engine.parts.own) == 1:
+    if len(engine.groups.task_specific) == 1:
         why, instead = (
-            f"the single task '{next(iter(engine.parts.own))}' shares none",
+            f"the single task '{next(iter(engine.groups.task_specific))}' shares none",
             "choose balancer=equal",
         )
     elif sharing.shared_parameters():
@@ -81,7 +75,9 @@ def check_engine(config: DictConfig, engine: Engine, sharing: Sharing) -> None:
 
 
 def _check_learning(engine: Engine) -> None:
-    idle = next((task for task, own in engine.parts.own.items() if not own and not engine.parts.shared), None)
+    idle = next(
+        (task for task, own in engine.groups.task_specific.items() if not own and not engine.groups.shared), None
+    )
     if idle is not None:
         raise ConfigError(f"nothing is left to train for task '{idle}': all its parameters are frozen")
 

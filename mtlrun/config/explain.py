@@ -19,6 +19,8 @@ from yaml import MarkedYAMLError
 
 from mtlrun.errors import MtlrunError, near_miss
 
+_ENGINE = ("every", "gradients", "memory", "rescale")
+_ENGINE_LINES = "defaults: [/gradients@_here_: losses|default|jacobian, _self_]"
 _EXPECTED = {
     IntegerNode: "a whole number",
     FloatNode: "a number",
@@ -86,6 +88,9 @@ def _not_instantiated(error: InstantiationException) -> str:
 def _not_composed(error: ConfigCompositionException) -> str:
     text = str(error)
     cause = error.__cause__ or error.__context__
+    if _lacks_package(text, cause):
+        inside = f"without it, all that it sets lies in {_group(text)}"
+        return f"{_place(text)}its first line must be '# @package _global_': {inside}"
     if isinstance(cause, OmegaConfBaseException):
         override = re.search(r"Error merging override (\S+)", text)
         return _place(text) + _wrong_setting(cause, override.group(1) if override else "")
@@ -96,6 +101,23 @@ def _not_composed(error: ConfigCompositionException) -> str:
     if exists:
         return f"'{exists.group(1)}' exists already: leave out the +"
     return " ".join(line.strip() for line in text.splitlines() if "To append" not in line)
+
+
+def _lacks_package(text: str, cause: BaseException | None) -> bool:
+    """Whether a file of the groups that set things outside of themselves has put them inside."""
+    group = _group(text)
+    if group not in ("task", "experiment"):
+        return False
+    if re.search(rf"Could not override '\S+@{group}\.", text):
+        return True
+    key = str(getattr(cause, "full_key", "")).split(".")
+    return key[0] == group and (group == "experiment" or key[1:2] == ["task"])
+
+
+def _group(text: str) -> str:
+    """'task' for an error inside the file task/mine.yaml."""
+    found = re.match(r"In '(.*?)':", text)
+    return found.group(1).rpartition("/")[0] if found else ""
 
 
 def _place(text: str) -> str:
@@ -118,9 +140,16 @@ def unknown_setting(key: str, parent: Container) -> str:
     path, _, word = key.rpartition(".")
     if isinstance(parent, DictConfig) and len(parent) == 0 and path:
         return f"'{path}' has no entry '{word}' yet: write +{key}=... to add one"
+    if path == "balancer" and word in _ENGINE and _is_own(parent):
+        return f"no setting '{word}' in balancer: write +{key}=..., or begin its YAML with {_ENGINE_LINES}"
     place = f" in {path}" if path else ""
     options = [str(option) for option in parent] if isinstance(parent, DictConfig) else []
     return f"no setting '{word}'{place}{suggest(word, options)}"
+
+
+def _is_own(balancer: Container) -> bool:
+    """Whether the node names a class of the user's."""
+    return isinstance(balancer, DictConfig) and not str(balancer.get("_target_")).startswith("mtlrun.")
 
 
 def _wrong_value(error: ValidationError, override: str) -> str:

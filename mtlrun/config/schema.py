@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Optional  # noqa: UP035 (OmegaConf reads the
 
 from omegaconf import MISSING
 
-from mtlrun.training.settings import DiagnosticsSettings, TrainerSettings
+from mtlrun.training.settings import DiagnosticsSettings, TrainerSettings, setting
 
 
 @dataclass
@@ -24,11 +24,13 @@ class TaskSet:
 
 @dataclass
 class Root:
-    seed: int = 0
+    seed: int = setting(0, "of the network, the order of the rows and every random draw", 0)
     # names of the tasks to train; null for all of the task set
     tasks: Optional[List[str]] = None  # noqa: UP006, UP045
     # run folder (its best checkpoint) or checkpoint file to start from; null for fresh weights
     init_from: Optional[str] = None  # noqa: UP045
+    # resume, eval and init_from refuse a checkpoint of other data, or of rows that are tested now; true: go on
+    allow_other_data: bool = False
     # what does not learn: 'backbone', or a list of its stages; null for nothing
     freeze: Any = None
     task: TaskSet = field(default_factory=TaskSet)

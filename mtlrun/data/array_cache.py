@@ -5,22 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import IO, Any
-from uuid import uuid4
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mtlrun.atomic import complete_file
+
 log = logging.getLogger(__name__)
 
-Arrays = dict[str, NDArray[Any]]
+Array = NDArray[Any]
+Arrays = dict[str, Array]
 
 
 def kept(path: Path | None, make: Callable[[], Arrays], fits: Callable[[Arrays], bool]) -> Arrays:
@@ -49,22 +48,6 @@ def file_name(kind: str, key: dict[str, Any]) -> str:
     return f"{kind}-{digest[:20]}.npz"
 
 
-@contextmanager
-def complete_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write, which appears under its name only when the block has ended without an error.
-
-    It has the permissions of any new file, so that others can share a cache: those of `tempfile` are the owner's alone.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".unfinished-{uuid4().hex}")
-    try:
-        with unfinished.open("xb") as file:
-            yield file
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
 @cache
 def code_version(package: str) -> str:
     """A digest of a package's code, for keys: after any change to it, older files are not used."""
@@ -83,8 +66,8 @@ def _read(path: Path, fits: Callable[[Arrays], bool]) -> Arrays | None:
     except PermissionError as problem:
         log.warning("cache file %s may not be read (%s): making it again", path, problem.strerror)
         return None
-    except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile) as problem:
-        log.warning("cache file %s is damaged (%s): making it again", path, problem)
+    except Exception as problem:  # a header is read as Python and may claim 16 TB: there is no list of what can come
+        log.warning("cache file %s is damaged (%s: %s): making it again", path, type(problem).__name__, problem)
         return None
     if fits(arrays):
         return arrays

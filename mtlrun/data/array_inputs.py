@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mtlrun.data.npz import Array
+from mtlrun.data.array_cache import Array
 from mtlrun.data.statistics import channel_statistics, divisor
 from mtlrun.errors import DataError, choose
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from mtlrun.errors import DataError, near_miss
+from mtlrun.data.fingerprint import Fingerprint
+from mtlrun.errors import ConfigError, DataError, near_miss
 
 
 class Source(ABC):
@@ -56,6 +57,15 @@ class Source(ABC):
         rows = self.labelled(task).nonzero().squeeze(1)
         return self.fetch(rows)[1][task]
 
+    def row_ids(self) -> Tensor | None:
+        """A number for each row, int64 [N], by what its files hold and not where they lie; None if inputs in memory,
+        or labels alone, tell the rows apart (see `mtlrun.data.fingerprint`)."""
+        return None
+
+    def label_ids(self, task: str) -> Tensor:
+        """What tells a task's labels from others, [n, ...]: the labelled targets, or something cheaper to get."""
+        return self.targets(task)
+
     def to(self, device: torch.device) -> Source:
         """The same source with its tensors on `device`; lazy sources stay as they are."""
         return self
@@ -72,6 +82,8 @@ class TensorSource(Source):
         labelled: per task bool [N]; a task that is not named here is labelled on every row.
         mean, std: per channel (the second dimension of `inputs`), applied after the division by 255; none by
             default.
+        row_ids: int64 [N], see `Source.row_ids`: for inputs that were changed by what other rows hold, such as
+            standardised ones.
 
     Raises:
         DataError: if the numbers of rows differ, or `labelled` names an unknown task or is not bool [N].
@@ -87,8 +99,10 @@ class TensorSource(Source):
         labelled: Mapping[str, Tensor] | None = None,
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
+        row_ids: Tensor | None = None,
     ) -> None:
         self.name = name
+        self._row_ids = row_ids
         self.tasks = tuple(targets)
         self.input_shape = tuple(inputs.shape[1:])
         self._inputs = inputs
@@ -144,11 +158,16 @@ class TensorSource(Source):
         mask = self._labelled.get(task)
         return values if mask is None else values[mask.to(values.device)]
 
+    def row_ids(self) -> Tensor | None:
+        return self._row_ids
+
     def nbytes(self) -> int:
         """Bytes of the inputs and targets."""
         return sum(values.nbytes for values in (self._inputs, *self._targets.values()))
 
     def to(self, device: torch.device) -> TensorSource:
+        if device.type == "mps" and any(values.dtype == torch.float64 for values in self._targets.values()):
+            raise ConfigError("labels that need double precision do not fit this device: choose trainer.device=cpu")
         moved = type(self).__new__(type(self))
         moved.__dict__.update(self.__dict__)
         moved._inputs = self._inputs.to(device)
@@ -160,8 +179,9 @@ class TensorSource(Source):
 class Splits:
     """The sources of a task set, split once.
 
-    `statement` says in one line how the splits were made. `inferred` holds task kinds read off the data, as
-    keyword arguments with `_target_`, for task sets whose tasks only the data knows.
+    `statement` says in one line how the splits were made. `inferred` holds task kinds read off the data, for task
+    sets whose tasks only the data knows: `kind`, a plain name such as 'Classification' (or `_target_`, the path of a
+    class), and the kind's arguments. `fingerprint` is taken where the sources are built.
     """
 
     train: list[Source]
@@ -169,3 +189,4 @@ class Splits:
     test: list[Source]
     statement: str
     inferred: dict[str, dict[str, object]] = field(default_factory=dict)
+    fingerprint: Fingerprint = field(default_factory=dict)

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 from torch import Tensor
 
+from mtlrun.atomic import complete_file
 from mtlrun.tasks.base import Task
 from mtlrun.tasks.drawing import NEUTRAL, write_text
 
@@ -150,7 +151,5 @@ def _draw_cell(axes: Axes, band: _Band, row: int, image: np.ndarray | None) -> N
 
 
 def _write(figure: Figure, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.part")
-    figure.savefig(unfinished, format="png", facecolor="white")
-    unfinished.replace(path)
+    with complete_file(path) as file:
+        figure.savefig(file, format="png", facecolor="white")

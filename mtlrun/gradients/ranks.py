@@ -79,14 +79,14 @@ class Ranks:
         for tensor in tensors if self.size > 1 else ():
             guarded(dist.broadcast, tensor, src=0)
 
-    def told_by_first(self, value: T) -> T:
+    def broadcast_object(self, value: T) -> T:
         """The value that process 0 has, any picklable one."""
         values = [value]
         if self.size > 1:
             guarded(dist.broadcast_object_list, values, src=0)
         return values[0]
 
-    def gathered(self, value: T) -> list[T]:
+    def all_gather_object(self, value: T) -> list[T]:
         """Every process's value, in order of rank."""
         values: list[Any] = [value] * self.size
         if self.size > 1:

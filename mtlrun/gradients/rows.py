@@ -87,7 +87,13 @@ class GradientRows:
         return [part.view(parameter.shape) for part, parameter in zip(parts, self.parameters)]
 
     def columns(self, parameters: Sequence[nn.Parameter]) -> list[slice]:
-        """Where the given parameters lie in the columns of `total`, as far as this process has them."""
+        """Where the given parameters lie in the columns of `total`, as far as this process has them.
+
+        A process holds the columns start to stop of every row, and the border between two processes falls anywhere,
+        mostly inside a parameter. So each parameter's range is cut to [start, stop) and counted from start; one that
+        lies with other processes alone comes out empty. Together the processes' slices cover each parameter once,
+        which is why products over them may be added up.
+        """
         wanted = {id(parameter) for parameter in parameters}
         start, stop = (0, sum(self._sizes)) if self._whole else (self._start, self._start + self._width)
         ends = torch.tensor(self._sizes).cumsum(0).tolist()

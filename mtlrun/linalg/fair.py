@@ -7,19 +7,23 @@ relative to v, with a line search, find it to rounding in about 6 iterations on 
 
 from __future__ import annotations
 
-from contextlib import suppress
+from dataclasses import dataclass
 
 import numpy as np
 
 from mtlrun.errors import NotConverged
-from mtlrun.linalg.unit import Array, unit_rows
+from mtlrun.linalg.unit import RESOLUTION, Array, unit_rows
 
 TOLERANCE = 1e-13
 """Relative difference of the two sides of the equation, where rounding of U v allows it."""
-STATIONARY = 1e-12
-"""A combination v >= 0 of unit rows with norm^2 below this times norm(v)^2 counts as zero."""
+POLISHED = 1e-9
+"""Where that rounding is a larger part of the two sides, a few more steps take the error of stopping early away."""
 RIDGE = 1e-6
-"""Added to the diagonal of U where such a combination exists, as there is no finite solution then."""
+"""Added to the diagonal of U where a combination v >= 0 of unit rows is zero, as there is no finite solution then."""
+SURE = 0.1
+"""What is left of rows that cancel, as a part of the bound, up to which they are taken to be at a stationary point."""
+GUESSES = 20
+"""For the smallest ridge that keeps v within what double precision carries; three are enough as a rule."""
 SMALLEST = -300.0
 """Of log v: with a small power, a row that the others serve well can have a weight that no float holds."""
 LARGEST_LOSS = 0.9
@@ -28,48 +32,111 @@ MAX_STEPS = 600
 """Reached only with rows that differ by 1e12 in length and powers far from 1."""
 
 
+@dataclass(frozen=True)
+class FairWeights:
+    """weights: w [T]; guarded: whether a stationary point, or one too near to tell, had to be kept from infinity."""
+
+    weights: Array
+    guarded: bool = False
+
+
 def fair_weights(gram: Array, power: float) -> Array:
+    """The weights [T] of `fair_solution`."""
+    return fair_solution(gram, power).weights
+
+
+def fair_solution(gram: Array, power: float) -> FairWeights:
     """w [T] > 0 with G w = w^(-power) for a Gram matrix [T, T]; a zero row, where that cannot hold, has weight 0.
 
-    At a stationary point (some combination of rows with weights >= 0 is zero) the equation has no finite solution.
-    U + 1e-6 I then takes the place of U: the rows that cancel get large weights (for power 1 around 1e3 / norm), which
-    still cancel, and the others bargain among themselves.
+    Near a stationary point (some combination of rows with weights >= 0 is nearly zero) weights are large, and at one
+    the equation has no finite solution. A Gram matrix in double precision tells v'Uv from zero down to about 1e-14 R
+    times v'v, where rows cancel to 1e-7 of their lengths. Up to there the equation is solved as it stands. Beyond,
+    U + m I takes the place of U, with the smallest m that keeps v within that bound, enlarged the further it is
+    from enough, up to 1e-6 at a stationary point: the rows that cancel then get weights (for power 1 around 1e3 / norm)
+    which still cancel in single precision, and the others bargain among themselves. m grows from zero without
+    a jump, so that the last bit of G, which depends on the processor, decides nothing.
 
     Raises:
         NotConverged: if the iteration fails even so.
     """
     rows = unit_rows(gram)
     if not rows.live.any():
-        return np.zeros(len(gram))
+        return FairWeights(np.zeros(len(gram)))
     scale = np.exp(np.log(rows.lengths).mean())  # keeps b in range; w scales with its -2 / (1 + power)-th power
     relative = rows.lengths / scale
-    solution = _solve(rows.gram, (power - 1) * np.log(relative), power)
-    return rows.spread(solution / relative * scale ** (-2 / (1 + power)))
+    log_target = (power - 1) * np.log(relative)
+    ridge = 0.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        solution = _newton(rows.gram, log_target, power)
+        near = _Nearness(rows.gram)
+        if solution is None or near.left(solution) < near.bound:
+            ridge = _ridge(near, log_target, power)
+            solution = _newton(_with_ridge(rows.gram, ridge), log_target, power)
+    if solution is None:
+        raise NotConverged
+    return FairWeights(rows.spread(solution / relative * scale ** (-2 / (1 + power))), ridge > 0)
 
 
-def _solve(unit: Array, log_target: Array, power: float) -> Array:
-    """v [R] with U v = b v^(-power), log b given."""
-    for ridge in (0.0, RIDGE):
-        with suppress(np.linalg.LinAlgError), np.errstate(over="ignore", invalid="ignore"):
-            found = _newton(unit + ridge * np.eye(len(unit)), log_target, power)
-            if found is not None:
-                return found
-    raise NotConverged
+def _with_ridge(unit: Array, ridge: float) -> Array:
+    return unit + ridge * np.eye(len(unit))
+
+
+class _Nearness:
+    """How near some combination of rows is to zero, and how near double precision can tell.
+
+    In the eigenvectors of U, v has the parts y, and those that cancel are the large ones. What is left of their
+    squared length is the mean of the eigenvalues under y^4: y^2 would count rows that take no part in it.
+    """
+
+    def __init__(self, unit: Array) -> None:
+        self.unit = unit
+        self.bound = len(unit) * RESOLUTION
+        self._values, self._vectors = np.linalg.eigh(unit)
+
+    def left(self, v: Array) -> float:
+        parts = (v / v.max()) @ self._vectors
+        return float(np.average(self._values, weights=parts**4))
+
+
+def _ridge(near: _Nearness, log_target: Array, power: float) -> float:
+    """What to add to the diagonal of U.
+
+    The least ridge m that lifts what is left of v to the bound is found by m <- bound - left, since v hardly changes
+    its direction. m / bound is then 0 where none is needed, and 1, but for rounding, where the rows cancel.
+    """
+    least = near.bound
+    for _ in range(GUESSES):
+        v = _newton(_with_ridge(near.unit, least), log_target, power)
+        if v is None:
+            return RIDGE
+        following = min(max(near.bound - near.left(v), 0.0), near.bound)
+        if abs(following - least) <= 1e-3 * near.bound:
+            break
+        least = following
+    part = min(following / near.bound / (1 - SURE), 1.0)
+    return float(following ** (1 - part) * RIDGE**part)
 
 
 def _newton(unit: Array, log_target: Array, power: float) -> Array | None:
     """v [R], or None where it runs away or does not settle. Iterates on log v, so that v stays positive."""
     log_v = log_target / (1 + power)  # the solution for orthogonal rows
     sizes = np.abs(unit)
+    to_polish = 3
     for _ in range(MAX_STEPS):
         v = np.exp(log_v)
         left, right = unit @ v, np.exp(np.clip(log_target - power * log_v, -500.0, 500.0))
-        if not v @ left > STATIONARY * (v @ v):  # or not a number
+        if not v @ left > RESOLUTION / 4 * (v @ v):  # or not a number
             return None
-        allowed = np.maximum(TOLERANCE * right, 2e-15 * (sizes @ v))
+        rounding = 2e-15 * (sizes @ v)
+        allowed = np.maximum(TOLERANCE * right, rounding)
         if ((np.abs(left - right) <= allowed) | ((log_v == SMALLEST) & (left > right))).all():
-            return v
-        log_v = np.maximum(log_v + np.log1p(_step(unit, v, v * left, v * right, power)), SMALLEST)
+            if not to_polish or (rounding <= POLISHED * right).all():
+                return v
+            to_polish -= 1
+        try:
+            log_v = np.maximum(log_v + np.log1p(_step(unit, v, v * left, v * right, power)), SMALLEST)
+        except np.linalg.LinAlgError:
+            return None
     return None
 
 

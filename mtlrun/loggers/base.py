@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from mtlrun.errors import ConfigError
@@ -24,6 +25,24 @@ class Logger(ABC):
     @abstractmethod
     def close(self) -> None:
         """Write out what is left. May be called once more after that."""
+
+
+class NoLogger(Logger):
+    """Writes nothing (`logger=csv`): the run folder writes its CSV files whichever logger is chosen.
+
+    Args:
+        folder: of the run.
+        config: of the run.
+    """
+
+    def __init__(self, folder: Path, config: Mapping[str, Any]) -> None:
+        """Takes what every logger takes."""
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        """Nothing to do."""
+
+    def close(self) -> None:
+        """Nothing to do."""
 
 
 def optional_package(module: str, extra: str) -> Any:

@@ -1,21 +1,15 @@
-"""What a run, or a sweep, came to: tables for the terminal. No number in them is ever cut off."""
+"""What a run came to: a table for the terminal. No number in it is ever cut off."""
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
-from mtlrun.runs.reader import Run
-
-_STYLES = {"finished": "green", "failed": "red", "interrupted": "yellow", "running": "cyan"}
 _NAMES_AND_WORDS = 57  # letters left for text in 80, without borders and the value
-_TASK_COLUMNS = 3  # tasks that get a column each in the table of a sweep
 
 
 def results_table(summary: Mapping[str, Any]) -> Table:
@@ -32,25 +26,6 @@ def results_table(summary: Mapping[str, Any]) -> Table:
     for task, entry in summary.get("tasks", {}).items():
         value = number(_test(entry).get(entry.get("metric")))
         table.add_row(Text(task), Text(judge(entry)), value, " ".join(others[task]))
-    return table
-
-
-def sweep_table(runs: Sequence[Run]) -> Table:
-    """One line per run: job, what sets it apart, how it ended, the judging test metric per task, folder.
-
-    What all runs have in common stands above. A run that failed is red and says why.
-    """
-    root = _common_folder([run.path for run in runs])
-    common = _common_overrides(runs)
-    note = f"\nall: {' '.join(common)}" if common else ""
-    table = Table(title=Text.assemble((f"Runs in {root}", "bold"), note), title_justify="left")
-    summaries = [run.summary.get("tasks") or {} for run in runs]
-    tasks = [*dict.fromkeys(task for summary in summaries for task in summary)]
-    _sweep_columns(table, tasks, summaries)
-    for place, (run, summary) in enumerate(zip(runs, summaries)):
-        job = place if run.job is None else run.job
-        folder = Text(str(run.path.absolute().relative_to(root)))
-        table.add_row(str(job), _apart(run, common), _status(run), *_scores(summary, tasks), folder)
     return table
 
 
@@ -109,52 +84,3 @@ def _late_means(summary: Mapping[str, Any]) -> str | None:
     words = [f"{task} {number(entry['mean_of_last']['test'].get(entry['metric']))}" for task, entry in late.items()]
     epochs = max((entry["mean_of_last"]["epochs"] for entry in late.values()), default=0)
     return f"mean over the last {epochs} epochs: {', '.join(words)}" if words else None
-
-
-def _common_overrides(runs: Sequence[Run]) -> list[str]:
-    """What every run was told, in the order of the first; nothing for a single run, which is all apart."""
-    first = runs[0].overrides if len(runs) > 1 else []
-    return [entry for entry in first if all(entry in run.overrides for run in runs)]
-
-
-def _common_folder(paths: Sequence[Path]) -> Path:
-    """The folder that holds all runs."""
-    if not paths:
-        return Path()
-    return Path(os.path.commonpath([path.absolute().parent for path in paths]))
-
-
-def _sweep_columns(table: Table, tasks: list[str], summaries: Sequence[Mapping[str, Any]]) -> None:
-    table.add_column("job", justify="right", no_wrap=True)
-    table.add_column("overrides", overflow="fold")
-    table.add_column("status", no_wrap=True)
-    entries = {task: next(summary[task] for summary in summaries if task in summary) for task in tasks}
-    if len(tasks) <= _TASK_COLUMNS:
-        for task, entry in entries.items():
-            table.add_column(Text(f"{task}\n{judge(entry)}"), justify="right", overflow="fold", min_width=6)
-    else:
-        words = (_scores(summary, tasks)[0].split() for summary in summaries)
-        judges = dict.fromkeys(judge(entry) for entry in entries.values())
-        heading = Text(f"test: {', '.join(judges)}")
-        table.add_column(heading, overflow="fold", min_width=_longest_word(words))
-    table.add_column("folder", overflow="fold")
-
-
-def _scores(summary: Mapping[str, Any], tasks: list[str]) -> list[str]:
-    """The judging test metric of each task: in a cell each, or in one for many tasks."""
-    found = {task: _test(entry).get(entry.get("metric")) for task, entry in summary.items()}
-    if len(tasks) <= _TASK_COLUMNS:
-        return [number(found.get(task)) for task in tasks]
-    return [" ".join(f"{task}={number(found[task])}" for task in tasks if task in found)]
-
-
-def _apart(run: Run, common: list[str]) -> Text:
-    text = Text(" ".join(entry for entry in run.overrides if entry not in common))
-    if run.status == "failed" and run.error:
-        text.append(f"\n{run.error}", style="red")
-    return text
-
-
-def _status(run: Run) -> Text:
-    status = run.status or "not started"
-    return Text(status, style=_STYLES.get(status, "dim"))

@@ -11,7 +11,7 @@ from typing import Any
 
 _PACKAGES = (
     *("mtlrun", "torch", "torchvision", "torchmetrics", "pycocotools", "hydra-core", "omegaconf"),
-    *("numpy", "scipy", "scikit-learn", "matplotlib", "rich"),
+    *("numpy", "scipy", "scikit-learn", "matplotlib", "rich", "filelock"),
 )
 _GIT_SECONDS = 5.0  # a huge or remote work tree must not hold up a run
 

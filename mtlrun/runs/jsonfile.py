@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping, Set
 from enum import Enum
 from pathlib import Path
 from typing import Any
+
+from mtlrun.atomic import complete_file
 
 
 def plain(value: Any) -> Any:
@@ -43,15 +44,8 @@ def _plain_object(value: Any) -> Any:
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Replace the file in one move, so that a reader, or a power cut, finds the old text or the new."""
     text = json.dumps(plain(content), indent=2, allow_nan=False, ensure_ascii=False)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with draft.open("w", encoding="utf-8") as file:
-            file.write(text + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
+    with complete_file(path) as file:
+        file.write(f"{text}\n".encode())
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

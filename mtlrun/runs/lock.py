@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 try:
     import fcntl
@@ -12,44 +13,44 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 _PATIENCE_SECONDS = 0.5  # someone who merely asks whether the lock is held has it for an instant
+_held: set[FolderLock] = set()  # a lock that nobody refers to any more would be released
 
 
 class FolderLock:
     """The right to write into a folder, held from `acquire` to `release` or to the end of the process.
 
-    A file system that knows no locks lets everybody in.
+    `filelock` takes it with flock, so `kill -9` frees it, and a forked worker that outlives a killed run does not keep
+    it. On NFS that works where the mount passes locks on (`local_lock=none`, the default). A file system that knows no
+    locks lets everybody in: a marker file in their place would outlive a killed run.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / ".lock"
-        self._file: int | None = None
+        self._lock = FileLock(
+            folder / ".lock", _PATIENCE_SECONDS, mode=0o666, thread_local=False, fallback_to_soft=False
+        )
 
     def acquire(self) -> bool:
         """Whether the lock is ours now; False if another holder (even one in this process) has it."""
-        if fcntl is None:
-            return True
-        file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
-        if not _try_exclusive(file):
-            os.close(file)
+        try:
+            self._lock.acquire(poll_interval=0.02)
+        except Timeout:
             return False
-        self._file = file
-        # A forked worker that outlives a killed run must not keep the folder locked.
-        os.register_at_fork(after_in_child=lambda: self._forget(file))
+        except (OSError, NotImplementedError):  # a file system without locks
+            return True
+        _held.add(self)
         return True
 
     def release(self) -> None:
         """Give the lock back; the empty file stays, since removing it would let two holders in."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
-
-    def _forget(self, file: int) -> None:
-        if self._file == file:
-            self.release()
+        self._lock.release()
+        _held.discard(self)
 
 
 def is_held(folder: Path) -> bool | None:
-    """Whether a living process holds the folder's lock; None where that cannot be known."""
+    """Whether a living process holds the folder's lock; None where that cannot be known.
+
+    Only asks: `filelock` would have to take the lock, and to write into a folder that may be somebody else's.
+    """
     if fcntl is None:
         return None
     try:
@@ -67,17 +68,3 @@ def is_held(folder: Path) -> bool | None:
         return None
     finally:
         os.close(file)
-
-
-def _try_exclusive(file: int) -> bool:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.02)
-        except OSError:  # a file system without locks
-            return True

@@ -13,6 +13,7 @@ from mtlrun.errors import ResumeError, near_miss
 from mtlrun.runs.jsonfile import read_json
 from mtlrun.runs.lock import is_held
 from mtlrun.runs.records import Row, read
+from mtlrun.runs.yamlfile import read_yaml
 
 
 class Run:
@@ -35,13 +36,13 @@ class Run:
     @cached_property
     def config(self) -> dict[str, Any]:
         """The composed configuration, interpolations as written."""
-        content = _yaml(self.path / ".hydra" / "config.yaml")
+        content = read_yaml(self.path / ".hydra" / "config.yaml")
         return content if isinstance(content, dict) else {}
 
     @cached_property
     def overrides(self) -> list[str]:
         """What the command changed, such as 'balancer=pcgrad'."""
-        content = _yaml(self.path / ".hydra" / "overrides.yaml")
+        content = read_yaml(self.path / ".hydra" / "overrides.yaml")
         return [str(entry) for entry in content] if isinstance(content, list) else []
 
     @cached_property
@@ -98,7 +99,7 @@ class Run:
         return read(self.path / "gates.csv")
 
     def _hydra(self, section: str, key: str) -> Any:
-        content = _yaml(self.path / ".hydra" / "hydra.yaml")
+        content = read_yaml(self.path / ".hydra" / "hydra.yaml")
         for name in ("hydra", section, key):
             content = content.get(name) if isinstance(content, dict) else None
         return content
@@ -158,15 +159,3 @@ def _process_exists(pid: Any) -> bool:
     except OSError:  # it exists and belongs to somebody else
         return True
     return True
-
-
-def _yaml(path: Path) -> Any:
-    """The plain content of a YAML file; None if it is absent or cannot be read."""
-    from omegaconf import OmegaConf  # here, since listing runs must not wait for it
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
-
-    try:
-        return OmegaConf.to_container(OmegaConf.load(path), resolve=False)
-    except (OSError, ValueError, YAMLError, OmegaConfBaseException):
-        return None

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class TrainingProgress:
     """A point of training: the step and epoch that begin, and the fraction of all steps that is over."""
 
     step: int
@@ -18,14 +18,14 @@ class Moment:
 
 
 class Sampler(ABC):
-    """A pure function of the moment: nothing that happens in training changes what is drawn,
+    """A pure function of the progress of training: nothing that happens in training changes what is drawn,
     except the order of rows for samplers that want row losses."""
 
     wants_row_losses: ClassVar[bool] = False
     """True where the rows in use are chosen by their loss, measured anew before each epoch."""
 
     @abstractmethod
-    def probabilities(self, sizes: Mapping[str, int], moment: Moment) -> dict[str, float]:
+    def probabilities(self, sizes: Mapping[str, int], progress: TrainingProgress) -> dict[str, float]:
         """p_t of every active task (an absent one is inactive); they sum to 1.
 
         Args:
@@ -35,7 +35,7 @@ class Sampler(ABC):
     def check(self, tasks: Collection[str]) -> None:  # noqa: B027 (most samplers name no task)
         """Raise ConfigError for an option that names a task which is not among these; called before training."""
 
-    def share_in_use(self, moment: Moment) -> float:
+    def share_in_use(self, progress: TrainingProgress) -> float:
         """Share of each pool's rows, easiest first, that may be drawn."""
         return 1.0
 

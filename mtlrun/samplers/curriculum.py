@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from mtlrun.errors import ConfigError, choose
-from mtlrun.samplers.base import Moment, Sampler
+from mtlrun.samplers.base import Sampler, TrainingProgress
 from mtlrun.samplers.uniform import Uniform
 
 
@@ -30,10 +30,10 @@ class Stage:
         if (self.from_epoch is None) == (self.from_fraction is None):
             raise ConfigError("each of sampler.stages needs one of from_epoch and from_fraction")
 
-    def has_begun(self, moment: Moment) -> bool:
+    def has_begun(self, progress: TrainingProgress) -> bool:
         if self.from_epoch is not None:
-            return moment.epoch >= self.from_epoch
-        return moment.fraction >= (self.from_fraction or 0.0)
+            return progress.epoch >= self.from_epoch
+        return progress.fraction >= (self.from_fraction or 0.0)
 
 
 class Curriculum(Sampler):
@@ -49,7 +49,7 @@ class Curriculum(Sampler):
 
     def __init__(self, stages: Sequence[Stage] | None = None) -> None:
         self.stages = None if stages is None else list(stages)
-        if self.stages is not None and not any(stage.has_begun(Moment(0, 0, 0.0)) for stage in self.stages):
+        if self.stages is not None and not any(stage.has_begun(TrainingProgress(0, 0, 0.0)) for stage in self.stages):
             raise ConfigError("none of sampler.stages begins at the start: give one from_fraction: 0")
 
     def check(self, tasks: Collection[str]) -> None:
@@ -61,11 +61,11 @@ class Curriculum(Sampler):
             if stage.sampler is not None:
                 stage.sampler.check(tasks)
 
-    def probabilities(self, sizes: Mapping[str, int], moment: Moment) -> dict[str, float]:
+    def probabilities(self, sizes: Mapping[str, int], progress: TrainingProgress) -> dict[str, float]:
         stages = self.stages if self.stages is not None else one_by_one(list(sizes))
-        stage = [stage for stage in stages if stage.has_begun(moment)][-1]
+        stage = [stage for stage in stages if stage.has_begun(progress)][-1]
         active = list(sizes) if stage.tasks is None else stage.tasks
-        return (stage.sampler or Uniform()).probabilities({task: sizes[task] for task in active}, moment)
+        return (stage.sampler or Uniform()).probabilities({task: sizes[task] for task in active}, progress)
 
 
 def one_by_one(tasks: Sequence[str]) -> list[Stage]:

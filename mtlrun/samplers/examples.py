@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import ClassVar
 
 from mtlrun.errors import ConfigError, choose
-from mtlrun.samplers.base import Moment, Sampler
+from mtlrun.samplers.base import Sampler, TrainingProgress
 from mtlrun.samplers.proportional import Proportional
 
 PACING_POWERS = {"linear": 1.0, "root": 0.5, "quadratic": 2.0}
@@ -40,9 +40,9 @@ class Examples(Sampler):
     def check(self, tasks: Collection[str]) -> None:
         self.sampler.check(tasks)
 
-    def probabilities(self, sizes: Mapping[str, int], moment: Moment) -> dict[str, float]:
-        return self.sampler.probabilities(sizes, moment)
+    def probabilities(self, sizes: Mapping[str, int], progress: TrainingProgress) -> dict[str, float]:
+        return self.sampler.probabilities(sizes, progress)
 
-    def share_in_use(self, moment: Moment) -> float:
-        pace = min(1.0, moment.fraction / self.full_at) ** self.power
+    def share_in_use(self, progress: TrainingProgress) -> float:
+        pace = min(1.0, progress.fraction / self.full_at) ** self.power
         return self.start + (1 - self.start) * pace

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mtlrun.samplers.base import Moment, Sampler, normalised
+from mtlrun.samplers.base import Sampler, TrainingProgress, normalised
 
 
 class Proportional(Sampler):
     """p_t ~ n_t."""
 
-    def probabilities(self, sizes: Mapping[str, int], moment: Moment) -> dict[str, float]:
+    def probabilities(self, sizes: Mapping[str, int], progress: TrainingProgress) -> dict[str, float]:
         return normalised(sizes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mtlrun.errors import ConfigError
-from mtlrun.samplers.base import Moment, Sampler, normalised
+from mtlrun.samplers.base import Sampler, TrainingProgress, normalised
 
 
 class Temperature(Sampler):
@@ -20,6 +20,6 @@ class Temperature(Sampler):
             raise ConfigError(f"sampler.temperature must be positive, found {temperature}")
         self.temperature = temperature
 
-    def probabilities(self, sizes: Mapping[str, int], moment: Moment) -> dict[str, float]:
+    def probabilities(self, sizes: Mapping[str, int], progress: TrainingProgress) -> dict[str, float]:
         largest = max(sizes.values())  # ratios first, so that small temperatures do not overflow
         return normalised({task: (size / largest) ** (1 / self.temperature) for task, size in sizes.items()})

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mtlrun.samplers.base import Moment, Sampler
+from mtlrun.samplers.base import Sampler, TrainingProgress
 
 
 class Uniform(Sampler):
     """p_t = 1 / T."""
 
-    def probabilities(self, sizes: Mapping[str, int], moment: Moment) -> dict[str, float]:
+    def probabilities(self, sizes: Mapping[str, int], progress: TrainingProgress) -> dict[str, float]:
         return {task: 1 / len(sizes) for task in sizes}

@@ -10,9 +10,9 @@ from typing import cast
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from mtlrun.options import flag, whole
 from mtlrun.sharing.base import BackboneFactory, Sharing
-from mtlrun.sharing.checks import flag, whole
-from mtlrun.sharing.keys import task_key
+from mtlrun.sharing.module_names import task_key
 from mtlrun.sharing.shapes import changed, pointwise
 from mtlrun.types import Feature, Rows, select
 
@@ -40,9 +40,9 @@ class Adapters(Sharing):
         self, backbone: BackboneFactory, tasks: Sequence[str], freeze: bool = False, bottleneck: int | None = None
     ) -> None:
         super().__init__(tasks)
-        flag("freeze", freeze)
+        flag("sharing.freeze", freeze)
         if bottleneck is not None:
-            whole("bottleneck", bottleneck)
+            whole("sharing.bottleneck", bottleneck)
         network = backbone()
         self.features = network.features
         shared = _all_but_norms(network.stages)

@@ -19,7 +19,7 @@ class Sharing(nn.Module, ABC):
 
     Subclasses take `(backbone: BackboneFactory, tasks: Sequence[str], <options>)` and set `features` to what
     each task's head receives. The backbone's own modules, or deep copies of them, should stay in use, however wrapped:
-    by them `sharing.places` knows what can be frozen, or started from another run.
+    by them `sharing.backbone_paths` knows what can be frozen, or started from another run.
     """
 
     features: list[Feature]
@@ -54,7 +54,7 @@ class Sharing(nn.Module, ABC):
         return None
 
     def trunk_end(self) -> nn.Module | None:
-        """The module whose outputs are the features that all tasks share, where the scheme has one such place."""
+        """The module whose outputs are the features that all tasks share, where the scheme has one such module."""
         return None
 
     def shared_parameters(self) -> list[nn.Parameter]:

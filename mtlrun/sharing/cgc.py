@@ -7,11 +7,11 @@ from typing import cast
 
 from torch import Tensor, nn
 
+from mtlrun.options import whole
 from mtlrun.sharing.base import BackboneFactory, Sharing, last_with_parameters
-from mtlrun.sharing.checks import whole
 from mtlrun.sharing.experts import run_stages, trunk_and_experts
-from mtlrun.sharing.gates import SoftmaxGate, mix
-from mtlrun.sharing.keys import task_key
+from mtlrun.sharing.module_names import task_key
+from mtlrun.sharing.softmax_gate import SoftmaxGate, mix
 from mtlrun.types import Rows, select
 
 
@@ -43,7 +43,7 @@ class CGC(Sharing):
         shared_experts: int = 1,
     ) -> None:
         super().__init__(tasks)
-        own, shared = whole("task_experts", task_experts), whole("shared_experts", shared_experts)
+        own, shared = whole("sharing.task_experts", task_experts), whole("sharing.shared_experts", shared_experts)
         parts = trunk_and_experts(backbone, split, shared + own * len(self.tasks))
         self.features, self.trunk = parts.features, parts.trunk
         self.shared = nn.ModuleList(parts.experts[:shared])

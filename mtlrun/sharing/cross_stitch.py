@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from mtlrun.errors import ConfigError
+from mtlrun.options import number, whole
 from mtlrun.sharing.base import BackboneFactory, Sharing, last_with_parameters
-from mtlrun.sharing.checks import number, whole
-from mtlrun.sharing.keys import task_key
+from mtlrun.sharing.module_names import task_key
 from mtlrun.types import Rows, select
 
 
@@ -40,8 +40,8 @@ class CrossStitch(Sharing):
 
     def __init__(self, backbone: BackboneFactory, tasks: Sequence[str], identity: float = 0.9, sluice: int = 1) -> None:
         super().__init__(tasks)
-        number("identity", identity, 0, 1)
-        self.subspaces = whole("sluice", sluice)
+        number("sharing.identity", identity, 0, 1)
+        self.subspaces = whole("sharing.sluice", sluice)
         columns = {task_key(task): backbone() for task in self.tasks}
         self.features = columns[task_key(self.tasks[0])].features
         for feature in self.features:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from mtlrun.errors import ConfigError
+from mtlrun.options import number, whole
 from mtlrun.sharing.base import BackboneFactory
-from mtlrun.sharing.checks import number, whole
 from mtlrun.sharing.mmoe import MMoE
 from mtlrun.sharing.selector import SelectorGate
 
@@ -48,11 +48,11 @@ class DSelectK(MMoE):
         gamma: float = 1.0,
         entropy: float = 0.001,
     ) -> None:
-        if whole("k", k) > whole("experts", experts, 2):
+        if whole("sharing.k", k) > whole("sharing.experts", experts, 2):
             raise ConfigError(f"sharing.k={k} must be at most sharing.experts={experts}")
-        number("gamma", gamma, NARROWEST, WIDEST)
+        number("sharing.gamma", gamma, NARROWEST, WIDEST)
         # set before the base class, which makes the gates
-        self._k, self._gamma, self._entropy = k, gamma, number("entropy", entropy, 0)
+        self._k, self._gamma, self._entropy = k, gamma, number("sharing.entropy", entropy, 0)
         super().__init__(backbone, tasks, split, experts)
 
     def make_gate(self, channels: int, experts: int) -> nn.Module:

@@ -8,8 +8,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from mtlrun.options import whole
 from mtlrun.sharing.base import BackboneFactory
-from mtlrun.sharing.checks import whole
 from mtlrun.sharing.modulated import Modulated
 from mtlrun.sharing.shapes import per_channel
 
@@ -44,7 +44,7 @@ class FiLM(Modulated):
     ) -> None:
         super().__init__(backbone, tasks, split, descriptors)
         length = self.descriptors.shape[1]
-        units = length if hidden is None else whole("hidden", hidden)
+        units = length if hidden is None else whole("sharing.hidden", hidden)
         self.controller = nn.Identity() if hidden is None else nn.Sequential(nn.Linear(length, units), nn.ReLU())
         self.scale_and_shift = nn.ModuleDict()
         for feature in self.modulated:

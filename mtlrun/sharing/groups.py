@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from mtlrun.errors import ConfigError, choose
 from mtlrun.sharing.base import BackboneFactory, Sharing, last_with_parameters
 from mtlrun.sharing.checks import depth_of
-from mtlrun.sharing.keys import group_key
+from mtlrun.sharing.module_names import group_key
 from mtlrun.types import Rows, select
 
 Partition = list[tuple[str, ...]]
@@ -142,8 +142,8 @@ def _partition(groups: Any, tasks: tuple[str, ...]) -> Partition:
     named = [choose(task, tasks, "task for sharing.groups") for group in groups for task in group]
     for task in tasks:
         if named.count(task) != 1:
-            places = "no group" if task not in named else "two groups"
-            raise ConfigError(f"sharing.groups must have every task in one group, and '{task}' is in {places}")
+            found = "no group" if task not in named else "two groups"
+            raise ConfigError(f"sharing.groups must have every task in one group, and '{task}' is in {found}")
     return [tuple(task for task in tasks if task in group) for group in groups]
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from mtlrun.backbones.base import Backbone
 from mtlrun.errors import choose
 from mtlrun.sharing.base import BackboneFactory, Sharing
-from mtlrun.sharing.keys import task_key
+from mtlrun.sharing.module_names import task_key
 from mtlrun.types import Rows, select
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from mtlrun.sharing.base import BackboneFactory, Sharing
-from mtlrun.sharing.keys import task_key
+from mtlrun.sharing.module_names import task_key
 from mtlrun.types import Rows, select
 
 

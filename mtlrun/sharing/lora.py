@@ -13,9 +13,9 @@ from torch.nn import functional
 
 from mtlrun.backbones.base import Backbone
 from mtlrun.errors import ConfigError, near_miss
+from mtlrun.options import flag, number, whole
 from mtlrun.sharing.base import BackboneFactory, Sharing
-from mtlrun.sharing.checks import flag, number, whole
-from mtlrun.sharing.keys import task_key
+from mtlrun.sharing.module_names import task_key
 from mtlrun.types import Rows, select
 
 
@@ -50,9 +50,9 @@ class LoRA(Sharing):
         freeze: bool = True,
     ) -> None:
         super().__init__(tasks)
-        whole("rank", rank)
-        number("alpha", alpha, 1e-6)
-        flag("freeze", freeze)
+        whole("sharing.rank", rank)
+        number("sharing.alpha", alpha, 1e-6)
+        flag("sharing.freeze", freeze)
         network = backbone()
         self.features = network.features
         chosen = _chosen(network, layers)

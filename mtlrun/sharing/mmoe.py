@@ -7,11 +7,11 @@ from typing import cast
 
 from torch import Tensor, nn
 
+from mtlrun.options import whole
 from mtlrun.sharing.base import BackboneFactory, Sharing, last_with_parameters
-from mtlrun.sharing.checks import whole
 from mtlrun.sharing.experts import run_stages, trunk_and_experts
-from mtlrun.sharing.gates import SoftmaxGate, mix
-from mtlrun.sharing.keys import task_key
+from mtlrun.sharing.module_names import task_key
+from mtlrun.sharing.softmax_gate import SoftmaxGate, mix
 from mtlrun.types import Rows, select
 
 
@@ -36,7 +36,7 @@ class MMoE(Sharing):
         self, backbone: BackboneFactory, tasks: Sequence[str], split: str | None = None, experts: int = 4
     ) -> None:
         super().__init__(tasks)
-        parts = trunk_and_experts(backbone, split, whole("experts", experts))
+        parts = trunk_and_experts(backbone, split, whole("sharing.experts", experts))
         self.features, self.trunk = parts.features, parts.trunk
         self.experts = nn.ModuleList(parts.experts)
         self.gating = nn.ModuleDict(

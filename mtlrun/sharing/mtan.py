@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mtlrun.options import whole
 from mtlrun.sharing.base import BackboneFactory, Sharing, last_with_parameters
-from mtlrun.sharing.checks import whole
-from mtlrun.sharing.keys import task_key
+from mtlrun.sharing.module_names import task_key
 from mtlrun.sharing.shapes import batch_norm, carrying, pointwise, pooled
 from mtlrun.types import Feature, Rows, select
 
@@ -40,7 +40,7 @@ class MTAN(Sharing):
 
     def __init__(self, backbone: BackboneFactory, tasks: Sequence[str], reduction: int = 1) -> None:
         super().__init__(tasks)
-        whole("reduction", reduction)
+        whole("sharing.reduction", reduction)
         network = backbone()
         self.features = network.features
         self.stages = network.stages

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from mtlrun.errors import choose
 from mtlrun.linalg.gram import gram_matrix
+from mtlrun.options import number
 from mtlrun.sharing.base import BackboneFactory
-from mtlrun.sharing.checks import number
 from mtlrun.sharing.independent import Independent
 
 RANK_TOLERANCE = 1e-12
@@ -42,7 +42,7 @@ class Soft(Independent):
     ) -> None:
         measures = {"l2": squared_distances, "trace_norm": trace_norm}
         measure = measures[choose(penalty, measures, "sharing.penalty")]
-        number("strength", strength, 0)
+        number("sharing.strength", strength, 0)
         super().__init__(backbone, tasks)
         self._measure, self.strength = measure, strength
 

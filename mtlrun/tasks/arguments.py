@@ -24,21 +24,6 @@ def class_names(task: str, option: str, names: int | Sequence[str], least: int) 
     return list(names)
 
 
-def in_range(task: str, option: str, value: float, low: float, high: float = float("inf")) -> float:
-    """`value` if low <= value < high."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value < high:
-        limits = f"at least {low:g}" + ("" if high == float("inf") else f" and below {high:g}")
-        raise ConfigError(f"{option} of task '{task}' must be {limits}, found {value!r}")
-    return value
-
-
-def whole(task: str, option: str, value: int, low: int = 1) -> int:
-    """`value` if it is a whole number of at least `low`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
-        raise ConfigError(f"{option} of task '{task}' must be a whole number of at least {low}, found {value!r}")
-    return value
-
-
 def check_shape(task: str, targets: Tensor, form: str, fits: bool) -> None:
     """Raise DataError unless the labels' shape fits."""
     if not fits:

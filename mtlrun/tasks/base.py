@@ -152,11 +152,11 @@ class Task(ABC):
         Raises:
             ConfigError: if it is not one of the metrics.
         """
-        directions = self._directions
+        directions = self.directions
         return directions[choose(metric or self.judge, directions, f"metric of task '{self.name}' to judge by")]
 
     @cached_property
-    def _directions(self) -> dict[str, bool]:
+    def directions(self) -> dict[str, bool]:
         """Whether higher is better, by metric: making all metrics to see it takes milliseconds."""
         made = self.make_metrics().items()
         return {
@@ -171,6 +171,13 @@ class Task(ABC):
         prediction, truth = self.metric_inputs(full_precision(output), target)
         for metric in metrics.values():
             metric.update(prediction, truth)
+
+    def trivial_scores(self, train: Tensor, test: Tensor) -> dict[str, float]:
+        """Metrics that a predictor reaches on test targets which ignores its input and knows training targets alone.
+
+        Only metrics for which that is told quickly; none by default.
+        """
+        return {}
 
     def predict(self, output: Any) -> Tensor:
         """What the output says for each row, in the form of the targets."""

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 
 from mtlrun.errors import DataError
-from mtlrun.tasks.arguments import check_shape, class_names, in_range, whole
+from mtlrun.options import below, whole
+from mtlrun.tasks.arguments import check_shape, class_names
 from mtlrun.tasks.base import HeadFactory, LossFunction, Task
 from mtlrun.tasks.boxes import centre_targets, decode, focal_loss, shape_loss
 from mtlrun.tasks.coco import BoxScores, Rows, as_rows
@@ -66,7 +67,7 @@ class Detection(Task):
         stride: input pixels per cell. Two centres of one class in a cell cannot be told apart; a head of your
             own must put out the same grid.
         size_weight: weight of the box shapes against the centres in the loss.
-        max_detections: boxes per row at most.
+        max_detections: boxes per row at most; rows with more labelled ones are refused, since they would cap the score.
         min_score: boxes below this score are left out of the metrics, in [0, 1).
         head, loss, metrics, judge: replace the kind's own, see `Task`. Metrics get torchmetrics' lists of
             dicts.
@@ -95,10 +96,10 @@ class Detection(Task):
     ) -> None:
         super().__init__(name, head, loss, metrics, judge)
         self.classes = class_names(name, "classes", classes, least=1)
-        self.width, self.stride = whole(name, "width", width), whole(name, "stride", stride)
-        self.size_weight = in_range(name, "size_weight", size_weight, 0)
-        self.max_detections = whole(name, "max_detections", max_detections)
-        self.min_score = in_range(name, "min_score", min_score, 0, 1)
+        self.width, self.stride = whole(f"width of task '{name}'", width), whole(f"stride of task '{name}'", stride)
+        self.size_weight = below(f"size_weight of task '{name}'", size_weight, 0)
+        self.max_detections = whole(f"max_detections of task '{name}'", max_detections)
+        self.min_score = below(f"min_score of task '{name}'", min_score, 0, 1)
         self.higher_is_better()  # refuses a judge that is no metric
 
     @property
@@ -133,6 +134,12 @@ class Detection(Task):
         if wrong.any():
             allowed = f"0 to {len(self.classes) - 1}, or -1 for padding"
             raise DataError(f"classes of task '{self.name}' must be {allowed}, found {classes[wrong][0].item():g}")
+        most = int((targets[..., 0] != -1).sum(1).max()) if targets.numel() else 0
+        if most > self.max_detections:
+            raise DataError(
+                f"a row of task '{self.name}' holds {most} boxes, and max_detections={self.max_detections} caps its "
+                f"score: set task.tasks.{self.name}.max_detections={most}"
+            )
 
     def metric_inputs(self, output: Tensor, target: Tensor) -> tuple[Rows, Rows]:
         found = self.predict(output)

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from mtlrun.tasks.arguments import in_range, whole
+from mtlrun.options import below, whole
 from mtlrun.types import Feature
 
 
@@ -41,8 +41,8 @@ class VectorHeadOptions:
     """Checked options of a VectorHead, for the kinds that use one."""
 
     def __init__(self, task: str, hidden: Sequence[int], dropout: float) -> None:
-        self.hidden = [whole(task, "hidden", width) for width in hidden]
-        self.dropout = in_range(task, "dropout", dropout, 0, 1)
+        self.hidden = [whole(f"hidden of task '{task}'", width) for width in hidden]
+        self.dropout = below(f"dropout of task '{task}'", dropout, 0, 1)
 
     def build(self, features: Sequence[Feature], outputs: int) -> VectorHead:
         return VectorHead(features, outputs, self.hidden, self.dropout)

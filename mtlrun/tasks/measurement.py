@@ -49,5 +49,5 @@ class Measurement(Regression):
         """Error [n] between standardised output and target [n, D], in the labels' unit."""
         if not self.in_unit:
             return super().default_loss(output, target)
-        deviation = self._deviation.on(output.device)
+        deviation = self._deviation.on(output.device).to(output.dtype)
         return super().default_loss(output * deviation, target * deviation)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 
 from mtlrun.errors import ConfigError
-from mtlrun.tasks.arguments import in_range, whole
+from mtlrun.options import below, whole
 from mtlrun.tasks.base import HeadFactory, LossFunction, Task
 from mtlrun.tasks.numerics import full_precision
 from mtlrun.tasks.passthrough import PassThrough
@@ -55,11 +55,11 @@ class Objective(Task):
         judge: str | None = None,
     ) -> None:
         self.function = function
-        self.coordinates = whole(name, "coordinates", coordinates)
-        self.scale = in_range(name, "scale", scale, 0)
+        self.coordinates = whole(f"coordinates of task '{name}'", coordinates)
+        self.scale = below(f"scale of task '{name}'", scale, 0)
         if scale == 0:
             raise ConfigError(f"scale of task '{name}' must be above 0, found 0")
-        self.lower_bound = in_range(name, "lower_bound", lower_bound, -float("inf"))
+        self.lower_bound = below(f"lower_bound of task '{name}'", lower_bound, -float("inf"))
         super().__init__(name, head, loss, metrics, judge)
         self.higher_is_better()  # refuses a judge that is no metric
 

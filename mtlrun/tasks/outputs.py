@@ -23,7 +23,8 @@ class OutputMean(MultioutputWrapper):
         metric: of one output; copied for each.
         outputs: D.
         centre, scale: [D], taken off and divided by first. For metrics that this does not change (R2): their
-            float32 sums of squares lose every digit where the mean is large against the deviation.
+            float32 sums of squares lose every digit where the mean is large against the deviation. A centre in float64
+            is taken off in float64; what is left is summed in float32.
     """
 
     centre: Tensor
@@ -41,7 +42,8 @@ class OutputMean(MultioutputWrapper):
     def update(self, prediction: Tensor, target: Tensor) -> None:
         count = len(self.metrics)
         pair = (values.reshape(len(values), count) for values in (prediction, target))
-        super().update(*((values - self.centre) / self.scale for values in pair))
+        centred = ((values - self.centre) / self.scale for values in pair)
+        super().update(*(values.float() if self.centre.dtype == torch.float64 else values for values in centred))
 
     def compute(self) -> Tensor:
         return super().compute().nanmean()

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor, nn
 from torchmetrics import Metric
 
-from mtlrun.tasks.arguments import whole
+from mtlrun.options import whole
 from mtlrun.tasks.base import HeadFactory, LossFunction, Task
 from mtlrun.tasks.dense import DenseHead, image_size
 from mtlrun.types import Feature
@@ -45,8 +45,8 @@ class PixelMeasures(Task):
         judge: str | None = None,
     ) -> None:
         super().__init__(name, head, loss, metrics, judge)
-        self.width, self.stride = whole(name, "width", width), whole(name, "stride", stride)
-        self.pool = None if pool is None else whole(name, "pool", pool)
+        self.width, self.stride = whole(f"width of task '{name}'", width), whole(f"stride of task '{name}'", stride)
+        self.pool = None if pool is None else whole(f"pool of task '{name}'", pool)
         self.higher_is_better()  # refuses a judge that is no metric
 
     def default_head(self, features: Sequence[Feature], input_shape: tuple[int, ...]) -> nn.Module:

@@ -11,7 +11,9 @@ from torchmetrics import Metric
 from torchmetrics.regression import MeanAbsoluteError, MeanSquaredError
 
 from mtlrun.errors import DataError, choose
-from mtlrun.tasks.arguments import check_shape, whole
+from mtlrun.linalg.precision import needs_double
+from mtlrun.options import whole
+from mtlrun.tasks.arguments import check_shape
 from mtlrun.tasks.base import HeadFactory, LossFunction, Task
 from mtlrun.tasks.heads import VectorHeadOptions
 from mtlrun.tasks.numerics import Constant, full_precision, mean_present
@@ -24,7 +26,9 @@ ERRORS: dict[str, Callable[..., Tensor]] = {"mse": mse_loss, "l1": l1_loss, "hub
 class Regression(Task):
     """Targets: [N] or [N, D], NaN where an entry is not known. Output: [n, D], standardised if `standardise`.
 
-    Judged by the mean absolute error in the targets' own unit, lower is better.
+    Judged by the mean absolute error in the targets' own unit, lower is better. Targets that float32 would round
+    (such as times in seconds since 1970) are standardised, and predictions brought back to their unit, in float64; the
+    network and the loss stay in float32.
 
     Args:
         name: the task's name.
@@ -58,15 +62,17 @@ class Regression(Task):
         judge: str | None = None,
     ) -> None:
         super().__init__(name, head, None if isinstance(loss, str) else loss, metrics, judge)
-        self._outputs = whole(name, "outputs", outputs)
+        self._outputs = whole(f"outputs of task '{name}'", outputs)
         self.standardise = standardise
         self.head_options = VectorHeadOptions(name, hidden, dropout)
         self.error = ERRORS[choose(loss, ERRORS, f"loss for task '{name}'")] if isinstance(loss, str) else mse_loss
-        self._set_scale(torch.zeros(outputs), torch.ones(outputs))
+        self._set_scale(torch.zeros(outputs), torch.ones(outputs), torch.float32)
         self.higher_is_better()  # refuses a judge that is no metric
 
-    def _set_scale(self, mean_D: Tensor, deviation_D: Tensor) -> None:
-        self.mean, self.deviation = mean_D.float().cpu(), deviation_D.float().cpu()
+    def _set_scale(self, mean_D: Tensor, deviation_D: Tensor, precision: torch.dtype) -> None:
+        """Keep mean and deviation; `precision` is that of sums and differences in the targets' unit."""
+        self.precision = precision
+        self.mean, self.deviation = mean_D.to(precision).cpu(), deviation_D.to(precision).cpu()
         self._mean, self._deviation = Constant(self.mean), Constant(self.deviation)
 
     @property
@@ -80,6 +86,9 @@ class Regression(Task):
         target = self._rows(target)
         if self.standardise:
             target = (target - self._mean.on(target.device)) / self._deviation.on(target.device)
+            return super().losses(output, self._like(target, output))
+        if self.precision == torch.float64:
+            return super().losses(output.double(), target).float()
         return super().losses(output, target)
 
     def default_loss(self, output: Tensor, target: Tensor) -> Tensor:
@@ -90,21 +99,24 @@ class Regression(Task):
 
     def default_metrics(self) -> dict[str, Metric]:
         """Each averaged over the outputs, over known entries only; R2 is NaN below two rows."""
+        centre = self.mean if self.precision == torch.float64 else None  # errors are the same around any centre
         return {
-            "mae": OutputMean(MeanAbsoluteError(), self.outputs),
-            "rmse": OutputMean(MeanSquaredError(squared=False), self.outputs),
+            "mae": OutputMean(MeanAbsoluteError(), self.outputs, centre),
+            "rmse": OutputMean(MeanSquaredError(squared=False), self.outputs, centre),
             "r2": OutputMean(DefinedR2(), self.outputs, self.mean, self.deviation),
         }
 
     def fit(self, targets: Tensor) -> None:
         """Mean and deviation of each output over its known labels; a constant one gets deviation 1."""
-        targets = self._rows(targets).double()
+        precision = torch.float64 if needs_double(targets) else torch.float32
+        targets = targets.reshape(len(targets), self.outputs).double()
         known = ~targets.isnan()
         count_D = known.sum(0).clamp_min(1)
         mean_D = torch.where(known, targets, 0).sum(0) / count_D
         deviation_D = (torch.where(known, targets - mean_D, 0).square().sum(0) / count_D).sqrt()
-        negligible = deviation_D <= 1e-7 * mean_D.abs()
-        self._set_scale(mean_D, deviation_D.masked_fill(negligible, 1))
+        rounding = 1e-7 if precision == torch.float32 else 1e-12
+        negligible = deviation_D <= rounding * mean_D.abs()
+        self._set_scale(mean_D, deviation_D.masked_fill(negligible, 1), precision)
 
     def check(self, targets: Tensor) -> None:
         fits = targets.dim() == 2 and targets.shape[1] == self.outputs
@@ -127,4 +139,8 @@ class Regression(Task):
     def _rows(self, target: Tensor) -> Tensor:
         """[n] or [n, D] as floating-point [n, D]."""
         target = target.reshape(len(target), self.outputs)
-        return target if target.is_floating_point() else target.float()
+        return target if target.is_floating_point() else target.to(self.precision)
+
+    def _like(self, target: Tensor, output: Tensor) -> Tensor:
+        """Standardised targets in the precision of the loss, if they were standardised in a higher one."""
+        return target.to(full_precision(output).dtype) if self.precision == torch.float64 else target

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torchmetrics import Metric
 
-from mtlrun.tasks.arguments import check_classes, check_shape, class_names, in_range, whole
+from mtlrun.options import below, whole
+from mtlrun.tasks.arguments import check_classes, check_shape, class_names
 from mtlrun.tasks.base import HeadFactory, LossFunction, Task
 from mtlrun.tasks.class_weights import ClassWeights
 from mtlrun.tasks.confusion import IGNORED, OverlapScores
@@ -64,9 +65,9 @@ class Segmentation(Task):
     ) -> None:
         super().__init__(name, head, loss, metrics, judge)
         self.classes = class_names(name, "classes", classes, least=2)
-        self.width, self.stride = whole(name, "width", width), whole(name, "stride", stride)
+        self.width, self.stride = whole(f"width of task '{name}'", width), whole(f"stride of task '{name}'", stride)
         self.class_weights = ClassWeights(name, class_weights, len(self.classes))
-        self.dice = in_range(name, "dice", dice, 0)
+        self.dice = below(f"dice of task '{name}'", dice, 0)
         self.higher_is_better()  # refuses a judge that is no metric
 
     @property

@@ -10,7 +10,8 @@ from torch.nn.functional import cross_entropy, pad
 from torchmetrics import Metric
 
 from mtlrun.errors import DataError
-from mtlrun.tasks.arguments import check_shape, in_range, whole
+from mtlrun.options import below, whole
+from mtlrun.tasks.arguments import check_shape
 from mtlrun.tasks.base import HeadFactory, LossFunction, Task
 from mtlrun.tasks.numerics import full_precision
 from mtlrun.tasks.span_scores import ABSENT, SpanScores
@@ -53,9 +54,9 @@ class SpanExtraction(Task):
         judge: str | None = None,
     ) -> None:
         super().__init__(name, head, loss, metrics, judge)
-        self.max_answer = whole(name, "max_answer", max_answer)
+        self.max_answer = whole(f"max_answer of task '{name}'", max_answer)
         self.unanswerable = unanswerable
-        self.dropout = in_range(name, "dropout", dropout, 0, 1)
+        self.dropout = below(f"dropout of task '{name}'", dropout, 0, 1)
         self.higher_is_better()  # refuses a judge that is no metric
 
     @property

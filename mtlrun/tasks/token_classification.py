@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torchmetrics import Metric
 
-from mtlrun.tasks.arguments import check_classes, check_shape, class_names, in_range
+from mtlrun.options import below
+from mtlrun.tasks.arguments import check_classes, check_shape, class_names
 from mtlrun.tasks.base import HeadFactory, LossFunction, Task
 from mtlrun.tasks.class_weights import ClassWeights
 from mtlrun.tasks.entity_scores import OUTSIDE, UNLABELLED, EntityScores, entity_types
@@ -58,7 +59,7 @@ class TokenClassification(Task):
         self.types = entity_types(self.classes)
         self.default_judge = "accuracy" if self.types is None else "f1"
         super().__init__(name, head, loss, metrics, judge)
-        self.dropout = in_range(name, "dropout", dropout, 0, 1)
+        self.dropout = below(f"dropout of task '{name}'", dropout, 0, 1)
         self.class_weights = ClassWeights(name, class_weights, len(self.classes))
         self.higher_is_better()  # refuses a judge that is no metric
 

@@ -13,6 +13,7 @@ import torch
 
 from mtlrun.data.source import Source, TensorSource
 from mtlrun.errors import ConfigError
+from mtlrun.seeds import mixed_seed
 from mtlrun.training.settings import Device, Precision
 
 FITS = 0.5
@@ -114,8 +115,7 @@ def seed_everything(seed: int) -> None:
 
 def reseed(seed: int, step: int, rank: int) -> None:
     """Give a process random draws of its own, a pure function of the arguments."""
-    mixed = np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0]
-    seed_everything(int(mixed) >> 1)  # torch takes 63 bits
+    seed_everything(mixed_seed(seed, step, rank))
 
 
 def rng_state() -> dict[str, torch.Tensor]:

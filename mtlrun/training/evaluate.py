@@ -13,10 +13,9 @@ from torchmetrics import Metric
 from mtlrun.data.source import Source
 from mtlrun.gradients.ranks import Ranks
 from mtlrun.tasks.base import Task, compute_metrics
+from mtlrun.training.batches import BatchMaker, Fetched, fetch, through_workers
 from mtlrun.training.devices import autocast
-from mtlrun.training.fetching import fetch, through_workers
-from mtlrun.training.loader import make_batch
-from mtlrun.training.merge import Seen, merged
+from mtlrun.training.merge import TaskEvaluation, merged
 from mtlrun.training.settings import Precision
 from mtlrun.types import Batch
 
@@ -55,61 +54,60 @@ class Evaluator:
 
     def evaluate(self, sources: Sequence[Source], limit: int | None = None) -> Scores:
         """All metrics of every task that has a labelled row; at most `limit` rows per source, spread over it."""
-        seen = self._merged(self._seen(sources, limit))
+        here = self._own_rows(sources, limit)
+        if self.ranks.size > 1:
+            here = self._all_rows(here)
         scores = {
-            task: {"loss": torch.cat(seen[task].losses).mean().item(), **compute_metrics(seen[task].metrics)}
+            task: {"loss": torch.cat(here[task].losses).mean().item(), **compute_metrics(here[task].metrics)}
             for task in self.tasks
-            if task in seen
+            if task in here
         }
-        return self.ranks.told_by_first(scores)
+        return self.ranks.broadcast_object(scores)
 
     def row_losses(self, source: Source) -> dict[str, Tensor]:
         """Per task the loss of every row of the source, [N] on the CPU; NaN where it is not labelled."""
         values = {task: torch.full((len(source),), torch.nan) for task in source.tasks if task in self.tasks}
-        for batch, rows, outputs in self._own_outputs([source]):
+        self._share_statistics()
+        for batch, rows, outputs in self.outputs([source], None, self.ranks):
             for task, output in outputs.items():
                 numbers = _labelled(rows, batch.rows[task])
                 values[task][numbers] = self.tasks[task].losses(output, batch.targets[task]).float().cpu()
-        parts = self.ranks.gathered(values)
+        parts = self.ranks.all_gather_object(values)
         for rank, part in enumerate(parts):
             for task in values:
                 values[task][rank :: len(parts)] = part[task][rank :: len(parts)]
         return values
 
-    def _seen(self, sources: Sequence[Source], limit: int | None) -> dict[str, Seen]:
-        """What this process's rows bring."""
-        seen: dict[str, Seen] = {}
+    def _own_rows(self, sources: Sequence[Source], limit: int | None) -> dict[str, TaskEvaluation]:
+        """Per task what this process's rows bring."""
+        found: dict[str, TaskEvaluation] = {}
         starts = dict(zip((source.name for source in sources), _starts(sources)))
-        for batch, rows, outputs in self._own_outputs(sources, limit):
+        self._share_statistics()
+        for batch, rows, outputs in self.outputs(sources, limit, self.ranks):
             for name, output in outputs.items():
                 task, target = self.tasks[name], batch.targets[name]
-                here = seen[name] if name in seen else seen.setdefault(name, Seen(self._metrics(task)))
+                here = found[name] if name in found else found.setdefault(name, TaskEvaluation(self._metrics(task)))
                 task.update_metrics(here.metrics, output, target)
                 here.losses.append(task.losses(output, target))
                 if self.ranks.size > 1:
-                    here.places.append(_labelled(rows, batch.rows[name]) + starts[batch.source])
-        return seen
+                    here.positions.append(_labelled(rows, batch.rows[name]) + starts[batch.source])
+        return found
 
-    def _merged(self, seen: dict[str, Seen]) -> dict[str, Seen]:
-        """What all rows bring, in the first process; nothing in the others."""
-        if self.ranks.size == 1:
-            return seen
-        told = self.ranks.gathered({task: here.told() for task, here in seen.items()})
-        names = [name for name in self.tasks if self.ranks.first and any(name in part for part in told)]
+    def _all_rows(self, here: Mapping[str, TaskEvaluation]) -> dict[str, TaskEvaluation]:
+        """Per task what the rows of all processes bring, in the first process; nothing in the others."""
+        processes = self.ranks.all_gather_object({task: evaluation.part() for task, evaluation in here.items()})
+        names = [name for name in self.tasks if self.ranks.first and any(name in parts for parts in processes)]
         return {
-            name: merged(self._metrics(self.tasks[name]), [part[name] for part in told if name in part])
+            name: merged(self._metrics(self.tasks[name]), [parts[name] for parts in processes if name in parts])
             for name in names
         }
 
     def _metrics(self, task: Task) -> dict[str, Metric]:
         return {name: metric.to(self.device) for name, metric in task.make_metrics().items()}
 
-    def _own_outputs(
-        self, sources: Sequence[Source], limit: int | None = None
-    ) -> Iterator[tuple[Batch, Tensor, dict[str, Any]]]:
-        """`outputs` of the rows that are this process's to evaluate, with the first one's running statistics."""
+    def _share_statistics(self) -> None:
+        """All processes evaluate with the first one's running statistics."""
         self.ranks.copy_from_first(list(self.network.buffers()))
-        return self.outputs(sources, limit, self.ranks)
 
     def outputs(
         self, sources: Sequence[Source], limit: int | None = None, ranks: Ranks | None = None
@@ -120,27 +118,27 @@ class Evaluator:
         self.network.eval()
         try:
             for source in sources:
-                labelled = {task: source.labelled(task) for task in source.tasks}
+                maker = BatchMaker(source, self.device)
                 chosen = chosen_rows(len(source), limit)[rank::size]
                 parts = chosen.split(self.batch_size) if len(chosen) else ()
                 workers = 0 if source.in_memory else self.workers
-                for rows, inputs, targets in through_workers(_Read(source), parts, workers, self.device):
-                    batch = make_batch(source, rows, inputs, targets, tuple(self.tasks), labelled, self.device)
+                for fetched in through_workers(_Read(source), parts, workers, self.device):
+                    batch = maker.make(fetched, self.tasks)
                     with torch.no_grad(), autocast(self.device, self.precision):
                         outputs = self.network(batch.inputs, batch.rows)
-                    yield batch, rows, outputs
+                    yield batch, fetched[0], outputs
         finally:
             self.network.train(was_training)
 
 
-class _Read(Dataset[tuple[Tensor, Tensor, dict[str, Tensor]]]):
-    """Rows [B] -> rows, inputs and targets; lives in the workers."""
+class _Read(Dataset[Fetched]):
+    """Fetches rows [B]; lives in the workers."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
 
-    def __getitem__(self, rows: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        return rows, *fetch(self._source, rows, seed=0, step=0)
+    def __getitem__(self, rows: Tensor) -> Fetched:
+        return fetch(self._source, rows, seed=0, step=0)
 
 
 def chosen_rows(size: int, limit: int | None) -> Tensor:
@@ -150,11 +148,11 @@ def chosen_rows(size: int, limit: int | None) -> Tensor:
     return torch.arange(limit) * size // limit
 
 
-def _labelled(rows: Tensor, places: Tensor | None) -> Tensor:
-    """The row numbers at the given places of a batch; all of them for None."""
-    return rows if places is None else rows[places.cpu()]
+def _labelled(rows: Tensor, positions: Tensor | None) -> Tensor:
+    """The row numbers at the given positions of a batch; all of them for None."""
+    return rows if positions is None else rows[positions.cpu()]
 
 
 def _starts(sources: Sequence[Source]) -> list[int]:
     """Where each source begins among the rows of all."""
-    return [sum(map(len, sources[:place])) for place in range(len(sources))]
+    return [sum(map(len, sources[:index])) for index in range(len(sources))]

@@ -13,9 +13,10 @@ from typing import TypeVar
 import torch
 import torch.distributed as dist
 
+from mtlrun import torchrun
 from mtlrun.errors import MtlrunError
 from mtlrun.gradients.ranks import Ranks
-from mtlrun.training import devices, torchrun
+from mtlrun.training import devices
 from mtlrun.training.settings import Device
 
 T = TypeVar("T")
@@ -63,12 +64,12 @@ def _leave() -> None:
 def first_goes_ahead(ranks: Ranks) -> Iterator[None]:
     """The first process does what is inside before the others, which then find what it has downloaded or drawn."""
     if not ranks.first:
-        ranks.told_by_first(None)
+        ranks.broadcast_object(None)
     try:
         yield
     finally:
         if ranks.first:
-            ranks.told_by_first(None)
+            ranks.broadcast_object(None)
 
 
 def agreed(ranks: Ranks, build: Callable[[], T]) -> T:
@@ -78,7 +79,7 @@ def agreed(ranks: Ranks, build: Callable[[], T]) -> T:
         found = build()
     except MtlrunError as error:
         found = error
-    mistakes = ranks.gathered(found if isinstance(found, MtlrunError) else None)
+    mistakes = ranks.all_gather_object(found if isinstance(found, MtlrunError) else None)
     first = next((mistake for mistake in mistakes if mistake is not None), None)
     if first is not None:
         raise first

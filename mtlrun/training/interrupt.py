@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from types import FrameType, TracebackType
 from typing import Any
 
 
 def exit_code(number: int) -> int:
-    """130 for Ctrl-C, 143 for SIGTERM, as shells report them."""
+    """Of a command that this signal has ended: 130 for Ctrl-C, 143 for SIGTERM, as shells report them."""
     return 128 + number
+
+
+def unwind_on_sigterm() -> None:
+    """Let SIGTERM unwind the stack from here on, so that a run's status is written; within `Interrupt` it is noted."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _unwind)
+
+
+def _unwind(number: int, frame: FrameType | None) -> None:
+    sys.exit(exit_code(number))
 
 
 class Interrupt:

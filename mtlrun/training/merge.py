@@ -1,4 +1,10 @@
-"""Metrics that several processes have gathered over parts of a split, made into those of the whole split."""
+"""Metrics that several processes have gathered over parts of a split, made into those of the whole split.
+
+torchmetrics would synchronise them itself, but it asks for as many entries in every process, waits for all of them in
+`compute`, and joins lists process by process: the rows would lie in another order than in one process, and whatever
+depends on the order of ties (such as average precision) would depend on the number of processes. So its synchronisation
+is switched off, and the states are put together here, in the order of the split.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +19,7 @@ from torchmetrics.utilities.data import dim_zero_cat
 
 
 @dataclass
-class State:
+class MetricState:
     """What one metric has gathered in one process: its states by name, on the CPU, after so many updates."""
 
     values: dict[str, Any]
@@ -21,87 +27,88 @@ class State:
 
 
 @dataclass
-class Told:
-    """What one process has seen of a task: states of each metric, losses [n] and places [n] of its rows."""
+class EvaluationPart:
+    """One process's part of a task's evaluation, to be sent: states of each metric; losses [n] and positions [n]."""
 
-    states: dict[str, list[State]]
+    states: dict[str, list[MetricState]]
     losses: Tensor
-    places: Tensor
+    positions: Tensor
 
 
 @dataclass
-class Seen:
-    """What the rows of one task have brought so far: metrics, losses, and with several processes their places."""
+class TaskEvaluation:
+    """What the rows of one task have brought so far: metrics, losses, and of several processes also the positions of
+    the rows in the split."""
 
     metrics: dict[str, Metric]
     losses: list[Tensor] = field(default_factory=list)
-    places: list[Tensor] = field(default_factory=list)
+    positions: list[Tensor] = field(default_factory=list)
 
-    def told(self) -> Told:
+    def part(self) -> EvaluationPart:
         """The same in a form that can be sent."""
         states = {name: states_of(metric) for name, metric in self.metrics.items()}
-        return Told(states, torch.cat(self.losses).cpu(), torch.cat(self.places))
+        return EvaluationPart(states, torch.cat(self.losses).cpu(), torch.cat(self.positions))
 
 
-def merged(metrics: dict[str, Metric], parts: Sequence[Told]) -> Seen:
+def merged(metrics: dict[str, Metric], parts: Sequence[EvaluationPart]) -> TaskEvaluation:
     """Fresh metrics with what all processes have seen, and the losses in the order of the split."""
-    order = torch.cat([part.places for part in parts]).argsort()
+    order = torch.cat([part.positions for part in parts]).argsort()
     for name, metric in metrics.items():
         set_states(metric, [part.states[name] for part in parts], order)
-    return Seen(metrics, [torch.cat([part.losses for part in parts])[order]])
+    return TaskEvaluation(metrics, [torch.cat([part.losses for part in parts])[order]])
 
 
-def states_of(metric: Metric) -> list[State]:
+def states_of(metric: Metric) -> list[MetricState]:
     """The states of a metric and of those inside it."""
+    cpu = torch.device("cpu")
     return [
-        State({name: _cpu(getattr(part, name)) for name in part._defaults}, part._update_count)
-        for part in _parts(metric)
+        MetricState({name: _moved(getattr(inner, name), cpu) for name in inner._defaults}, inner._update_count)
+        for inner in _with_inner(metric)
     ]
 
 
-def set_states(metric: Metric, found: Sequence[list[State]], order: Tensor) -> None:
+def set_states(metric: Metric, found: Sequence[list[MetricState]], order: Tensor) -> None:
     """Give a metric what the processes have found, as if it had seen all rows itself.
-
-    torchmetrics' own synchronisation wants as many entries in every process, and mixes up the order of the rows.
 
     Args:
         metric: of the process that computes.
         found: `states_of` the metric in each process.
         order: [n] puts the rows, which come process by process, into the order of the split.
     """
-    for place, part in enumerate(_parts(metric)):
-        part.distributed_available_fn = _never  # or compute() waits for the other processes
-        seen = [states[place] for states in found if states[place].updates]
-        if not seen:
+    for index, inner in enumerate(_with_inner(metric)):
+        inner.distributed_available_fn = _never  # or compute() waits for the other processes
+        states = [process[index] for process in found if process[index].updates]
+        if not states:
             continue
-        for name in part._defaults:
-            whole = _whole([state.values[name] for state in seen], part._reductions[name], order)
-            setattr(part, name, _on(whole, part.device))
-        part._update_count, part._computed = sum(state.updates for state in seen), None
+        for name in inner._defaults:
+            whole = _whole([state.values[name] for state in states], inner._reductions[name], order)
+            setattr(inner, name, _moved(whole, inner.device))
+        inner._update_count, inner._computed = sum(state.updates for state in states), None
 
 
 def _whole(values: list[Any], reduce: Any, order: Tensor) -> Any:
+    """One state of all processes by the rule that the metric was given for it (`dist_reduce_fx`).
+
+    A list with one entry per row of the split, such as a picture's boxes, is brought into the order of the split first;
+    a list with one entry per update, or any other number, has no such order.
+    """
     if isinstance(values[0], Tensor):
         stacked = torch.stack(values)
         return values[0] if len(values) == 1 else stacked if reduce is None else reduce(stacked)
     entries = [entry for value in values for entry in value]
-    if len(entries) == len(order):  # one per row, such as a picture's boxes; ties between rows fall as in one process
-        entries = [entries[place] for place in order.tolist()]
+    if len(entries) == len(order):
+        entries = [entries[index] for index in order.tolist()]
     return entries if reduce is None or reduce is dim_zero_cat else reduce(entries)
 
 
-def _parts(metric: Metric) -> list[Metric]:
+def _with_inner(metric: Metric) -> list[Metric]:
     return [module for module in metric.modules() if isinstance(module, Metric)]
 
 
-def _cpu(value: Any) -> Any:
-    return _on(value, torch.device("cpu"))
-
-
-def _on(value: Any, device: torch.device) -> Any:
+def _moved(value: Any, device: torch.device) -> Any:
     if isinstance(value, Tensor):
         return value.detach().to(device)
-    return [_on(entry, device) for entry in value] if isinstance(value, list) else value
+    return [_moved(entry, device) for entry in value] if isinstance(value, list) else value
 
 
 def _never() -> bool:

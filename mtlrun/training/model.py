@@ -7,9 +7,9 @@ from typing import Any, Self
 
 from torch import Tensor, nn
 
+from mtlrun.sharing.backbone_paths import from_backbone, stage_of
 from mtlrun.sharing.base import Sharing
-from mtlrun.sharing.keys import task_key
-from mtlrun.sharing.places import marked, stage_of
+from mtlrun.sharing.module_names import task_key
 from mtlrun.tasks.base import Task
 from mtlrun.types import Batch, Rows
 
@@ -38,13 +38,13 @@ class MultiTaskModel(nn.Module):
 
     def stages(self) -> list[str]:
         """Names of the backbone's stages that the sharing scheme uses."""
-        return [*dict.fromkeys(stage_of(path) for _, path, _ in marked(self.sharing))]
+        return [*dict.fromkeys(stage_of(path) for _, path, _ in from_backbone(self.sharing))]
 
     def frozen_stages(self) -> list[str]:
         """Names of the backbone's stages of which parameters are frozen, by `freeze` or by the sharing scheme."""
         frozen = {
             stage_of(path)
-            for _, path, module in marked(self.sharing)
+            for _, path, module in from_backbone(self.sharing)
             if any(not parameter.requires_grad for parameter in module.parameters(recurse=False))
         }
         return [stage for stage in self.stages() if stage in frozen]
@@ -54,7 +54,7 @@ class MultiTaskModel(nn.Module):
 
         What the sharing scheme adds to them, such as adapters, still learns.
         """
-        self._frozen = [module for _, path, module in marked(self.sharing) if stage_of(path) in stages]
+        self._frozen = [module for _, path, module in from_backbone(self.sharing) if stage_of(path) in stages]
         for module in self._frozen:
             for parameter in module.parameters(recurse=False):
                 parameter.requires_grad_(False)
@@ -63,7 +63,7 @@ class MultiTaskModel(nn.Module):
     def head(self, task: str) -> nn.Module:
         return self.heads[task_key(task)]
 
-    def own_parameters(self, task: str) -> list[nn.Parameter]:
+    def task_parameters(self, task: str) -> list[nn.Parameter]:
         """Parameters that influence this task alone, its head included."""
         return [*self.sharing.task_parameters(task), *self.head(task).parameters()]
 

@@ -1,4 +1,4 @@
-"""Parameter groups and learning-rate schedules."""
+"""Parameter groups: which part of the network learns at which rate."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import nn
 
 from mtlrun.errors import ConfigError, choose
-from mtlrun.sharing.places import marked
+from mtlrun.sharing.backbone_paths import from_backbone
 from mtlrun.training.model import MultiTaskModel
 
 
@@ -32,11 +31,12 @@ def parameter_groups(
     """
     if not trainable(model):
         raise ConfigError("nothing is left to train: all parameters are frozen")
-    from_backbone = {id(tensor) for _, _, module in marked(model.sharing) for tensor in module.parameters(False)}
+    modules = [module for _, _, module in from_backbone(model.sharing)]
+    backbone = {id(tensor) for module in modules for tensor in module.parameters(recurse=False)}
     stages: list[nn.Parameter] = []
     added: list[nn.Parameter] = []
     for parameter in trainable(model.sharing):
-        (stages if id(parameter) in from_backbone else added).append(parameter)
+        (stages if id(parameter) in backbone else added).append(parameter)
     own = [_group(f"head_lr.{task}", lr, _head(model, task)) for task, lr in (head_lr or {}).items()]
     if sharing_lr is not None:
         own.insert(0, _group("sharing_lr", sharing_lr, added))
@@ -71,39 +71,3 @@ def check_rates_kept(before: Sequence[float], after: Sequence[float]) -> None:
             "this scheduler gives all parameters one learning rate: leave out optimizer.head_lr, backbone_lr and "
             "sharing_lr, or choose another scheduler"
         )
-
-
-class Schedule:
-    """A torch scheduler that is advanced each step or each evaluated epoch.
-
-    Args:
-        scheduler: from torch.optim.lr_scheduler; None keeps the rates.
-        interval: 'step' or 'epoch'.
-    """
-
-    def __init__(self, scheduler: Any | None, interval: str = "step") -> None:
-        self.scheduler = scheduler
-        self.interval = choose(interval, ("step", "epoch"), "scheduler.interval")
-        self._wants_score = isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
-        if self._wants_score and interval == "step":
-            raise ConfigError("scheduler.interval=step: ReduceLROnPlateau follows the validation score, choose epoch")
-
-    def after_step(self) -> None:
-        if self.scheduler is not None and self.interval == "step":
-            self.scheduler.step()
-
-    def after_epoch(self, score: float | None) -> None:
-        """`score` is the validation score, higher is better; None if this epoch was not evaluated."""
-        if self.scheduler is None or self.interval != "epoch":
-            return
-        if not self._wants_score:
-            self.scheduler.step()
-        elif score is not None:
-            self.scheduler.step(score)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {} if self.scheduler is None else self.scheduler.state_dict()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        if self.scheduler is not None:
-            self.scheduler.load_state_dict(state)

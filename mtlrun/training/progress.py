@@ -8,7 +8,7 @@ import textwrap
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, TextIO, TypeAlias
+from typing import Any, Protocol, TextIO, TypeAlias
 
 from rich.columns import Columns
 from rich.console import Console, Group
@@ -17,6 +17,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from mtlrun.lines import printable
 from mtlrun.training.clock import Clock
 
 _REDRAW_SECONDS = 0.5  # a redraw costs 2 ms for 4 tasks, 9 ms for 40: under 2 % of the time
@@ -24,9 +25,32 @@ _WRAPPER = textwrap.TextWrapper(118, subsequent_indent="    ", break_long_words=
 
 _Handler: TypeAlias = "logging.StreamHandler[Any]"
 Judged = Mapping[str, tuple[str, float]]
+"""Per task the name and the value of its judging metric."""
 
 
-class Progress:
+class ProgressDisplay(Protocol):
+    """What a trainer needs of a display; see `TerminalProgress`."""
+
+    def __enter__(self) -> ProgressDisplay: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def update(self, step: int, epoch: int, losses: Mapping[str, float] | None = None) -> None: ...
+
+    def report_epoch(self, epoch: int, judged: Judged, score: float | None, seconds: float) -> None: ...
+
+
+class ProgressFactory(Protocol):
+    """Makes a display: the class `TerminalProgress`, or whatever stands in for it."""
+
+    def __call__(
+        self, total_steps: int, tasks: Sequence[str], batch_size: int, *, start: int = 0
+    ) -> ProgressDisplay: ...
+
+
+class TerminalProgress:
     """Shows how far a training is; use as a context manager around the loop.
 
     Lines that are printed or logged meanwhile appear above the bar.
@@ -60,7 +84,7 @@ class Progress:
         self._losses: Mapping[str, float] = {}
         self._judged: dict[str, tuple[str, float]] = {}
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> TerminalProgress:
         if self._live_wanted:
             before = {sys.stdout: "stdout", sys.stderr: "stderr"}
             self._live = Live(
@@ -145,7 +169,7 @@ class Progress:
             if task in self._losses:
                 words.append(f"loss {self._losses[task]:.4g}")
             if len(words) > 1:
-                yield " ".join(words)
+                yield printable(" ".join(words))
 
 
 def _redirected(before: Mapping[TextIO, str]) -> Iterator[tuple[_Handler, TextIO]]:

@@ -1,9 +1,9 @@
-"""The tables of the steps, and running counts. Reads the device only now and then."""
+"""What a run writes while it trains: tables of its steps, gates and metrics, and running counts."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +12,14 @@ from torch import Tensor
 
 from mtlrun.diagnostics.gradients import PairStatistics
 from mtlrun.errors import NonFiniteError
-from mtlrun.gradients.engine import Trace
+from mtlrun.gradients.base import Trace
 from mtlrun.linalg.gram import norms
 from mtlrun.loggers.base import Logger
 from mtlrun.runs.folder import RunFolder
-from mtlrun.runs.records import COSINES, TASKS
-from mtlrun.training.gates import GateRecords
+from mtlrun.runs.records import COSINES, GATES, METRICS, TASKS, Table
+
+ALL_STAGES = "all"
+"""Name of the gate of a task that has only one."""
 
 
 @dataclass
@@ -31,36 +33,46 @@ class _Pending:
 
 
 class Recorder:
-    """Buffers steps on the device and writes them out on `flush`.
+    """tasks.csv, cosines.csv and gates.csv. Keeps steps on the device and reads it only on `flush`, now and then.
 
     Args:
         folder: of the run.
         tasks: all of the run, in order.
         log_every: a line per task each n steps; its `rows` are those since the line before.
+        measure_every: steps between two records of the tasks' gradients; 0 for none.
         logger: gets losses and weights at each flush.
     """
 
-    def __init__(self, folder: RunFolder, tasks: Sequence[str], log_every: int, logger: Logger) -> None:
+    def __init__(
+        self, folder: RunFolder, tasks: Sequence[str], log_every: int, measure_every: int, logger: Logger
+    ) -> None:
         self.statistics = PairStatistics(tasks)
         self.gates = GateRecords(folder)
         self.rows_seen = dict.fromkeys(tasks, 0)
         self.latest: dict[str, float] = {}
         self._steps = folder.table(folder.tasks_csv, TASKS)
         self._cosines = folder.table(folder.cosines_csv, COSINES)
-        self._log_every, self._logger = log_every, logger
+        self._log_every, self._measure_every, self._logger = log_every, measure_every, logger
+        self._last_measured = -measure_every
         self._pending: list[_Pending] = []
         self._values: list[Tensor] = []
         self._rows_since_line = dict.fromkeys(tasks, 0)
         self._cosine_rows: list[tuple[int, str, str, float]] = []
+
+    def is_due(self, step: int) -> bool:
+        """Whether the step is one to be measured. One that brings no Gram matrix, such as a step with held weights
+        where another is due, leaves it to the next."""
+        return self._measure_every > 0 and step - self._last_measured >= self._measure_every
 
     def add(self, step: int, trace: Trace, rows: Mapping[str, int], measured: bool) -> None:
         """Note one step; nothing here waits for the device.
 
         Args:
             rows: labelled rows per active task.
-            measured: whether the Gram matrix, if there is one, is to be recorded.
+            measured: whether the step was due, and the Gram matrix, if there is one, is to be recorded.
         """
-        measured = measured and trace.gram is not None
+        if measured:
+            self._last_measured = step
         lengths: list[float | None] = [None] * len(trace.tasks)
         if measured and trace.gram is not None:
             lengths = [*norms(trace.gram).tolist()]
@@ -69,7 +81,7 @@ class Recorder:
         for task, count in rows.items():
             self.rows_seen[task] += count
             self._rows_since_line[task] += count
-        logged = measured or step % self._log_every == 0
+        logged = (measured and trace.gram is not None) or step % self._log_every == 0
         since = {task: self._rows_since_line[task] for task in trace.tasks}
         if logged:
             self._rows_since_line.update(dict.fromkeys(trace.tasks, 0))
@@ -84,7 +96,7 @@ class Recorder:
         Raises:
             NonFiniteError: naming task and step of the first loss that is not finite; lines up to there are written.
         """
-        values = iter(torch.cat(self._values).tolist() if self._values else [])
+        values = iter(torch.cat(self._values).tolist() if self._values else [])  # one copy for all pending steps
         lines: list[tuple[Any, ...]] = []
         broken = None
         for entry in self._pending:
@@ -109,23 +121,104 @@ class Recorder:
         """Call after `flush`."""
         return {
             "sizes": [self._steps.size(), self._cosines.size()],
+            "last_measured": self._last_measured,
             "rows_seen": dict(self.rows_seen),
             "since": dict(self._rows_since_line),
             "statistics": self.statistics.state_dict(),
             "gates": self.gates.state_dict(),
         }
 
-    def load_state_dict(self, state: dict[str, Any] | None) -> None:
-        """Roll the files back to the checkpoint; None empties them."""
-        for table, size in zip((self._steps, self._cosines), state["sizes"] if state else (0, 0)):
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint; the files are rolled back to it."""
+        for table, size in zip((self._steps, self._cosines), state["sizes"]):
             table.truncate(size)
-        self.gates.load_state_dict(state.get("gates") if state else None)
-        if state:
-            self.rows_seen, self._rows_since_line = dict(state["rows_seen"]), dict(state["since"])
-            self.statistics.load_state_dict(state["statistics"])
+        self._last_measured = state["last_measured"]
+        self.rows_seen, self._rows_since_line = dict(state["rows_seen"]), dict(state["since"])
+        self.statistics.load_state_dict(state["statistics"])
+        self.gates.load_state_dict(state["gates"])
+
+    def clear(self) -> None:
+        """Empty the files of a run that starts over."""
+        self._steps.truncate(0)
+        self._cosines.truncate(0)
+        self.gates.load_state_dict({"size": 0, "latest": {}})
 
     def _log(self, lines: Sequence[tuple[Any, ...]]) -> None:
         if lines:
             values = {f"train/{task}/loss": loss for _, task, loss, *_ in lines}
             values |= {f"train/{task}/weight": weight for _, task, _, weight, *_ in lines if weight is not None}
             self._logger.log(lines[0][0], values)
+
+
+class GateRecords:
+    """gates.csv: what the gates of a sharing scheme let through, and the last weights for the summary.
+
+    Makes the table when there is something to write. Of several processes the first one's rows count; with
+    micro-batches, those of the last one.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.latest: dict[str, dict[str, list[float]]] = {}
+        self._folder = folder
+        self._table: Table | None = None
+        self._pending: list[tuple[int, str, str, Tensor]] = []
+
+    def add(self, step: int, gates: Mapping[str, Tensor], tasks: Collection[str]) -> None:
+        """Note the gates of the tasks that had rows in the step; nothing here waits for the device.
+
+        Args:
+            gates: as `Sharing.gates` gives them.
+            tasks: others have weights of an earlier step.
+        """
+        for name, weights in gates.items():
+            task, _, gate = name.partition("/")
+            if task in tasks:
+                self._pending.append((step, task, gate or ALL_STAGES, weights))
+
+    def flush(self) -> None:
+        """Write everything out. A process without a row has nothing to average: NaN, which is left out."""
+        for step, task, gate, weights in self._pending:
+            values = weights.tolist()
+            if all(map(math.isfinite, values)):
+                self._opened().append([(step, task, gate, expert, value) for expert, value in enumerate(values)])
+                self.latest.setdefault(task, {})[gate] = values
+        self._pending = []
+
+    def state_dict(self) -> dict[str, Any]:
+        """Call after `flush`."""
+        return {"size": self._table.size() if self._table else 0, "latest": self.latest}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint; the table, if there is one, is rolled back to it."""
+        if self._folder.gates_csv.exists():
+            self._opened().truncate(state["size"])
+        self.latest = dict(state["latest"])
+
+    def _opened(self) -> Table:
+        if self._table is None:
+            self._table = self._folder.table(self._folder.gates_csv, GATES)
+        return self._table
+
+
+class MetricsTable:
+    """metrics.csv, and the same for the logger."""
+
+    def __init__(self, folder: RunFolder, logger: Logger) -> None:
+        self._table, self._logger = folder.table(folder.metrics_csv, METRICS), logger
+
+    def write(self, epoch: int, step: int, split: str, scores: Mapping[str, Mapping[str, float]]) -> None:
+        """Append values by task and metric."""
+        rows = [(task, metric, value) for task, values in scores.items() for metric, value in values.items()]
+        self._table.append([(epoch, step, split, *row) for row in rows])
+        self._logger.log(step, {f"{split}/{task}/{metric}": value for task, metric, value in rows})
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"size": self._table.size()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint; the table is rolled back to it."""
+        self._table.truncate(state["size"])
+
+    def clear(self) -> None:
+        """Empty the table of a run that starts over."""
+        self._table.truncate(0)

@@ -1,10 +1,14 @@
-"""Settings of training and diagnostics: the typed nodes `trainer` and `diagnostics`. Imports no torch."""
+"""Settings of training and diagnostics: the typed nodes `trainer` and `diagnostics`. Imports no torch.
+
+The home of each default, its meaning and its bound: conf/trainer and conf/diagnostics repeat the first two for readers,
+and a test holds them to it.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Optional
+from typing import Any, Optional
 
 
 class Device(Enum):
@@ -20,55 +24,54 @@ class Precision(Enum):
     fp16 = "fp16"
 
 
+def setting(default: Any, meaning: str, at_least: int | None = None) -> Any:
+    """A field with its meaning and, for numbers, the smallest value that is allowed."""
+    return field(default=default, metadata={"meaning": meaning, "at_least": at_least})
+
+
 @dataclass
 class TrainerSettings:
-    # passes over the training rows (all sources together)
-    epochs: int = 10
-    # stop after this many steps, whatever the epoch; null for no such limit
-    max_steps: Optional[int] = None  # noqa: UP045 (OmegaConf reads the annotations)
-    # rows per optimizer step, over all sources
-    batch_size: int = 64
-    # split each batch into this many parts, one after the other, to save memory
-    accumulate: int = 1
-    # auto takes cuda, then mps, then cpu
-    device: Device = Device.auto
-    # processes on this machine that share each batch: one per GPU, or several on the CPU's cores
-    devices: int = 1
-    # autocast of the forward pass
-    precision: Precision = Precision.fp32
-    # torch.compile the network
-    compile: bool = False
-    # with several processes: batch norm over the whole batch, not over each process's part
-    sync_batchnorm: bool = False
-    # NHWC memory layout for images
-    channels_last: bool = False
-    # largest norm of the whole gradient; null for no clipping
-    clip_norm: Optional[float] = None  # noqa: UP045
-    # evaluate on validation data each n epochs
-    eval_every: int = 1
-    # score the test data after each of the last n epochs and average, beside the best and the last
-    test_last: int = 1
-    # rows per forward pass in evaluation
-    eval_batch_size: int = 256
-    # also save a checkpoint each n steps; null for once an epoch
-    checkpoint_every: Optional[int] = None  # noqa: UP045
-    # write a line per task into tasks.csv each n steps
-    log_every: int = 1
-    # stop after n evaluations without a better score; null for never
-    patience: Optional[int] = None  # noqa: UP045
-    # what the best epoch is chosen by: TASK/METRIC on validation data, or null for the geometric mean over the tasks
-    monitor: Optional[str] = None  # noqa: UP045
-    # processes that read file-based sources; in-memory data needs none
-    workers: int = 0
+    # Optional and not "| None": OmegaConf reads the annotations.
+    epochs: int = setting(10, "passes over the training rows (all sources together)", 1)
+    max_steps: Optional[int] = setting(None, "stop after this many steps, whatever the epoch", 1)  # noqa: UP045
+    batch_size: int = setting(64, "rows per optimizer step, over all sources", 1)
+    accumulate: int = setting(1, "split each batch into this many parts, one after the other, to save memory", 1)
+    device: Device = setting(Device.auto, "auto (cuda, then mps, then cpu), cpu, cuda or mps")
+    devices: int = setting(
+        1, "processes on this machine that share each batch: one per GPU, or several on the CPU's cores", 1
+    )
+    precision: Precision = setting(Precision.fp32, "of the forward pass: fp32, bf16 or fp16 (autocast)")
+    compile: bool = setting(False, "torch.compile the network")
+    sync_batchnorm: bool = setting(
+        False, "with several processes: batch norm over the whole batch, not over each process's part"
+    )
+    channels_last: bool = setting(False, "NHWC memory layout for images")
+    clip_norm: Optional[float] = setting(None, "largest norm of the whole gradient")  # noqa: UP045
+    eval_every: int = setting(1, "epochs between two evaluations on validation data", 1)
+    test_last: int = setting(
+        1, "score the test data after each of the last n epochs and average, beside the best and the last", 1
+    )
+    eval_batch_size: int = setting(256, "rows per forward pass in evaluation", 1)
+    checkpoint_every: Optional[int] = setting(  # noqa: UP045
+        None, "also save a checkpoint each n steps; one is saved each epoch anyway", 1
+    )
+    log_every: int = setting(1, "steps between two lines per task in tasks.csv", 1)
+    patience: Optional[int] = setting(  # noqa: UP045
+        None, "stop after this many evaluations without a better score", 1
+    )
+    monitor: Optional[str] = setting(  # noqa: UP045
+        None, "what the best epoch is chosen by: TASK/METRIC, or null for the geometric mean over the tasks"
+    )
+    workers: int = setting(0, "processes that read file-based sources; in-memory data needs none", 0)
 
 
 @dataclass
 class DiagnosticsSettings:
-    # measure the tasks' gradients each n steps; null chooses n so that it costs under 5 %; 0 for never
-    every: Optional[int] = None  # noqa: UP045
-    # training rows of each source that are evaluated too, for the generalisation gap; 0 for none
-    gap_rows: int = 256
-    # test rows shown with labels and predictions in plots/; 0 for none
-    pictures: int = 6
-    # draw plots/ at the end
-    plots: bool = True
+    every: Optional[int] = setting(  # noqa: UP045
+        None, "steps between two measurements of the tasks' gradients; null costs under 5 %; 0 for never", 0
+    )
+    gap_rows: int = setting(
+        256, "training rows of each source that are evaluated too, for the generalisation gap; 0 for none", 0
+    )
+    pictures: int = setting(6, "test rows shown with labels and predictions in plots/; 0 for none", 0)
+    plots: bool = setting(True, "draw plots/ at the end")

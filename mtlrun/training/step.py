@@ -9,11 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
-from mtlrun.gradients.engine import Engine, Trace
+from mtlrun.gradients.base import Trace
+from mtlrun.gradients.engine import Engine
 from mtlrun.tasks.base import Task
+from mtlrun.training.batches import StepBatch
 from mtlrun.training.devices import autocast
-from mtlrun.training.loader import StepBatch
 from mtlrun.training.model import MultiTaskModel, task_losses
+from mtlrun.training.schedule import Schedule
 from mtlrun.training.settings import Precision
 
 
@@ -26,6 +28,7 @@ class Stepper:
     tasks: Mapping[str, Task]
     engine: Engine
     optimizer: torch.optim.Optimizer
+    schedule: Schedule
     scaler: torch.amp.GradScaler
     device: torch.device
     precision: Precision
@@ -36,18 +39,15 @@ def train_step(stepper: Stepper, batch: StepBatch, measure: bool) -> Trace:
     """Losses, backward passes, balancing, clipping, update. Nothing here waits for the device."""
     stepper.optimizer.zero_grad(set_to_none=True)
     scale = stepper.scaler.get_scale() if stepper.scaler.is_enabled() else 1.0
-    stepper.engine.begin(tuple(batch.rows), len(batch.micro[0]), measure, scale)
-    for losses in micro_losses(stepper, batch):
-        stepper.engine.backward(losses)
-    trace = stepper.engine.finish()
-    penalty = stepper.model.sharing.penalty()
-    if penalty is not None:
-        (penalty * scale).backward()
+    losses = micro_losses(stepper, batch)  # each made when the engine asks for it: one graph at a time
+    trace = stepper.engine.backward(losses, [*batch.rows], len(batch.micro[0]), measure, scale)
+    add_penalty(stepper.model, scale)
     stepper.scaler.unscale_(stepper.optimizer)
     if stepper.clip_norm is not None:
         clip_grad_norm_(stepper.model.parameters(), stepper.clip_norm)
     stepper.scaler.step(stepper.optimizer)
     stepper.scaler.update()
+    stepper.schedule.after_step()
     if stepper.engine.balancer.observes:
         stepper.engine.balancer.observe(losses_after(stepper, batch, trace.tasks), trace.tasks)
     return trace
@@ -60,6 +60,14 @@ def micro_losses(stepper: Stepper, batch: StepBatch) -> Iterator[dict[str, Tenso
             with autocast(stepper.device, stepper.precision):
                 losses = task_losses(stepper.network, stepper.tasks, micro, counts)
             yield losses
+
+
+def add_penalty(model: MultiTaskModel, scale: float) -> None:
+    """Add the gradient of the sharing scheme's penalty, if it has one. It looks at no data, so it is the same in every
+    process, and comes after the gradients were summed over them."""
+    penalty = model.sharing.penalty()
+    if penalty is not None:
+        (penalty * scale).backward()
 
 
 def losses_after(stepper: Stepper, batch: StepBatch, tasks: Sequence[str]) -> Tensor:

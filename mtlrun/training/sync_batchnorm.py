@@ -13,7 +13,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mtlrun.gradients.ranks import Ranks
-from mtlrun.sharing.places import mark_like
+from mtlrun.sharing.backbone_paths import copy_path
 
 
 def synchronise(model: nn.Module, ranks: Ranks) -> None:
@@ -26,7 +26,7 @@ def synchronise(model: nn.Module, ranks: Ranks) -> None:
     for module in list(model.modules()):
         for name, child in module.named_children():
             if isinstance(child, _BatchNorm):
-                setattr(module, name, mark_like(GlobalBatchNorm(child, ranks), child))
+                setattr(module, name, copy_path(GlobalBatchNorm(child, ranks), child))
 
 
 class GlobalBatchNorm(_BatchNorm):

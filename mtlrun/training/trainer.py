@@ -3,35 +3,31 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mtlrun.data.source import Splits
 from mtlrun.diagnostics.gradients import default_interval
 from mtlrun.errors import Interrupted, NonFiniteError
-from mtlrun.gradients.ranks import Ranks
 from mtlrun.loggers.base import Logger
 from mtlrun.runs.folder import RunFolder
-from mtlrun.runs.records import METRICS
-from mtlrun.samplers.base import Moment
-from mtlrun.samplers.draw import Draw, Drawer
+from mtlrun.samplers.base import TrainingProgress
+from mtlrun.samplers.batch_sampler import BatchIndices, BatchSampler, SamplerAtEpochStart
 from mtlrun.training import checkpoint
+from mtlrun.training.batches import BatchLoader, StepBatch
+from mtlrun.training.checkpoint import RandomState, Stateful, network_state
+from mtlrun.training.data_check import check_same_data
 from mtlrun.training.devices import all_finite, reseed
-from mtlrun.training.evaluate import Evaluator, Scores
+from mtlrun.training.evaluate import Evaluator
 from mtlrun.training.interrupt import Interrupt, exit_code
-from mtlrun.training.loader import Loader, StepBatch
-from mtlrun.training.optim import Schedule
-from mtlrun.training.progress import Progress
+from mtlrun.training.progress import ProgressDisplay, ProgressFactory, TerminalProgress
 from mtlrun.training.ranking import rank_rows
-from mtlrun.training.recorder import Recorder
-from mtlrun.training.relay import Shown, ShownFactory
-from mtlrun.training.selection import Selection
+from mtlrun.training.recorder import MetricsTable, Recorder
+from mtlrun.training.selection import Selection, TestScores
 from mtlrun.training.settings import DiagnosticsSettings, TrainerSettings
-from mtlrun.training.state import load_state, network_state, state_of
 from mtlrun.training.step import Stepper, train_step
-from mtlrun.training.testing import test_if_late
 
 log = logging.getLogger("mtlrun")
 
@@ -39,210 +35,257 @@ FLUSH_EVERY = 50
 """Steps between two looks at the device."""
 
 
-@dataclass
-class Parts:
-    """Everything that a training run is made of. Each of the processes in `ranks` has all of it, for its own rows."""
+class Position:
+    """Where a training stands: the number of steps done, and the epoch of the last of them."""
 
-    stepper: Stepper
-    schedule: Schedule
-    drawer: Drawer
-    loader: Loader
-    evaluator: Evaluator
-    splits: Splits
-    logger: Logger
-    ranks: Ranks = field(default_factory=Ranks)
-    seed: int = 0
+    def __init__(self, steps_per_epoch: int) -> None:
+        self.step, self._steps_per_epoch = 0, steps_per_epoch
+
+    @property
+    def epoch(self) -> int:
+        return max(self.step - 1, 0) // self._steps_per_epoch
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"epoch": self.epoch, "step": self.step}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.step = state["step"]
+
+
+class Stopwatch:
+    """Seconds of training, those before a resume included."""
+
+    def __init__(self) -> None:
+        self.seconds, self._since = 0.0, time.perf_counter()
+
+    def restart(self) -> None:
+        """Do not count what has passed since the last look."""
+        self._since = time.perf_counter()
+
+    def state_dict(self) -> dict[str, Any]:
+        now = time.perf_counter()
+        self.seconds, self._since = self.seconds + now - self._since, now
+        return {"seconds": self.seconds}
+
+    def load_state_dict(self, state: dict[str, Any], /) -> None:
+        self.seconds = state["seconds"]
 
 
 class Trainer:
     """Trains from wherever it stands to the end, and can be saved and loaded between any two steps.
 
+    Each of several processes has all of it, for its own rows.
+
     Args:
-        parts: built from the configuration.
+        stepper: the network and what a step does with it.
+        sampler, loader: which rows make up each batch, and how they get to the device.
+        splits, evaluator: the rows, and what scores the network on them.
         settings, diagnostics: the nodes of that name.
-        folder: of the run.
+        folder, logger: where everything is written.
         steps_per_epoch, total_steps: of the whole run.
+        seed: of the random draws of processes other than the first, such as their dropout.
     """
 
     def __init__(
         self,
-        parts: Parts,
+        *,
+        stepper: Stepper,
+        sampler: BatchSampler,
+        loader: BatchLoader,
+        splits: Splits,
+        evaluator: Evaluator,
         settings: TrainerSettings,
         diagnostics: DiagnosticsSettings,
         folder: RunFolder,
+        logger: Logger,
         steps_per_epoch: int,
         total_steps: int,
+        seed: int = 0,
     ) -> None:
-        self.parts, self.settings, self.diagnostics, self.folder = parts, settings, diagnostics, folder
-        self.steps_per_epoch, self.total_steps = steps_per_epoch, total_steps
-        self.tasks = parts.stepper.tasks
-        self.step = 0
+        self.stepper, self.model, self.tasks, self.engine = stepper, stepper.model, stepper.tasks, stepper.engine
+        self.sampler, self.loader, self.splits, self.evaluator = sampler, loader, splits, evaluator
+        self.settings, self.diagnostics, self.folder, self.logger = settings, diagnostics, folder, logger
+        self.steps_per_epoch, self.total_steps, self.seed = steps_per_epoch, total_steps, seed
+        self.ranks = stepper.engine.ranks
+        self.position, self.stopwatch = Position(steps_per_epoch), Stopwatch()
         self.selection = Selection(self.tasks, settings.monitor, settings.patience)
-        self.recorder = Recorder(folder, list(self.tasks), settings.log_every, parts.logger)
-        self.seconds = 0.0
-        self.validation: dict[str, Scores] = {}
-        self.tested: dict[int, Scores] = {}  # by step, see `testing`
-        self.metrics = folder.table(folder.metrics_csv, METRICS)
-        self.drawer_at_epoch = parts.drawer.state_dict()
-        self._measure_every = self._interval()
-        self.last_measured = -self._measure_every
-        self._started = time.perf_counter()
+        self.recorder = Recorder(folder, list(self.tasks), settings.log_every, self._measure_every(), logger)
+        self.metrics = MetricsTable(folder, logger)
+        self.test_scores = TestScores(evaluator, splits.test, self.metrics, self._late_epoch_ends())
+        self.epoch_start = SamplerAtEpochStart(sampler)
+        self.stateful = self._stateful()
 
-    def fit(self, shown: ShownFactory = Progress) -> None:
+    def _stateful(self) -> dict[str, Stateful]:
+        """Everything that changes from step to step, by its name in a checkpoint: saved and loaded in this order."""
+        return {
+            "model": self.model,
+            "optimizer": self.stepper.optimizer,
+            "schedule": self.stepper.schedule,
+            "scaler": self.stepper.scaler,
+            "balancer": self.engine.balancer,
+            "engine": self.engine,
+            "sampler": self.epoch_start,
+            "recorder": self.recorder,
+            "metrics": self.metrics,
+            "selection": self.selection,
+            "test_scores": self.test_scores,
+            "stopwatch": self.stopwatch,
+            "random": RandomState(),
+        }
+
+    def fit(self, progress: ProgressFactory = TerminalProgress) -> None:
         """Train to the end.
 
         Args:
-            shown: makes the display of the progress.
+            progress: makes the display of the progress.
 
         Raises:
             Interrupted: after SIGTERM or Ctrl-C, with everything saved.
             NonFiniteError: naming task and step; the last good checkpoint is kept.
             ProcessLost: if another process has gone.
         """
-        self._started = time.perf_counter()
-        model = self.parts.stepper.model
-        self.parts.ranks.copy_from_first([tensor.detach() for tensor in (*model.parameters(), *model.buffers())])
+        self.stopwatch.restart()
+        self.ranks.copy_from_first([tensor.detach() for tensor in (*self.model.parameters(), *self.model.buffers())])
         names, size = list(self.tasks), self.settings.batch_size
-        with Interrupt() as interrupt, shown(self.total_steps, names, size, start=self.step) as progress:
-            while self.step < self.total_steps and not self.selection.exhausted():
-                self._epoch(interrupt, progress)
+        with Interrupt() as interrupt, progress(self.total_steps, names, size, start=self.position.step) as display:
+            while self.position.step < self.total_steps and not self.selection.exhausted():
+                self._epoch(interrupt, display)
 
-    def _epoch(self, interrupt: Interrupt, progress: Shown) -> None:
+    def _epoch(self, interrupt: Interrupt, display: ProgressDisplay) -> None:
         """Train what is left of the current epoch, evaluate and save."""
-        epoch = self.step // self.steps_per_epoch
-        end = min((epoch + 1) * self.steps_per_epoch, self.total_steps)
+        position, every = self.position, self.settings.checkpoint_every
+        epoch = position.step // self.steps_per_epoch
+        end = self._end_of(epoch)
         began = time.perf_counter()
-        for batch in self.parts.loader.batches(self._draws(epoch, end)):
-            self._train_step(batch, progress, epoch)
-            if self.step % FLUSH_EVERY == 0:
+        for batch in self.loader.batches(self._drawn(epoch, end)):
+            self._step(batch)
+            display.update(position.step, epoch, self.recorder.latest)
+            if position.step % FLUSH_EVERY == 0:
                 self.recorder.flush()
-            if self._interrupted(interrupt) and self.step < end:
+            if self._interrupted(interrupt) and position.step < end:
                 self._stop(interrupt)
-            if self.settings.checkpoint_every and self.step % self.settings.checkpoint_every == 0 and self.step < end:
+            if every and position.step % every == 0 and position.step < end:
                 self.save()
         self.recorder.flush()
-        self.parts.stepper.engine.balancer.end_epoch()
-        self._finish_epoch(epoch, progress, time.perf_counter() - began)
-        if self._interrupted(interrupt) and self.step < self.total_steps:
+        if position.step % self.steps_per_epoch == 0:  # not where max_steps ends in the middle: it may be raised later
+            self.epoch_start.note()
+        self.engine.balancer.end_epoch()
+        self._finish_epoch(epoch, display, time.perf_counter() - began)
+        if self._interrupted(interrupt) and position.step < self.total_steps:
             self._stop(interrupt)
 
-    def _draws(self, epoch: int, end: int) -> Iterator[Draw]:
-        """The rest of the epoch's draws. The drawer stands at the epoch's start: a resumed run walks up to its step."""
-        first = epoch * self.steps_per_epoch
-        drawer = self.parts.drawer
-        if self.step == first:
-            rank_rows(drawer, self.parts.evaluator, self.parts.splits.train, self._moment(first))
-        self.drawer_at_epoch = drawer.state_dict()
-        begin = self.step
+    def _drawn(self, epoch: int, end: int) -> Iterator[BatchIndices]:
+        """The rows of the rest of the epoch's steps; drawn from its start, see `SamplerAtEpochStart`."""
+        first, begin = epoch * self.steps_per_epoch, self.position.step
+        if begin == first:
+            rank_rows(self.sampler, self.evaluator, self.splits.train, self._progress(first))
+            self.epoch_start.note()
         for step in range(first, end):
-            draw = drawer.next(self._moment(step))
+            drawn = self.sampler.next(self._progress(step))
             if step >= begin:
-                yield draw
+                yield drawn
 
-    @property
-    def epoch(self) -> int:
-        """That of the last step."""
-        return max(self.step - 1, 0) // self.steps_per_epoch
-
-    def _moment(self, step: int) -> Moment:
-        return Moment(step, step // self.steps_per_epoch, step / self.total_steps)
-
-    def _train_step(self, batch: StepBatch, progress: Shown, epoch: int) -> None:
-        due = self._measure_every > 0 and self.step - self.last_measured >= self._measure_every
-        if not self.parts.ranks.first:
-            reseed(self.parts.seed, self.step, self.parts.ranks.rank)  # a dropout of its own, and no state to save
+    def _step(self, batch: StepBatch) -> None:
+        step = self.position.step
+        if not self.ranks.first:
+            reseed(self.seed, step, self.ranks.rank)  # a dropout of its own, and no state to save
+        due = self.recorder.is_due(step)
         try:
-            trace = train_step(self.parts.stepper, batch, measure=due)
+            trace = train_step(self.stepper, batch, measure=due)
         except NonFiniteError as error:
             self.recorder.flush()  # a loss that went before explains more
-            raise NonFiniteError(f"{error} at step {self.step}") from error
-        self.parts.schedule.after_step()
-        measured = due and (trace.gram is not None or not self.parts.stepper.engine.parts.shared)
+            raise NonFiniteError(f"{error} at step {step}") from error
+        measured = due and (trace.gram is not None or not self.engine.groups.shared)
         if measured:
-            self.last_measured = self.step
-            self.recorder.gates.add(self.step, self.parts.stepper.model.sharing.gates(), batch.tasks)
-        self.recorder.add(self.step, trace, batch.rows, measured)
-        self.step += 1
-        progress.update(self.step, epoch, self.recorder.latest)
+            self.recorder.gates.add(step, self.model.sharing.gates(), batch.tasks_here)
+        self.recorder.add(step, trace, batch.rows, measured)
+        self.position.step += 1
 
-    def _finish_epoch(self, epoch: int, progress: Shown, seconds: float) -> None:
-        last = self.step >= self.total_steps
-        score = (
-            self._evaluate(epoch, progress, seconds) if last or (epoch + 1) % self.settings.eval_every == 0 else None
+    def _finish_epoch(self, epoch: int, display: ProgressDisplay, seconds: float) -> None:
+        step = self.position.step
+        due = step >= self.total_steps or (epoch + 1) % self.settings.eval_every == 0
+        score = self._evaluate(epoch, display, seconds) if due else None
+        self.stepper.schedule.after_epoch(
+            score, self.selection.defined(self.selection.validation["last"]) if due else 0
         )
-        self.parts.schedule.after_epoch(score)
-        better = score is not None and self.selection.update(score, epoch)
-        if better:
-            self.validation["best"] = self.validation["last"]
-            self._write("best", {**network_state(self.parts.stepper.model), "epoch": epoch, "step": self.step})
-        test_if_late(self, epoch)
+        self.test_scores.after_epoch(epoch, step)
         self.save()
 
-    def _evaluate(self, epoch: int, progress: Shown, seconds: float) -> float:
-        evaluator, splits = self.parts.evaluator, self.parts.splits
+    def _evaluate(self, epoch: int, display: ProgressDisplay, seconds: float) -> float:
+        """Score the network on validation rows, and keep it if it is the best so far."""
+        evaluator, splits, step = self.evaluator, self.splits, self.position.step
         scores = evaluator.evaluate(splits.val)
-        seen = evaluator.evaluate(splits.train, self.diagnostics.gap_rows) if self.diagnostics.gap_rows else {}
+        trained = evaluator.evaluate(splits.train, self.diagnostics.gap_rows) if self.diagnostics.gap_rows else {}
+        gaps = {task: {"gap": scores[task]["loss"] - trained[task]["loss"]} for task in trained}
         score = self.selection.score(scores)
-        gaps = {task: {"gap": scores[task]["loss"] - seen[task]["loss"]} for task in seen}
-        for split, values in (
-            ("train", seen),
-            ("val", scores),
-            ("val", gaps),
-            ("val", {"all": {"score": score}}),
-        ):
-            self.write_metrics(epoch, self.step, split, values)
-        self.validation["last"] = {task: values | gaps.get(task, {}) for task, values in scores.items()}
+        self.metrics.write(epoch, step, "train", trained)
+        for values in (scores, gaps, {"all": {"score": score}}):
+            self.metrics.write(epoch, step, "val", values)
+        with_gaps = {task: values | gaps.get(task, {}) for task, values in scores.items()}
+        if self.selection.update(with_gaps, epoch):
+            self._write("best", self._scored())
         judged = {name: (task.judge, scores[name][task.judge]) for name, task in self.tasks.items()}
-        progress.report_epoch(epoch, judged, score, seconds)
+        display.report_epoch(epoch, judged, score, seconds)
         return score
-
-    def write_metrics(self, epoch: int, step: int, split: str, scores: Scores) -> None:
-        """Append to metrics.csv and to the logger."""
-        rows = [(task, metric, value) for task, values in scores.items() for metric, value in values.items()]
-        self.metrics.append([(epoch, step, split, *row) for row in rows])
-        self.parts.logger.log(step, {f"{split}/{task}/{metric}": value for task, metric, value in rows})
 
     def _interrupted(self, interrupt: Interrupt) -> bool:
         """Whether any process has received a signal: all must stop at the same step."""
-        return self.parts.ranks.any(interrupt.received is not None)
+        return self.ranks.any(interrupt.received is not None)
 
     def _stop(self, interrupt: Interrupt) -> None:
         self.recorder.flush()
         self.save()
         if self.folder.writes:
-            log.warning("interrupted at step %d; to go on: mtlrun resume %s", self.step, self.folder.path)
-        received = [number for number in self.parts.ranks.gathered(interrupt.received) if number is not None]
+            step, path = self.position.step, self.folder.path
+            log.warning("interrupted at step %d; to go on: mtlrun resume %s", step, path)
+        received = [number for number in self.ranks.all_gather_object(interrupt.received) if number is not None]
         raise Interrupted(exit_code(received[0]))
-
-    def _interval(self) -> int:
-        if self.diagnostics.every is not None:
-            return self.diagnostics.every
-        return default_interval(len(self.tasks), self.parts.stepper.engine.gram_is_free())
 
     def save(self) -> None:
         """Write last.pt: everything that the rest of the run depends on."""
         self.recorder.flush()
-        if not all_finite(self.parts.stepper.model):
-            raise NonFiniteError(f"a parameter became infinite or NaN by step {self.step}")
-        self.seconds += time.perf_counter() - self._started
-        self._started = time.perf_counter()
-        self._write("last", state_of(self))
+        if not all_finite(self.model):
+            raise NonFiniteError(f"a parameter became infinite or NaN by step {self.position.step}")
+        self._write("last", self._scored() | checkpoint.states(self.stateful))
 
-    def _write(self, name: str, state: dict[str, Any]) -> None:
+    def _scored(self) -> dict[str, Any]:
+        """What `eval` and `init_from` need of a checkpoint."""
+        return network_state(self.model) | self.position.state_dict() | {"data": self.splits.fingerprint}
+
+    def _write(self, name: str, state: Mapping[str, Any]) -> None:
         if self.folder.writes:
-            checkpoint.save(self.folder.checkpoints / f"{name}.pt", state)
+            checkpoint.save(self.folder.checkpoints / f"{name}.pt", {**state})
 
-    def resume(self) -> int:
+    def resume(self, other_data: bool = False) -> int:
         """Load last.pt and roll the files back to it; without one, start over. Returns the step to go on from.
 
-        The first process reads it for all: the number of processes may differ from before.
+        The first process reads it for all: the number of processes may differ from before; data too if `other_data`.
         """
         path = self.folder.checkpoints / "last.pt"
-        ranks = self.parts.ranks
-        state = ranks.told_by_first(checkpoint.load(path) if ranks.first and path.exists() else None)
-        if state is not None:
-            load_state(self, state, path)
+        saved = self.ranks.broadcast_object(checkpoint.load(path) if self.ranks.first and path.exists() else None)
+        if saved is not None:
+            if not other_data:
+                check_same_data(saved, self.splits, path)
+            checkpoint.restore(self.stateful, saved, path)
+            self.position.load_state_dict(saved)
         else:
-            self.recorder.load_state_dict(None)
-            self.metrics.truncate(0)
-        return self.step
+            self.recorder.clear()
+            self.metrics.clear()
+        return self.position.step
+
+    def _progress(self, step: int) -> TrainingProgress:
+        return TrainingProgress(step, step // self.steps_per_epoch, step / self.total_steps)
+
+    def _end_of(self, epoch: int) -> int:
+        """The step after which the epoch is over."""
+        return min((epoch + 1) * self.steps_per_epoch, self.total_steps)
+
+    def _late_epoch_ends(self) -> set[int]:
+        """Ends of the last `trainer.test_last` epochs, if there is anything to average."""
+        epochs, last = math.ceil(self.total_steps / self.steps_per_epoch), self.settings.test_last
+        return {self._end_of(epoch) for epoch in range(max(epochs - last, 0), epochs)} if last > 1 else set()
+
+    def _measure_every(self) -> int:
+        if self.diagnostics.every is not None:
+            return self.diagnostics.every
+        return default_interval(len(self.tasks), self.engine.gram_is_free())

@@ -1,7 +1,6 @@
 """What every backbone in conf/backbone promises."""
 
 import inspect
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -9,6 +8,8 @@ from hydra.utils import get_class
 from omegaconf import OmegaConf
 
 from mtlrun.backbones.base import Backbone
+from mtlrun.contracts.backbone import PROMISES, BackboneSubject, features_describe_the_outputs, trains_on_one_row
+from mtlrun.contracts.promise import Promise
 from mtlrun.errors import ConfigError
 from mtlrun.paths import CONF
 
@@ -18,6 +19,7 @@ TEXT_NAMES = ["bert", "transformer"]
 NO_IMAGES = {"molecule", *TEXT_NAMES}  # for rows of atoms see test_molecule.py
 IMAGE_NAMES = sorted({*NAMES} - NO_IMAGES)
 OPTIONAL = {"timm": "timm", "bert": "transformers"}  # the package that a backbone needs
+LIGHT = {"mlp", "linear", "point", "cnn", "cnn_slim", "cnn_slim_group", "lenet"}
 SHAPES = [(3, 64, 64), (1, 28, 33)]
 
 
@@ -26,13 +28,6 @@ def build(name: str, shape: tuple[int, ...]) -> Backbone:
     if name in OPTIONAL:
         pytest.importorskip(OPTIONAL[name])
     return get_class(settings.pop("_target_"))(input_shape=shape, **settings)
-
-
-@pytest.fixture
-def no_arithmetic() -> Iterator[None]:
-    """Shapes and the graph without values: a ResNet-50 takes milliseconds."""
-    with torch.device("meta"):
-        yield
 
 
 def test_issue_backbones_are_there() -> None:
@@ -58,47 +53,46 @@ def test_yaml_gives_the_class_own_defaults(name: str) -> None:
         assert settings[option] == (list(default) if isinstance(default, tuple) else default)
 
 
-@pytest.mark.usefixtures("no_arithmetic")
+def subject(name: str, shape: tuple[int, ...], rows: int = 2) -> BackboneSubject:
+    made = torch.ones(rows, *shape, dtype=torch.long) if name in TEXT_NAMES else torch.randn(rows, *shape)
+    return BackboneSubject(lambda: build(name, shape), made)
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("name", IMAGE_NAMES)
 def test_features_describe_the_outputs(name: str, shape: tuple[int, int, int]) -> None:
-    backbone = build(name, shape)
-    outputs = backbone(torch.randn(2, *shape))
-    assert len(outputs) == len(backbone.features)
-    for feature, output in zip(backbone.features, outputs):
-        assert output.shape[:2] == (2, feature.channels), feature
-        assert (feature.stride is None) == (output.dim() == 2), feature
-        if feature.stride and not backbone.fixed_size:
-            assert output.shape[2:] == tuple(-(-side // feature.stride) for side in shape[1:]), feature
+    with torch.device("meta"):  # shapes and the graph without values: a ResNet-50 takes milliseconds
+        features_describe_the_outputs.look(subject(name, shape))
 
 
-@pytest.mark.usefixtures("no_arithmetic")
 @pytest.mark.parametrize("name", IMAGE_NAMES)
 def test_trains_every_parameter_even_on_a_single_row(name: str) -> None:
-    backbone = build(name, (3, 16, 16)).train()
-    outputs = backbone(torch.randn(1, 3, 16, 16))
-    outputs[-1].sum().backward()
-    assert all(parameter.grad is not None for parameter in backbone.parameters())
+    with torch.device("meta"):
+        trains_on_one_row.look(subject(name, (3, 16, 16)))
+
+
+@pytest.mark.parametrize("promise", PROMISES, ids=str)
+@pytest.mark.parametrize("name", [*TEXT_NAMES, *sorted({*IMAGE_NAMES} & LIGHT)])
+def test_promise(promise: Promise[BackboneSubject], name: str) -> None:
+    promise.check(subject(name, (12, 2) if name in TEXT_NAMES else (3, 32, 32)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("promise", PROMISES, ids=str)
+@pytest.mark.parametrize("name", sorted({*IMAGE_NAMES} - LIGHT))
+def test_promise_of_heavy_ones(promise: Promise[BackboneSubject], name: str) -> None:
+    promise.check(subject(name, (3, 32, 32)))
 
 
 @pytest.mark.parametrize("length", [12, 1])
 @pytest.mark.parametrize("name", TEXT_NAMES)
-def test_features_describe_the_outputs_on_text(name: str, length: int) -> None:
+def test_features_of_text(name: str, length: int) -> None:
     backbone = build(name, (length, 2))
-    outputs = backbone(torch.ones(2, length, 2, dtype=torch.long))
-    assert len(outputs) == len(backbone.features)
-    for feature, output in zip(backbone.features[:-1], outputs):
-        assert output.shape == (2, feature.channels + feature.carried, 1, length), feature
-        assert (feature.stride, feature.carried) == (1, 1)
-    assert outputs[-1].shape == (2, backbone.features[-1].channels)
+    features_describe_the_outputs.check(subject(name, (length, 2)))
+    assert [(feature.stride, feature.carried) for feature in backbone.features[:-1]] == [(1, 1)] * (
+        len(backbone.features) - 1
+    )
     assert (backbone.features[-1].name, backbone.features[-1].stride) == ("pool", None)
-
-
-@pytest.mark.parametrize("name", TEXT_NAMES)
-def test_trains_every_parameter_even_on_a_single_text(name: str) -> None:
-    backbone = build(name, (12, 2)).train()
-    backbone(torch.ones(1, 12, 2, dtype=torch.long))[-1].sum().backward()
-    assert all(parameter.grad is not None for parameter in backbone.parameters())
 
 
 @pytest.mark.parametrize("name", sorted({*NAMES} - VECTOR_BACKBONES - {*TEXT_NAMES}))

@@ -66,7 +66,7 @@ def test_the_same_molecule_reads_the_same(change: Callable[[Tensor], Tensor], re
 
 @pytest.mark.parametrize("change", ["an element", "a place"])
 def test_another_molecule_reads_otherwise(change: str) -> None:
-    model, atoms = network(), some_molecules(SIZES)
+    model, atoms = network(), some_molecules(SIZES).double()
     other = atoms.clone()
     if change == "an element":
         other[0, 0, 0] = atoms[0, 0, 0] % 9 + 1
@@ -74,7 +74,7 @@ def test_another_molecule_reads_otherwise(change: str) -> None:
         other[0, 0, 1] += 0.3
     difference = (read(model, other) - read(model, atoms)).abs().amax(1)
     assert difference[0] > 1e-3
-    assert difference[1:].max() == 0
+    assert difference[1:].max() < 1e-9  # pairs are packed, so that sums of other molecules may run in another order
 
 
 def test_rows_of_a_batch_do_not_meet() -> None:

@@ -85,7 +85,7 @@ def test_another_text_reads_otherwise(what: str) -> None:
         other[1, 1:4] = rows[1, 1:4].flip(0)
     difference = (model(other)[-1] - model(rows)[-1]).abs().amax(1)
     assert difference[1] > 1e-3
-    assert difference[[0, 2, 3]].max() == 0
+    assert difference[[0, 2, 3]].max() < 1e-5  # no kernel promises the same bits beside other rows
 
 
 def test_equals_a_block_written_out() -> None:

@@ -15,6 +15,7 @@ import pytest
 
 import mtlrun
 from mtlrun.cli.main import main
+from mtlrun.runs.folder import RunFolder
 
 SUMMARY = {
     "tasks": {
@@ -38,15 +39,21 @@ class Outcome(NamedTuple):
 
 
 class FakeTraining(ModuleType):
-    """Stands for mtlrun.config.execute; `behave(config)` may raise."""
+    """Stands for mtlrun.experiment.train, which loads torch; `behave(config)` may raise."""
+
+    NAME = "mtlrun.experiment.train"
 
     def __init__(self) -> None:
-        super().__init__("mtlrun.config.execute")
+        super().__init__(self.NAME)
         self.calls: list[tuple[Any, Path, bool]] = []
         self.behave: Callable[[Any], object] = lambda config: None
 
-    def execute(self, config: Any, folder: Path, resume: bool = False) -> dict[str, Any]:
-        self.calls.append((config, folder, resume))
+    def install(self, patch: pytest.MonkeyPatch) -> None:
+        patch.setitem(sys.modules, self.NAME, self)
+        patch.setattr("mtlrun.experiment.train", self, raising=False)
+
+    def train(self, config: Any, folder: RunFolder, resume: bool) -> dict[str, Any]:
+        self.calls.append((config, folder.path, resume))
         logging.getLogger("mtlrun.training").info("training")
         self.behave(config)
         return SUMMARY
@@ -76,7 +83,7 @@ def _untouched_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
 @pytest.fixture
 def training(monkeypatch: pytest.MonkeyPatch) -> FakeTraining:
     fake = FakeTraining()
-    monkeypatch.setitem(sys.modules, "mtlrun.config.execute", fake)
+    fake.install(monkeypatch)
     return fake
 
 
@@ -96,7 +103,7 @@ def command(capsys: pytest.CaptureFixture[str], training: FakeTraining) -> Calla
 def _finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("finished") / "first"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "mtlrun.config.execute", FakeTraining())
+        FakeTraining().install(patch)
         mtlrun.run(["task=multidigits", "balancer=gradnorm"], folder)
     return folder
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
+from mtlrun.errors import ResumeError
 from mtlrun.runs.folder import RunFolder
 
 
@@ -68,6 +69,16 @@ def test_a_running_run_is_left_alone(run_folder, command):
     assert outcome.err == "mtlrun: error: runs/first is still running: wait for it to end, or stop it first\n"
 
 
+def test_changes_that_nothing_was_trained_with_are_not_kept(stopped, command, training):
+    def refuse(config):
+        raise ResumeError("another network")
+
+    training.behave = refuse
+    outcome = command("resume", str(stopped), "trainer.epochs=50")
+    assert (outcome.code, outcome.err) == (2, "mtlrun: error: another network\n")
+    assert not list((stopped / ".hydra").glob("resume-*.yaml"))
+
+
 def test_a_failing_resume(stopped, command, training):
     training.behave = lambda config: {}["x"]
     outcome = command("resume", str(stopped))
@@ -124,7 +135,7 @@ def test_eval_prints_a_table(run_folder, command):
         ("", "name the run to evaluate: mtlrun eval RUN [checkpoint=best|last] [split=test|val]"),
         ("runs/first", "runs/first/checkpoints/best.pt does not exist: the run has saved no such checkpoint yet"),
         ("runs/first split=tset", "no split 'tset'; did you mean 'test'? (there are: test, val)"),
-        ("runs/first chekpoint=last", "no option 'chekpoint'; did you mean 'checkpoint'? (there are: checkpoint, split)"),
+        ("runs/first chekpoint=last", "no option 'chekpoint'; did you mean 'checkpoint'? (there are: checkpoint, split, allow_other_data)"),
         ("runs/first best", "cannot read 'best': an option is written key=value"),
     ],
 )  # fmt: skip

@@ -144,11 +144,11 @@ def test_entries_of_an_empty_mapping_can_be_given_as_a_whole(command, training):
 
 SLOW_TRAINING = """
 import sys, time, types
-fake = types.ModuleType("mtlrun.config.execute")
-def execute(config, folder, resume=False):
-    (folder / "ready").touch()
+fake = types.ModuleType("mtlrun.experiment.train")
+def train(config, folder, resume):
+    (folder.path / "ready").touch()
     time.sleep(60)
-fake.execute = execute
+fake.train = train
 sys.modules[fake.__name__] = fake
 from mtlrun.cli.main import main
 sys.exit(main(["hydra.run.dir=mine"]))
@@ -188,3 +188,13 @@ def test_runs_to_start_from_are_looked_for_before_the_first_job(command, trainin
     assert (outcome.code, len(training.calls)) == (2, 2)
     line = "init_from=runs/frist: no folder 'runs/frist'; did you mean 'first'? [in job "
     assert outcome.err.startswith(f"mtlrun: error: {line}")
+
+
+def test_a_mistake_that_a_sweeper_comes_upon_as_it_goes_fails_its_job(command, training, monkeypatch):
+    monkeypatch.setattr("mtlrun.cli.folders._BASIC", "another sweeper's name")
+    outcome = command("-m", "trainer.epochs=1,0")
+    jobs = {job.name: record(job) for job in only_run().glob("*/")}
+    assert outcome.code == 1
+    assert outcome.err == "mtlrun: error: job 1: trainer.epochs=0: must be 1 or more\n"
+    assert jobs["1_trainer.epochs=0"]["error"] == "trainer.epochs=0: must be 1 or more"
+    assert (jobs["0_trainer.epochs=1"]["status"], len(training.calls)) == ("finished", 1)

@@ -27,7 +27,7 @@ def started(monkeypatch):
 def second(started, monkeypatch):
     """This process is the second one, and has been told the folder that the first one has claimed."""
     started(1)
-    monkeypatch.setattr("mtlrun.cli.job.claimed", lambda claim, config: RunFolder("theirs", writes=False))
+    monkeypatch.setattr("mtlrun.cli.run.claimed", lambda claim, config: RunFolder("theirs", writes=False))
 
 
 MISTAKES = {

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from mtlrun.cli.api import _compose
 from mtlrun.config.changes import check_change, is_open
 from mtlrun.config.check import check
+from mtlrun.config.compose import compose
 from mtlrun.config.schema import Root
 from mtlrun.errors import ConfigError
 from mtlrun.paths import CONF
@@ -244,7 +244,7 @@ OFFERED = sorted(offered())
 
 @pytest.mark.parametrize(("choice", "key"), OFFERED)
 def test_null_is_taken_where_the_comment_of_a_yaml_offers_it(choice, key):
-    assert OmegaConf.select(_compose([choice, f"{key}=null"]), key) is None
+    assert OmegaConf.select(compose([choice, f"{key}=null"]), key) is None
 
 
 def test_null_is_offered_in_places_that_are_known():
@@ -255,7 +255,7 @@ def test_null_is_offered_in_places_that_are_known():
 def test_null_is_refused_elsewhere(change):
     *choice, key = change.split()
     with pytest.raises(ConfigError, match=f"{key}=null: must be a"):
-        _compose([*choice, f"{key}=null"])
+        compose([*choice, f"{key}=null"])
 
 
 def test_a_users_own_class_is_asked_when_it_is_built():

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mtlrun.data.array_cache import complete_file, kept
+from mtlrun.atomic import complete_file
+from mtlrun.data.array_cache import kept
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from mtlrun.data import toy
+from mtlrun.data.sets import toy
 from mtlrun.diagnostics.trajectory import draw_trajectory, evaluate, recorded_points, trajectory
 from mtlrun.runs.folder import RunFolder
 from mtlrun.runs.reader import Run

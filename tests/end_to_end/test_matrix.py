@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mtlrun import run
-from mtlrun.data.digit_files import FASHION
+from mtlrun.data.readers.digit_files import FASHION
 from mtlrun.errors import ConfigError
 from mtlrun.paths import CONF
 

@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from mtlrun import run
-from mtlrun.data import toy
-from mtlrun.data.studies import scarce
+from mtlrun.data.sets import study_scarce, toy
 from mtlrun.diagnostics.trajectory import draw_trajectory
 from mtlrun.report.doubts import doubts
 from mtlrun.runs.reader import Run
@@ -73,7 +72,7 @@ def test_a_related_task_closes_the_gap_of_a_scarce_one(study):
 
 def scarce_gap(relatedness):
     """Of the one vector that minimises the sum of both tasks' mean squared errors, in closed form."""
-    splits = scarce.load(relatedness=relatedness)
+    splits = study_scarce.load(relatedness=relatedness)
     parts = {}
     for split in ("train", "val"):
         (source,) = getattr(splits, split)

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import torch
 
-from mtlrun.cli.api import _compose
 from mtlrun.config.build import build
+from mtlrun.config.compose import compose
 from mtlrun.config.composed import without_hydra
 from mtlrun.gradients.ranks import Ranks
 from mtlrun.runs.folder import RunFolder
-from mtlrun.samplers.base import Moment
+from mtlrun.samplers.base import TrainingProgress
 from mtlrun.training.step import train_step
 
 STEPS = 20
@@ -24,15 +24,14 @@ STEPS = 20
 def train(overrides: list[str], ranks: Ranks) -> dict[str, torch.Tensor]:
     """Parameters, losses and weights after 20 steps with two epochs' ends."""
     with tempfile.TemporaryDirectory() as folder:
-        trainer = build(without_hydra(_compose(overrides)), RunFolder(folder), ranks)
-        parts = trainer.parts
-        draws = (parts.drawer.next(Moment(step, step // 8, step / STEPS)) for step in range(STEPS))
-        for step, batch in enumerate(parts.loader.batches(draws)):
-            trace = train_step(parts.stepper, batch, measure=step % 7 == 3)
+        trainer = build(without_hydra(compose(overrides)), RunFolder(folder), ranks)
+        draws = (trainer.sampler.next(TrainingProgress(step, step // 8, step / STEPS)) for step in range(STEPS))
+        for step, batch in enumerate(trainer.loader.batches(draws)):
+            trace = train_step(trainer.stepper, batch, measure=step % 7 == 3)
             if step % 8 == 7:
-                parts.stepper.engine.balancer.end_epoch()
-        parts.logger.close()
-    flat = [parameter.detach().flatten() for parameter in parts.stepper.model.parameters()]
+                trainer.engine.balancer.end_epoch()
+        trainer.logger.close()
+    flat = [parameter.detach().flatten() for parameter in trainer.model.parameters()]
     weights = torch.zeros(0) if trace.weights is None else trace.weights
     return {"parameters": torch.cat(flat), "losses": trace.losses, "weights": weights}
 

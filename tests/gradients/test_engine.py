@@ -7,11 +7,9 @@ from torch import nn
 from mtlrun.balancers import load
 from mtlrun.balancers.base import GramBalancer, JacobianBalancer, LossBalancer
 from mtlrun.errors import NonFiniteError
-from mtlrun.gradients.autograd import flat
+from mtlrun.gradients.base import MEMORY, EngineSettings, FeatureTap, ParameterGroups, flat
 from mtlrun.gradients.engine import Engine
-from mtlrun.gradients.features import FeatureTap
-from mtlrun.gradients.gram_first import partition
-from mtlrun.gradients.step import Feeding, Parts
+from mtlrun.gradients.passes import partition
 
 TASKS = ("a", "b", "c")
 
@@ -59,17 +57,17 @@ class Descending(GramBalancer):
 INPUTS = torch.randn(12, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 
 
-def engine(net, balancer, seen=None, tap=None, **feeding):
-    return Engine(Parts(net.shared(), net.own(), seen, tap), balancer, Feeding(**feeding))
+def engine(net, balancer, **settings):
+    settings = EngineSettings(**settings)
+    tap = FeatureTap(net.second) if settings.gradients == "features" else None
+    return Engine(ParameterGroups(net.shared(), net.own(), [*net.second.parameters()], tap), balancer, settings)
 
 
 def step(net, run, inputs=INPUTS, tasks=TASKS, parts=1, **options):
     net.zero_grad()
-    run.begin(tasks, parts, **options)
-    for batch in inputs.tensor_split(run.balancer.batches):
-        for part in batch.tensor_split(parts):
-            run.backward({t: loss / parts for t, loss in net.losses(part, tasks).items()})
-    return run.finish()
+    pieces = [part for batch in inputs.tensor_split(run.balancer.batches) for part in batch.tensor_split(parts)]
+    losses = ({t: loss / parts for t, loss in net.losses(piece, tasks).items()} for piece in pieces)
+    return run.backward(losses, tasks, parts, **options)
 
 
 def expected(net, tasks=TASKS, inputs=INPUTS):
@@ -140,7 +138,7 @@ def test_last_stage_norms_weigh_all_shared_parameters(parts, measure):
     net, twin = Net(), load("gradnorm", lr=0.1)
     jacobian, own = expected(net)
     part = jacobian[:, -sum(p.numel() for p in net.second.parameters()) :]
-    run = engine(net, load("gradnorm", lr=0.1), seen=[*net.second.parameters()])
+    run = engine(net, load("gradnorm", lr=0.1), gradients="last_stage")
     losses = torch.stack([loss.detach() for loss in net.losses(INPUTS).values()])
     for _ in range(3):
         trace = step(net, run, parts=parts, measure=measure)
@@ -205,10 +203,7 @@ def test_a_task_that_is_missing_in_a_micro_batch_keeps_the_whole_steps_weights()
     step(whole, engine(whole, balancers[0]))
     run = engine(parts, balancers[1])
     parts.zero_grad()
-    run.begin(TASKS, 2)
-    run.backward(parts.losses(INPUTS, ("a", "b")))
-    run.backward(parts.losses(INPUTS, ("c",)))
-    run.finish()
+    run.backward((parts.losses(INPUTS, tasks) for tasks in (("a", "b"), ("c",))), TASKS, 2)
     torch.testing.assert_close(shared_grad(parts), shared_grad(whole))
 
 
@@ -233,7 +228,7 @@ def test_a_gradient_that_is_not_finite_names_its_task():
 def test_nothing_shared_still_trains_with_a_loss_balancer():
     net = Net()
     own = {**net.own(), "a": [*net.own()["a"], *net.shared()]}
-    run = Engine(Parts([], own), load("uncertainty"))
+    run = Engine(ParameterGroups([], own), load("uncertainty"))
     trace = step(net, run, measure=True)
     assert trace.gram is None
     assert all(parameter.grad is not None for parameter in net.parameters())
@@ -251,19 +246,17 @@ def test_frozen_parameters_stay_out():
 
 @pytest.mark.parametrize("parts", [1, 3])
 @pytest.mark.parametrize("measure", [False, True])
-@pytest.mark.parametrize("seen", [None, "second"])
+@pytest.mark.parametrize("gradients", ["parameters", "last_stage"])
 @pytest.mark.parametrize("scale", [1.0, 1024.0])
-def test_lean_memory_gives_what_the_buffer_gives(parts, measure, seen, scale):
+def test_memory_gramian_gives_what_the_buffer_gives(parts, measure, gradients, scale):
     """The same weights and gradients without a row per task, for all shared parameters and for the last stage."""
     grads = []
-    for lean in (False, True):
+    for memory in MEMORY:
         net = Net()
-        chosen = [*net.second.parameters()] if seen else None
-        trace = step(
-            net, engine(net, load("cagrad"), seen=chosen, lean=lean), parts=parts, measure=measure, scale=scale
-        )
+        run = engine(net, load("cagrad"), gradients=gradients, memory=memory)
+        trace = step(net, run, parts=parts, measure=measure, scale=scale)
         grads.append([parameter.grad / scale for parameter in net.parameters()])
-        assert (trace.gram is not None) == (measure or not seen)
+        assert (trace.gram is not None) == (measure or gradients == "parameters")
     torch.testing.assert_close(grads[1], grads[0])
 
 
@@ -274,8 +267,8 @@ def test_parts_of_a_network_are_neighbours_from_the_end():
 
 
 @pytest.mark.parametrize(("parts", "measure"), [(1, False), (1, True), (3, False)])
-@pytest.mark.parametrize("lean", [False, True])
-def test_gradients_on_the_shared_features(parts, measure, lean):
+@pytest.mark.parametrize("memory", MEMORY)
+def test_gradients_on_the_shared_features(parts, measure, memory):
     """MGDA-UB: the weights follow from the gradients on the features, and weigh the exact parameter gradients."""
     net = Net()
     jacobian, own = expected(net)
@@ -286,7 +279,7 @@ def test_gradients_on_the_shared_features(parts, measure, lean):
         rows.append(torch.autograd.grad(loss, features)[0].flatten())
     through_tanh = torch.stack(rows) * (1 - features.detach().flatten() ** 2)  # the tap sits before the last tanh
     weights, _ = load("mgda").combine(torch.ones(3).double(), through_tanh)
-    run = engine(net, load("mgda"), tap=FeatureTap(net.second), lean=lean)
+    run = engine(net, load("mgda"), gradients="features", memory=memory)
     trace = step(net, run, parts=parts, measure=measure)
     torch.testing.assert_close(trace.weights, weights)
     torch.testing.assert_close(shared_grad(net), weights @ jacobian)
@@ -297,10 +290,10 @@ def test_gradients_on_the_shared_features(parts, measure, lean):
 
 def test_features_of_a_step_with_held_weights_are_forgotten():
     net = Net()
-    run = engine(net, load("mgda"), tap=FeatureTap(net.second), every=2)
+    run = engine(net, load("mgda"), gradients="features", every=2)
     weights = [step(net, run).weights for _ in range(4)]
     assert all(torch.equal(found, weights[0]) for found in weights)
-    assert len(run.parts.tap.take()) == 1
+    assert len(run.groups.features.take()) == 1
 
 
 class LastBatch(GramBalancer):
@@ -314,11 +307,11 @@ class LastBatch(GramBalancer):
 
 
 @pytest.mark.parametrize("parts", [1, 3])
-@pytest.mark.parametrize("lean", [False, True])
-def test_a_balancer_may_take_several_batches(parts, lean):
+@pytest.mark.parametrize("memory", MEMORY)
+def test_a_balancer_may_take_several_batches(parts, memory):
     net, balancer = Net(), LastBatch()
     first, second = (expected(net, inputs=part) for part in INPUTS.tensor_split(2))
-    trace = step(net, engine(net, balancer, lean=lean), parts=parts)
+    trace = step(net, engine(net, balancer, memory=memory), parts=parts)
     rows = torch.cat([first[0], second[0]])
     torch.testing.assert_close(balancer.gram, rows @ rows.T)
     torch.testing.assert_close(trace.gram, second[0] @ second[0].T)
@@ -378,7 +371,7 @@ def test_own_weights_of_a_gradient_balancer():
         def own_weights(self, losses, tasks):
             return torch.full_like(losses, 0.5)
 
-    for options in ({}, {"lean": True}, {"every": 2}):
+    for options in ({}, {"memory": "gramian"}, {"every": 2}):
         net = Net()
         _, own = expected(net)
         run = engine(net, Halves(), **options)

@@ -7,8 +7,9 @@ import pytest
 from hydra.utils import get_class
 from omegaconf import OmegaConf
 
-from mtlrun.loggers.base import Logger, flatten
-from mtlrun.loggers.csv import Csv
+from mtlrun.contracts.logger import PROMISES, LoggerSubject
+from mtlrun.contracts.promise import Promise
+from mtlrun.loggers.base import Logger, NoLogger, flatten
 from mtlrun.paths import CONF
 
 NAMES = sorted(path.stem for path in (CONF / "logger").glob("*.yaml"))
@@ -28,8 +29,16 @@ def test_yaml_states_every_option_with_its_default(name: str) -> None:
     assert settings == {option: value.default for option, value in [*parameters.items()][2:]}
 
 
+@pytest.mark.parametrize("promise", PROMISES, ids=str)
+@pytest.mark.parametrize("name", ["csv", "tensorboard"])  # the others record elsewhere: see their own tests
+def test_promise(promise: Promise[LoggerSubject], name: str) -> None:
+    settings = OmegaConf.load(CONF / "logger" / f"{name}.yaml")
+    logger, options = get_class(settings.pop("_target_")), dict(settings)
+    promise.check(LoggerSubject(lambda folder, config: logger(folder, config, **options), {"seed": 0}, name))
+
+
 def test_csv_leaves_the_folder_alone(tmp_path: Path) -> None:
-    logger = Csv(tmp_path, {"seed": 0})
+    logger = NoLogger(tmp_path, {"seed": 0})
     logger.log(1, {"val/lane/iou": 0.5})
     logger.close()
     assert [*tmp_path.iterdir()] == []

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
+import platform
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
 
@@ -122,3 +125,88 @@ def make_run(tmp_path: Path) -> MakeRun:
         return write_run(tmp_path / name, num_tasks, epochs, steps_per_epoch, seed)
 
     return make
+
+
+class Folder(Protocol):
+    """Writes one finished run of a sweep; see `write_result`."""
+
+    def __call__(
+        self,
+        name: str,
+        scores: dict[str, float],
+        *,
+        seed: int = ...,
+        balancer: str = ...,
+        sharing: str = ...,
+        **more: Any,
+    ) -> Path: ...
+
+
+@pytest.fixture
+def result(tmp_path: Path) -> Folder:
+    """result('a/0', {'left': 0.9}, seed=0, balancer='pcgrad', ...) writes a run folder and returns it."""
+
+    def write(name: str, scores: dict[str, float], **options: Any) -> Path:
+        return write_result(tmp_path / name, scores, **options)
+
+    return write
+
+
+def write_result(
+    path: Path,
+    scores: dict[str, float],
+    *,
+    seed: int = 0,
+    balancer: str = "equal",
+    sharing: str = "hard",
+    settings: dict[str, Any] | None = None,
+    resumed: list[str] | None = None,
+    status: str = "finished",
+    error: str | None = None,
+    commit: str = "a" * 40,
+    lower: tuple[str, ...] = (),
+    summary: dict[str, Any] | None = None,
+    task: dict[str, Any] | None = None,
+) -> Path:
+    """A run folder with what a report reads: accuracy per task on test rows, the same on validation rows."""
+    hydra = path / ".hydra"
+    hydra.mkdir(parents=True)
+    target = "mtlrun.sharing.independent.Independent" if sharing == "independent" else f"mtlrun.sharing.{sharing}.Any"
+    config = {
+        "seed": seed,
+        "data": {"_target_": "some.data", "seed": 0},
+        "backbone": {"_target_": "some.Net"},
+        "sharing": {"_target_": target},
+        "balancer": {"_target_": f"some.{balancer}", "seed": "${seed}"},
+        "optimizer": {"_target_": "torch.optim.Adam", "lr": 0.001},
+        "trainer": {"epochs": 2, "max_steps": None, "batch_size": 64, "accumulate": 1},
+        "diagnostics": {"every": None},
+    }
+    overrides = ["task=digits", f"balancer={balancer}", f"sharing={sharing}", f"seed={seed}"]
+    for key, value in (settings or {}).items():
+        *above, last = key.split(".")
+        inner: Any = config
+        for part in above:
+            inner = inner[part]
+        inner[last] = value
+        overrides.append(f"{key}={value}")
+    choices = {"task": "digits", "balancer": balancer, "sharing": sharing, "backbone": "net"}
+    (hydra / "config.yaml").write_text(json.dumps(config))
+    lines = "".join(f"      {group}: {choice}\n" for group, choice in choices.items())
+    (hydra / "hydra.yaml").write_text(f"hydra:\n  runtime:\n    choices:\n{lines}  verbose: false\n")
+    (hydra / "overrides.yaml").write_text(json.dumps(overrides))
+    if resumed:
+        (hydra / "resume-2026-01-01.yaml").write_text(json.dumps(resumed))
+    record = {"status": status, "error": error, "seed": seed, "git": {"commit": commit}, "end": "2026-01-01T00:00:00"}
+    (path / "run.json").write_text(json.dumps({**record, "host": platform.node(), "pid": 2**22 + 1}))
+    if status == "finished":
+        tasks = {name: _score(value, name not in lower, task or {}) for name, value in scores.items()}
+        times = {"best_score": sum(scores.values()), "best_epoch": 0, "last_epoch": 1, "wall_seconds": 60.0}
+        (path / "summary.json").write_text(json.dumps({"tasks": tasks, **times, **(summary or {})}))
+    return path
+
+
+def _score(value: float, higher: bool, more: dict[str, Any]) -> dict[str, Any]:
+    moment = {"test": {"accuracy": value, "loss": 1.0}, "val": {"accuracy": value, "loss": 1.0}}
+    last = {"test": {"accuracy": value / 2, "loss": 1.0}, "val": {"accuracy": value / 2, "loss": 1.0}}
+    return {"metric": "accuracy", "higher_is_better": higher, "best": moment, "last": last, **more}

@@ -3,9 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from mtlrun.report.tables import judge, number, results_table, sweep_table
-from mtlrun.runs.folder import RunFolder
-from mtlrun.runs.reader import Run, find_runs
+from mtlrun.report.tables import judge, number, results_table
 
 
 def _plain(table, width=80):
@@ -17,16 +15,6 @@ def _plain(table, width=80):
 def _entry(value, metric="accuracy", higher=True, **others):
     results = {"loss": 0.12345, metric: value, **others}
     return {"metric": metric, "higher_is_better": higher, "best": {"test": results}, "last": {"test": {}}}
-
-
-def _sweep_job(folder, overrides, summary=None, status="finished", error=None):
-    run = RunFolder(folder)
-    run.start([], seed=0)
-    (folder / ".hydra").mkdir()
-    (folder / ".hydra" / "overrides.yaml").write_text("".join(f"- {entry}\n" for entry in overrides))
-    if summary:
-        run.write_summary(summary)
-    run.finish(status, error)
 
 
 @pytest.mark.parametrize(
@@ -71,46 +59,8 @@ def test_no_value_is_cut_at_width_80(num_tasks, letters):
     assert max(map(len, text.splitlines())) <= 80
 
 
-@pytest.mark.parametrize("num_tasks", [1, 2, 3, 4, 40])
-@pytest.mark.parametrize("letters", [4, 24])
-def test_no_value_is_cut_in_a_sweep(tmp_path, num_tasks, letters):
-    values = [0.1 + task / 977 for task in range(num_tasks)]
-    tasks = {f"{task:02d}".rjust(letters, "t"): _entry(value) for task, value in enumerate(values)}
-    for job in range(2):
-        overrides = ["task=multidigits", f"balancer={'uncertainty' if job else 'equal'}"]
-        _sweep_job(tmp_path / str(job), overrides, {"tasks": tasks})
-    text = _plain(sweep_table(find_runs(tmp_path)))
-    for value in values:
-        assert text.count(number(value)) == 2, text
-
-
-def test_a_sweep_says_what_differs_and_what_failed(tmp_path):
-    _sweep_job(tmp_path / "0", ["task=digits", "seed=0"], {"tasks": {"left": _entry(0.75)}})
-    _sweep_job(tmp_path / "1", ["task=digits", "seed=1"], status="failed", error="ConfigError: no balancer")
-    RunFolder(tmp_path / "2").path.mkdir()
-    (tmp_path / "2" / ".hydra").mkdir()
-    (tmp_path / "2" / ".hydra" / "config.yaml").write_text("{}")
-    table = sweep_table(find_runs(tmp_path)[:2])
-    text = _plain(table)
-    assert "all: task=digits" in text
-    assert text.count("task=digits") == 1
-    assert "seed=0" in text
-    assert "0.7500" in text
-    assert "no balancer" in " ".join(text.split())
-    coloured = io.StringIO()
-    Console(file=coloured, width=120, force_terminal=True, color_system="standard").print(table)
-    assert "\x1b[31mConfigError: no balancer" in coloured.getvalue()
-    assert "not started" in _plain(sweep_table(find_runs(tmp_path)), width=120)
-
-
-def test_an_error_with_brackets_is_text_and_not_markup(tmp_path):
-    _sweep_job(tmp_path / "0", ["tasks=[a,b]"], status="failed", error="no key [red]x[/nothing]")
-    assert "[red]x[/nothing]" in _plain(sweep_table([Run(tmp_path / "0")]), width=120)
-
-
-def test_tables_of_nothing():
+def test_a_table_of_nothing():
     assert "Test metrics" in _plain(results_table({}))
-    assert "Runs in" in _plain(sweep_table([]))
 
 
 def test_direction_in_words_where_arrows_cannot_be_shown(monkeypatch):

@@ -1,3 +1,4 @@
+import errno
 import json
 import multiprocessing
 import os
@@ -114,8 +115,10 @@ def test_a_forked_worker_does_not_keep_the_lock(tmp_path):
     worker.join()
 
 
-def test_without_locks_a_run_goes_on(tmp_path, monkeypatch):
+@pytest.mark.parametrize("error", [OSError(errno.ENOLCK, "no locks"), NotImplementedError("no flock")])
+def test_without_locks_a_run_goes_on(error, tmp_path, monkeypatch):
     monkeypatch.setattr("mtlrun.runs.lock.fcntl", None)
+    monkeypatch.setattr("mtlrun.runs.lock.FileLock.acquire", lambda *_, **__: (_ for _ in ()).throw(error))
     run = RunFolder(tmp_path)
     run.start([], seed=0)
     assert Run(tmp_path).status == "running"  # by its process

@@ -1,6 +1,6 @@
 """What every sharing scheme in conf/sharing promises, checked with autograd."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from functools import cache, partial
 from importlib import import_module
@@ -19,10 +19,13 @@ from mtlrun.backbones.mlp import MLP
 from mtlrun.backbones.molecule import Molecule
 from mtlrun.backbones.resnet import ResNet
 from mtlrun.backbones.transformer import Transformer
+from mtlrun.contracts.promise import Promise, Skipped
+from mtlrun.contracts.sharing import PROMISES, SharingSubject, claims_are_true, trained, trunk_end_is_seen
 from mtlrun.errors import ConfigError
 from mtlrun.paths import CONF
+from mtlrun.sharing.backbone_paths import note_paths
 from mtlrun.sharing.base import Sharing
-from mtlrun.types import Feature, select
+from mtlrun.types import select
 
 NAMES = sorted(path.stem for path in (CONF / "sharing").glob("*.yaml"))
 OPTIONS = [
@@ -50,10 +53,6 @@ OPTIONS = [
 NEED_LINEAR_LAYERS = {"lora"}
 CASES = [(name, {}) for name in NAMES] + OPTIONS
 TASKS = ["lane", "type", "values"]  # the last two are also attributes of nn.ModuleDict
-ROWS = {
-    "all": {"lane": None, "type": None, "values": None},
-    "some": {"lane": torch.tensor([0, 2]), "type": torch.tensor([1, 2, 3]), "values": None},
-}
 
 
 def build_cnn(norm: str = "group") -> CNN:
@@ -93,52 +92,6 @@ def build(
     return get_class(settings.pop("_target_"))(backbone=backbone, tasks=tasks, **settings)
 
 
-def trained(scheme: Sharing) -> Sharing:
-    """The scheme as after some training: what starts at zero, and so hides what lies behind it, has moved."""
-    with torch.no_grad():
-        for parameter in scheme.parameters():
-            parameter += 0.1 * torch.randn_like(parameter)
-    return scheme
-
-
-def project(outputs: list[Tensor]) -> Tensor:
-    """A generic number that every stage output enters."""
-    return sum((output * torch.randn_like(output)).sum() for output in outputs)
-
-
-def influenced(scheme: Sharing, inputs: Tensor, rows: dict[str, Tensor | None]) -> dict[str, set[str]]:
-    """Per task the names of the trainable parameters that its outputs depend on."""
-    outputs = scheme(inputs, rows)
-    parameters = {name: value for name, value in scheme.named_parameters() if value.requires_grad}
-    found = {}
-    for task in outputs:
-        gradients = torch.autograd.grad(
-            project(outputs[task]), [*parameters.values()], retain_graph=True, allow_unused=True
-        )
-        found[task] = {name for name, gradient in zip(parameters, gradients) if gradient is not None and gradient.any()}
-    return found
-
-
-def trainable_names(scheme: Sharing, parameters: Iterable[nn.Parameter]) -> set[str]:
-    listed = [id(parameter) for parameter in parameters]
-    assert len(listed) == len({*listed}), "a parameter is listed twice"
-    return {name for name, value in scheme.named_parameters() if id(value) in listed and value.requires_grad}
-
-
-def check_claims(scheme: Sharing, rows: dict[str, Tensor | None]) -> None:
-    seen = influenced(scheme, torch.randn(4, 3, 8, 8), rows)
-    count = {
-        name: sum(name in names for names in seen.values())
-        for name, value in scheme.named_parameters()
-        if value.requires_grad
-    }
-    assert trainable_names(scheme, scheme.shared_parameters()) == {name for name in count if count[name] >= 2}
-    for task in scheme.tasks:
-        own = {name for name in seen[task] if count[name] == 1}
-        assert trainable_names(scheme, scheme.task_parameters(task)) == own
-    assert all(count.values()), "a parameter influences no task"
-
-
 def test_every_scheme_has_its_yaml() -> None:
     modules = [path.stem for path in (CONF.parent / "mtlrun" / "sharing").glob("*.py")]
     schemes = [
@@ -154,95 +107,28 @@ def test_every_scheme_has_its_yaml() -> None:
     assert len(NAMES) >= 13
 
 
-@pytest.mark.parametrize("rows", ROWS)
+def subject(name: str, options: dict[str, object], norm: str = "group") -> SharingSubject:
+    def make(tasks: Sequence[str]) -> Sharing:
+        return build(name, list(tasks), options, lambda: note_paths(build_for(name, norm)))
+
+    return SharingSubject(make, torch.randn(4, 3, 8, 8), tuple(TASKS))
+
+
+@pytest.mark.parametrize("promise", PROMISES, ids=str)
 @pytest.mark.parametrize(("name", "options"), CASES)
-def test_claims_about_parameters_are_true(name: str, options: dict, rows: str) -> None:
-    check_claims(trained(build(name, TASKS, options)), ROWS[rows])
+def test_promise(promise: Promise[SharingSubject], name: str, options: dict) -> None:
+    scheme = subject(name, options)
+    try:
+        promise.check(scheme)
+    except Skipped:
+        assert scheme.scheme().trunk_end() is None
+        assert promise is trunk_end_is_seen
 
 
 @pytest.mark.parametrize(("name", "options"), CASES)
 def test_claims_hold_with_statistics_of_the_batch(name: str, options: dict) -> None:
     """Through batch normalisation a row influences others: it must not carry one task's parameters to another."""
-    check_claims(trained(build(name, TASKS, options, lambda: build_for(name, "batch"))), ROWS["some"])
-
-
-@pytest.mark.parametrize(("name", "options"), CASES)
-def test_claims_hold_with_frozen_parameters(name: str, options: dict) -> None:
-    scheme = trained(build(name, TASKS, options))
-    for parameter in [*scheme.parameters()][::3]:
-        parameter.requires_grad_(False)
-    check_claims(scheme, ROWS["all"])
-
-
-@pytest.mark.parametrize(("name", "options"), CASES)
-def test_one_task_shares_nothing(name: str, options: dict) -> None:
-    scheme = trained(build(name, TASKS[:1], options))
-    check_claims(scheme, {"lane": None})
-    assert scheme.shared_parameters() == []
-    assert scheme.last_shared_stage() == []
-    assert scheme.trunk_end() is None
-
-
-@pytest.mark.parametrize(("name", "options"), CASES)
-def test_last_shared_stage_is_part_of_what_is_shared(name: str, options: dict) -> None:
-    scheme = build(name, TASKS, options)
-    shared, last = ({id(value) for value in part} for part in (scheme.shared_parameters(), scheme.last_shared_stage()))
-    assert last <= shared
-    assert bool(last) == bool(shared)
-
-
-@pytest.mark.parametrize(("name", "options"), CASES)
-def test_outputs_match_features_and_rows(name: str, options: dict) -> None:
-    scheme = build(name, TASKS, options)
-    outputs = scheme(torch.randn(4, 3, 8, 8), ROWS["some"])
-    assert [*outputs] == TASKS
-    for task, count in zip(TASKS, (2, 3, 4)):
-        assert [describe(output, count) for output in outputs[task]] == [
-            (feature.channels, feature.stride) for feature in scheme.features
-        ]
-    assert all(isinstance(feature, Feature) for feature in scheme.features)
-
-
-def describe(output: Tensor, rows: int) -> tuple[int, int | None]:
-    assert len(output) == rows
-    return output.shape[1], 8 // output.shape[2] if output.dim() == 4 else None
-
-
-@pytest.mark.parametrize(("name", "options"), CASES)
-def test_rows_select_what_the_whole_batch_would_give(name: str, options: dict) -> None:
-    """Group normalisation lets no row see another, so selecting before and after must agree."""
-    scheme = trained(build(name, TASKS, options)).eval()
-    inputs = torch.randn(4, 3, 8, 8)
-    whole, some = scheme(inputs, ROWS["all"]), scheme(inputs, ROWS["some"])
-    for task, rows in ROWS["some"].items():
-        for one, other in zip(whole[task], some[task]):
-            torch.testing.assert_close(one if rows is None else one[rows], other)
-
-
-@pytest.mark.parametrize(("name", "options"), CASES)
-def test_absent_tasks_are_left_out(name: str, options: dict) -> None:
-    scheme = trained(build(name, TASKS, options))
-    seen = influenced(scheme, torch.randn(4, 3, 8, 8), {"type": torch.tensor([1])})
-    assert [*seen] == ["type"]
-    for other in ("lane", "values"):
-        assert not seen["type"] & trainable_names(scheme, scheme.task_parameters(other))
-
-
-@pytest.mark.parametrize(("name", "options"), CASES)
-def test_state_loads_into_a_fresh_scheme(name: str, options: dict) -> None:
-    scheme, fresh = build(name, TASKS, options).eval(), build(name, TASKS, options).eval()
-    for parameter in scheme.parameters():
-        nn.init.normal_(parameter)
-    fresh.load_state_dict(scheme.state_dict())
-    inputs = torch.randn(4, 3, 8, 8)
-    torch.testing.assert_close(fresh(inputs, ROWS["all"]), scheme(inputs, ROWS["all"]))
-
-
-@pytest.mark.parametrize(("name", "options"), CASES)
-def test_same_seed_same_parameters(name: str, options: dict) -> None:
-    one, other = build(name, TASKS, options).state_dict(), build(name, TASKS, options).state_dict()
-    assert [*one] == [*other]
-    assert all(torch.equal(one[key], other[key]) for key in one)
+    claims_are_true.check(subject(name, options, "batch"))
 
 
 @pytest.mark.parametrize(
@@ -327,56 +213,3 @@ def meta_resnet() -> ResNet:
     """Without numbers, since its arithmetic would take seconds; made once."""
     with torch.device("meta"):
         return ResNet((3, 16, 16), depth=18)
-
-
-@pytest.mark.parametrize(("name", "options"), CASES)
-def test_works_under_autocast(name: str, options: dict) -> None:
-    scheme = trained(build(name, TASKS, options))
-    with torch.autocast("cpu", torch.bfloat16):
-        outputs = scheme(torch.randn(4, 3, 8, 8), ROWS["some"])
-        loss = sum(output.float().square().mean() for stages in outputs.values() for output in stages)
-    loss.backward()
-    assert all(parameter.grad.isfinite().all() for parameter in scheme.parameters() if parameter.grad is not None)
-
-
-@pytest.mark.parametrize(("name", "options"), CASES)
-def test_penalty_depends_on_parameters_alone(name: str, options: dict) -> None:
-    scheme = trained(build(name, TASKS, options))
-    before = scheme.penalty()
-    scheme(torch.randn(4, 3, 8, 8), ROWS["some"])
-    after = scheme.penalty()
-    assert (before is None) == (after is None)
-    if before is not None:
-        torch.testing.assert_close(after, before, rtol=0, atol=0)
-        assert before.shape == ()
-        before.backward()
-    for parameter in scheme.requires_grad_(False).parameters():
-        assert parameter.grad is None or parameter.grad.isfinite().all()
-    assert scheme.penalty() is None, "nothing can be trained"
-
-
-@pytest.mark.parametrize(("name", "options"), CASES)
-def test_gates_are_the_means_of_the_last_pass(name: str, options: dict) -> None:
-    scheme = build(name, TASKS, options)
-    assert scheme.gates() == {}
-    scheme(torch.randn(4, 3, 8, 8), {"type": torch.tensor([1])})
-    gates = scheme.gates()
-    assert {gate.partition("/")[0] for gate in gates} <= {"type"}
-    for weights in gates.values():
-        assert weights.dim() == 1
-        assert not weights.requires_grad
-        assert (weights >= 0).all()
-        torch.testing.assert_close(scheme.gates(), gates)
-
-
-@pytest.mark.parametrize(("name", "options"), CASES)
-def test_trunk_end_carries_what_all_tasks_see(name: str, options: dict) -> None:
-    scheme, seen = build(name, TASKS, options), []
-    end = scheme.trunk_end()
-    if end is None:
-        return
-    end.register_forward_hook(lambda module, inputs, output: seen.append(output))
-    outputs = scheme(torch.randn(4, 3, 8, 8), ROWS["some"])
-    for task in TASKS:
-        (gradient,) = torch.autograd.grad(project(outputs[task][-1:]), seen, retain_graph=True)
-        assert gradient.any()

@@ -6,7 +6,7 @@ from mtlrun.backbones.mlp import MLP
 from mtlrun.errors import ConfigError
 from mtlrun.sharing.groups import Groups
 from mtlrun.sharing.hard import Hard
-from mtlrun.sharing.keys import group_key
+from mtlrun.sharing.module_names import group_key
 
 TASKS = ["detection", "drivable", "lane", "sign"]
 PAIRS = [["detection", "drivable"], ["lane", "sign"]]

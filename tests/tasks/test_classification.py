@@ -124,3 +124,10 @@ def test_bad_labels(labels: torch.Tensor, message: str) -> None:
 
 def test_good_labels_pass() -> None:
     Classification("t", 3).check(torch.tensor([0, 1, 2, 2], dtype=torch.uint8))
+
+
+def test_always_naming_the_most_frequent_training_class():
+    task = Classification("a", 3)
+    train, test = torch.tensor([2, 2, 0]), torch.tensor([2, 1, 0, 2])
+    assert task.trivial_scores(train, test) == {"accuracy": 0.5}
+    assert task.trivial_scores(train, test[:0]) == {}

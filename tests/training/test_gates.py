@@ -9,12 +9,12 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from mtlrun.config.execute import execute
+from mtlrun.experiment.train import train as go_on
 from mtlrun.report.plots import FIGURES
 from mtlrun.report.series import Series
 from mtlrun.runs.folder import RunFolder
 from mtlrun.runs.reader import Run
-from mtlrun.training.gates import GateRecords
+from mtlrun.training.recorder import GateRecords
 
 THREE_STAGES = "backbone.hidden=[8,8,8]"
 
@@ -71,11 +71,11 @@ def test_a_resumed_run_has_the_same_lines(train):
         file.write("99,shape,level1,0,0.5\n5,len")  # as after kill -9
     config = OmegaConf.load(folder / ".hydra" / "config.yaml")
     config.trainer.epochs = 3
-    execute(config, folder, resume=True)
+    go_on(config, RunFolder(folder), resume=True)
     assert (folder / "gates.csv").read_text() == (whole.folder / "gates.csv").read_text()
     assert json.loads((folder / "summary.json").read_text())["gates"] == whole.summary["gates"]
     (folder / "checkpoints" / "last.pt").unlink()
-    execute(config, folder, resume=True)
+    go_on(config, RunFolder(folder), resume=True)
     assert (folder / "gates.csv").read_text() == (whole.folder / "gates.csv").read_text()
 
 

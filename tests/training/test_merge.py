@@ -13,7 +13,7 @@ from mtlrun.tasks.detection import Detection
 from mtlrun.tasks.multilabel import MultiLabel
 from mtlrun.tasks.regression import Regression
 from mtlrun.tasks.segmentation import Segmentation
-from mtlrun.training.merge import Seen, merged, set_states, states_of
+from mtlrun.training.merge import TaskEvaluation, merged, set_states, states_of
 
 ROWS, BATCH = 37, 5
 
@@ -57,12 +57,12 @@ def kinds():
     }
 
 
-def seen(task, output, target, places):
-    found = Seen(task.make_metrics())
-    for rows in places.split(BATCH):
+def seen(task, output, target, positions):
+    found = TaskEvaluation(task.make_metrics())
+    for rows in positions.split(BATCH):
         task.update_metrics(found.metrics, output[rows], target[rows])
         found.losses.append(task.losses(output[rows], target[rows]))
-        found.places.append(rows)
+        found.positions.append(rows)
     return found
 
 
@@ -72,9 +72,9 @@ def test_every_kind_of_task(kind, size):
     task, output, target = kinds()[kind]
     alone = seen(task, output, target, torch.arange(ROWS))
     parts = [torch.arange(ROWS)[rank::size] for rank in range(size)]
-    told = [seen(task, output, target, part).told() for part in parts if len(part)]
-    whole = merged(task.make_metrics(), told)
-    assert torch.equal(torch.cat(whole.losses), torch.cat(alone.losses))
+    found = [seen(task, output, target, part).part() for part in parts if len(part)]
+    whole = merged(task.make_metrics(), found)
+    torch.testing.assert_close(torch.cat(whole.losses), torch.cat(alone.losses))  # batches of other sizes
     expected = compute_metrics(alone.metrics)
     # counts add up exactly, and so do lists in the order of the rows; float sums may differ in their last digit
     tolerance = 1e-6 if kind == "regression" else 0

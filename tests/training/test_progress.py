@@ -9,7 +9,7 @@ from rich.console import Console
 
 from mtlrun.training import progress as progress_module
 from mtlrun.training.clock import Clock, duration
-from mtlrun.training.progress import Progress
+from mtlrun.training.progress import TerminalProgress
 
 
 class Terminal(io.StringIO):
@@ -42,7 +42,7 @@ def _shown(text):
 
 def test_plain_output_is_one_entry_per_epoch(now):
     text = io.StringIO()
-    with Progress(200, ["left", "right"], batch_size=8, console=Console(file=text)) as progress:
+    with TerminalProgress(200, ["left", "right"], batch_size=8, console=Console(file=text)) as progress:
         for step in range(1, 101):
             now[0] += 0.1
             progress.update(step, 0, {"left": 0.5, "right": 0.25})
@@ -58,7 +58,7 @@ def test_plain_output_is_one_entry_per_epoch(now):
 def test_plain_lines_wrap_between_tasks(num_tasks):
     text = io.StringIO()
     names = [f"task-{number}" for number in range(num_tasks)]
-    with Progress(10, names, batch_size=8, console=Console(file=text, width=40)) as progress:
+    with TerminalProgress(10, names, batch_size=8, console=Console(file=text, width=40)) as progress:
         progress.update(10, 1)
         progress.report_epoch(1, dict.fromkeys(names, ("macro_f1", 0.5)), None, 1.0)
     lines = text.getvalue().splitlines()
@@ -70,7 +70,7 @@ def test_plain_lines_wrap_between_tasks(num_tasks):
 def test_live_bar_shows_state_and_metrics(now):
     terminal = Terminal()
     console = Console(file=terminal, force_terminal=True, width=100)
-    with Progress(1000, ["left"], batch_size=32, console=console) as progress:
+    with TerminalProgress(1000, ["left"], batch_size=32, console=console) as progress:
         for step in range(1, 51):
             now[0] += 0.1
             progress.update(step, 2, None)
@@ -90,7 +90,7 @@ def test_log_lines_appear_above_the_bar(monkeypatch, stream):
     monkeypatch.setattr(logger, "handlers", [handler])
     monkeypatch.setattr(logger, "propagate", False)
     console = Console(file=terminal, force_terminal=True, width=80)
-    with Progress(10, ["a"], batch_size=1, console=console) as progress:
+    with TerminalProgress(10, ["a"], batch_size=1, console=console) as progress:
         progress.update(1, 0)
         logger.warning("something happened")
         print("printed", file=getattr(sys, stream))
@@ -106,7 +106,7 @@ def test_log_lines_appear_above_the_bar(monkeypatch, stream):
 def test_an_exception_leaves_the_terminal_in_order():
     terminal = Terminal()
     console = Console(file=terminal, force_terminal=True)
-    with contextlib.suppress(KeyError), Progress(10, ["a"], batch_size=1, console=console) as progress:
+    with contextlib.suppress(KeyError), TerminalProgress(10, ["a"], batch_size=1, console=console) as progress:
         progress.update(1, 0)
         raise KeyError
     assert terminal.getvalue().endswith("\x1b[?25h")  # the cursor is back
@@ -115,7 +115,7 @@ def test_an_exception_leaves_the_terminal_in_order():
 def test_redraws_are_rare(now):
     terminal = Terminal()
     console = Console(file=terminal, force_terminal=True)
-    with Progress(10**6, ["a"], batch_size=1, console=console) as progress:
+    with TerminalProgress(10**6, ["a"], batch_size=1, console=console) as progress:
         progress.update(1, 0)
         before = len(terminal.getvalue())
         for step in range(2, 1000):
@@ -129,7 +129,7 @@ def test_redraws_are_rare(now):
 
 def test_a_resumed_run_starts_where_it_was():
     terminal = Terminal()
-    with Progress(10, ["a"], 1, Console(file=terminal, force_terminal=True), start=7) as progress:
+    with TerminalProgress(10, ["a"], 1, Console(file=terminal, force_terminal=True), start=7) as progress:
         assert progress is not None
     assert "step 7/10" in "".join(_shown(terminal.getvalue()))
 

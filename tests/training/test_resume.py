@@ -10,9 +10,10 @@ from omegaconf import OmegaConf
 from sampling import representatives, sampled
 
 from mtlrun.balancers import load
-from mtlrun.config.execute import execute
 from mtlrun.errors import Interrupted
+from mtlrun.experiment.train import train as go_on
 from mtlrun.paths import CONF
+from mtlrun.runs.folder import RunFolder
 from mtlrun.training import trainer as trainer_module
 
 BALANCERS = sorted(path.stem for path in (CONF / "balancer").glob("*.yaml"))
@@ -59,7 +60,7 @@ def interrupted(train, monkeypatch, step, *settings):
 
 
 def resume(folder):
-    execute(OmegaConf.load(folder / ".hydra" / "config.yaml"), folder, resume=True)
+    go_on(OmegaConf.load(folder / ".hydra" / "config.yaml"), RunFolder(folder), resume=True)
 
 
 @pytest.mark.parametrize("balancer", sampled(BALANCERS, representatives(BALANCERS)))

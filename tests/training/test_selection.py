@@ -1,4 +1,4 @@
-"""Which epoch is the best one."""
+"""Which epoch is the best one, and when test rows are looked at."""
 
 import math
 
@@ -6,6 +6,7 @@ import pytest
 
 from mtlrun.tasks.classification import Classification
 from mtlrun.tasks.regression import Regression
+from mtlrun.training import selection as selection_module
 from mtlrun.training.selection import Selection, overall_score
 
 TASKS = {"kind": Classification("kind", classes=2), "size": Regression("size")}
@@ -47,16 +48,74 @@ def test_monitor_follows_the_direction_of_its_metric(monitor, better, worse):
 
 def test_patience_counts_evaluations_without_a_better_score():
     selection = Selection(TASKS, patience=2)
-    assert [selection.update(score, epoch) for epoch, score in enumerate([1.0, 0.9, 1.1, 1.1])] == [1, 0, 1, 0]
+    courses = [scores(0.8, mae) for mae in (0.2, 0.3, 0.1, 0.1)]
+    assert [selection.update(course, epoch) for epoch, course in enumerate(courses)] == [1, 0, 1, 0]
     assert not selection.exhausted()
-    selection.update(1.0, 4)
+    selection.update(scores(0.8, 0.2), 4)
     assert selection.exhausted()
     assert selection.best_epoch == 2
 
 
 def test_continues_from_its_state():
     selection, other = Selection(TASKS, patience=3), Selection(TASKS, patience=3)
-    selection.update(1.0, 0)
-    selection.update(0.5, 1)
+    selection.update(scores(0.8, 0.2), 0)
+    selection.update(scores(0.8, 0.3), 1)
     other.load_state_dict(selection.state_dict())
-    assert (other.best_score, other.best_epoch, other.waited) == (1.0, 0, 1)
+    assert (other.best_score, other.best_epoch, other.waited) == (pytest.approx(2.0), 0, 1)
+    assert other.validation == {"best": scores(0.8, 0.2), "last": scores(0.8, 0.3)}
+
+
+def best_of(*epochs, monitor=None):
+    selection = Selection(TASKS, monitor)
+    for epoch, (accuracy, mae) in enumerate(epochs):
+        selection.update(scores(accuracy, mae), epoch)
+    return selection.best_epoch
+
+
+@pytest.mark.parametrize(
+    ("epochs", "best"),
+    [
+        ([(math.nan, math.nan), (0.1, 9.0)], 1),
+        ([(math.nan, 0.01), (0.8, 0.2), (math.nan, 0.01)], 1),  # of one task alone it is the better score
+        ([(0.8, 0.2), (math.nan, math.nan)], 0),
+        ([(math.nan, 0.2), (math.nan, 0.1), (math.nan, 0.3)], 1),  # a task that no epoch has a score of
+        ([(math.nan, math.nan)] * 2, 0),
+    ],
+)
+def test_nan_is_never_better_and_scores_are_compared_over_the_same_tasks(epochs, best):
+    assert best_of(*epochs) == best
+
+
+@pytest.mark.parametrize(("course", "best"), [([math.nan, 5.0, 6.0], 1), ([5.0, math.nan], 0), ([math.nan] * 2, 0)])
+def test_a_monitored_metric_that_is_nan(course, best):
+    assert best_of(*[(0.5, mae) for mae in course], monitor="size/mae") == best
+
+
+class Counting:
+    """Stands in for the evaluator and for the table: counts evaluations, keeps what is written."""
+
+    def __init__(self):
+        self.evaluations, self.written = 0, []
+
+    def evaluate(self, sources):
+        self.evaluations += 1
+        return {"kind": {"accuracy": self.evaluations / 10}}
+
+    def write(self, epoch, step, split, found):
+        self.written.append((epoch, step, split, found["kind"]["accuracy"]))
+
+
+def test_test_rows_are_scored_once_a_step_and_at_late_epochs():
+    counting = Counting()
+    made = [selection_module.TestScores(counting, [], counting, late) for late in ({14, 21}, {14, 21}, set())]
+    tests, resumed, never = made
+    for epoch, step in enumerate((7, 14)):
+        tests.after_epoch(epoch, step)
+        never.after_epoch(epoch, step)
+    assert counting.written == [(1, 14, "test", 0.1)]
+    resumed.load_state_dict(tests.state_dict())
+    assert resumed.at(1, 14) == {"kind": {"accuracy": 0.1}}
+    resumed.at(0, 7)
+    resumed.after_epoch(2, 21)
+    assert counting.evaluations == 3
+    assert [found["kind"]["accuracy"] for found in resumed.late()] == [0.1, 0.3]  # the best epoch's is no late one

@@ -9,11 +9,11 @@ import torch
 from torch import nn
 
 from mtlrun.backbones.norms import BatchNorm1d
+from mtlrun.experiment.worker_group import run_together
 from mtlrun.gradients.ranks import Ranks
-from mtlrun.training.processes import run_together
 from mtlrun.training.sync_batchnorm import GlobalBatchNorm, batch_statistics, synchronise
 
-sys.path.append(str(Path(__file__).parent / "members"))  # the processes get the same path
+sys.path.append(str(Path(__file__).parents[1] / "experiment" / "workers"))  # the processes get the same path
 import together
 
 STEPS = 10

@@ -46,6 +46,9 @@ def test_it_learns(train):
     assert tasks["shape"]["best"]["test"]["accuracy"] > 0.8
     assert tasks["length"]["best"]["test"]["r2"] > 0.8
     assert tasks["length"]["higher_is_better"] is False
+    assert tasks["length"]["directions"]["r2"] is True
+    assert sum(tasks["shape"]["rows"].values()) > sum(tasks["length"]["rows"].values()) > 20
+    assert 0.4 < tasks["shape"]["trivial"]["accuracy"] < 0.7
 
 
 def test_only_the_heads_rate_changes(train):

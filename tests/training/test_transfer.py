@@ -10,15 +10,17 @@ from omegaconf import OmegaConf
 from torch import nn
 
 from mtlrun.backbones.mlp import MLP
-from mtlrun.config.execute import evaluate, execute
 from mtlrun.errors import ConfigError
+from mtlrun.experiment.run import evaluate
+from mtlrun.experiment.train import train as go_on
+from mtlrun.experiment.transfer import Learned, transfer
 from mtlrun.gradients.ranks import Ranks
 from mtlrun.paths import CONF
-from mtlrun.sharing.places import mark, marked, places, stage_of
+from mtlrun.runs.folder import RunFolder
+from mtlrun.sharing.backbone_paths import backbone_paths, from_backbone, note_paths, stage_of
+from mtlrun.training.checkpoint import network_state
 from mtlrun.training.model import MultiTaskModel
-from mtlrun.training.state import network_state
 from mtlrun.training.sync_batchnorm import synchronise
-from mtlrun.training.transfer import Learned, transfer
 
 SCHEMES = sorted(path.stem for path in (CONF / "sharing").glob("*.yaml"))
 TASKS = ("lane", "type", "sign")
@@ -38,7 +40,7 @@ def network(scheme, tasks=TASKS, seed=0, **options):
     settings = (
         OmegaConf.to_container(OmegaConf.load(CONF / "sharing" / f"{scheme}.yaml")) | OPTIONS.get(scheme, {}) | options
     )
-    sharing = get_class(settings.pop("_target_"))(backbone=lambda: mark(backbone()), tasks=tasks, **settings)
+    sharing = get_class(settings.pop("_target_"))(backbone=lambda: note_paths(backbone()), tasks=tasks, **settings)
     model = MultiTaskModel(sharing, {task: Head(sharing.features[-1].channels) for task in tasks})
     with torch.no_grad():
         for tensor in [*model.parameters(), *model.buffers()]:
@@ -63,8 +65,8 @@ def learned(model):
 def in_backbone(model):
     """Place in the backbone -> the tensors there, one for each copy."""
     found, state = {}, model.state_dict()
-    for name, place in places(model).items():
-        found.setdefault(place, []).append(state[name])
+    for name, path in backbone_paths(model).items():
+        found.setdefault(path, []).append(state[name])
     return found
 
 
@@ -73,7 +75,7 @@ def test_every_scheme_is_known_to_hold_the_whole_backbone(scheme):
     plain = backbone().stages.state_dict()
     found = in_backbone(network(scheme))
     assert found.keys() == plain.keys()
-    assert all(copy.shape == plain[place].shape for place, copies in found.items() for copy in copies)
+    assert all(copy.shape == plain[path].shape for path, copies in found.items() for copy in copies)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -81,8 +83,8 @@ def test_every_scheme_starts_from_one_trunk(scheme):
     source, model = network("hard"), network(scheme, seed=1)
     result = transfer(model, learned(source))
     expected = in_backbone(source)
-    for place, copies in in_backbone(model).items():
-        assert all(torch.equal(copy, expected[place][0]) for copy in copies), place
+    for path, copies in in_backbone(model).items():
+        assert all(torch.equal(copy, expected[path][0]) for copy in copies), path
     for task in TASKS:
         assert torch.equal(model.head(task).weight, source.head(task).weight)
     assert result.learned
@@ -97,9 +99,9 @@ def test_one_task_starts_from_its_own_copy(scheme):
     result = transfer(model, learned(source))
     assert result.taken == result.total
     state = source.state_dict()
-    copies = {place: name for name, place in places(source).items() if scheme == "hard" or "task_type" in name}
-    for name, place in places(model).items():
-        assert torch.equal(model.state_dict()[name], state[copies[place]]), name
+    copies = {path: name for name, path in backbone_paths(source).items() if scheme == "hard" or "task_type" in name}
+    for name, path in backbone_paths(model).items():
+        assert torch.equal(model.state_dict()[name], state[copies[path]]), name
     assert {"head of 'lane'", "head of 'sign'"} <= set(result.unused)
 
 
@@ -193,7 +195,7 @@ def test_a_frozen_backbone_stays_as_it_is_and_the_rest_learns(scheme):
     before = {name: value.clone() for name, value in model.state_dict().items()}
     step(model)
     moved = {name for name, value in model.state_dict().items() if not torch.equal(before[name], value)}
-    assert not moved & places(model).keys()
+    assert not moved & backbone_paths(model).keys()
     assert {f"heads.task_{task}.weight" for task in TASKS} <= moved
     assert any(name.startswith("sharing.") for name in moved) == (scheme in ADDS)
 
@@ -204,9 +206,9 @@ def test_frozen_stages_are_those_that_are_named():
     before = {name: value.clone() for name, value in model.state_dict().items()}
     model.eval()
     step(model.train())
-    after, where = model.state_dict(), places(model)
+    after, where = model.state_dict(), backbone_paths(model)
     assert {stage_of(where[name]) for name in where if not torch.equal(before[name], after[name])} == {"layer2"}
-    training = {stage_of(path) for _, path, module in marked(model) if module.training}
+    training = {stage_of(path) for _, path, module in from_backbone(model) if module.training}
     assert training == {"layer2"}
 
 
@@ -221,9 +223,9 @@ def step(model):
 
 def test_layers_that_are_synchronised_keep_their_place():
     model = network("hard")
-    before = places(model)
+    before = backbone_paths(model)
     synchronise(model, Ranks(0, 2))
-    assert places(model) == before
+    assert backbone_paths(model) == before
 
 
 def saved(folder, name="last"):
@@ -241,7 +243,7 @@ def test_a_run_starts_where_another_ended_and_says_so(train, source, caplog):
     with caplog.at_level("INFO", logger="mtlrun"):
         folder = train(*still).folder
     before, after = saved(source, "best"), saved(folder)
-    assert all(torch.equal(before["model"][name], after["model"][name]) for name in after["places"])
+    assert all(torch.equal(before["model"][name], after["model"][name]) for name in after["backbone_paths"])
     assert torch.equal(
         before["model"]["heads.task_shape.layers.0.weight"], after["model"]["heads.task_shape.layers.0.weight"]
     )
@@ -258,9 +260,8 @@ def test_a_run_starts_where_another_ended_and_says_so(train, source, caplog):
 
 def test_a_checkpoint_can_be_named(train, source):
     folder = train("trainer.max_steps=1", "optimizer.lr=0", f"init_from={source}/checkpoints/last.pt").folder
-    assert all(
-        torch.equal(saved(source)["model"][name], saved(folder)["model"][name]) for name in saved(folder)["places"]
-    )
+    before, after = saved(source), saved(folder)
+    assert all(torch.equal(before["model"][name], after["model"][name]) for name in after["backbone_paths"])
 
 
 def test_resume_and_eval_do_not_need_the_other_run(train, source, tmp_path):
@@ -272,7 +273,7 @@ def test_resume_and_eval_do_not_need_the_other_run(train, source, tmp_path):
     evaluate(config, folder)
     origin = json.loads((folder / "run.json").read_text())["init_from"]
     config.trainer.epochs = 3
-    assert execute(config, folder, resume=True)["tasks"] == whole["tasks"]
+    assert go_on(config, RunFolder(folder), resume=True)["tasks"] == whole["tasks"]
     assert json.loads((folder / "run.json").read_text())["init_from"] == origin
 
 
@@ -281,17 +282,20 @@ def test_a_run_that_died_before_its_first_checkpoint_starts_as_it_was_told(train
     whole = train(*settings).summary
     folder = train(*settings, folder="again").folder
     (folder / "checkpoints" / "last.pt").unlink()
-    assert execute(OmegaConf.load(folder / ".hydra" / "config.yaml"), folder, resume=True)["tasks"] == whole["tasks"]
+    assert (
+        go_on(OmegaConf.load(folder / ".hydra" / "config.yaml"), RunFolder(folder), resume=True)["tasks"]
+        == whole["tasks"]
+    )
 
 
 @pytest.mark.parametrize("settings", [("balancer=uncertainty",), ("trainer.accumulate=2",), ("tasks=[marks]",)])
 def test_training_with_a_frozen_backbone(train, source, settings):
     folder = train(*settings, f"init_from={source}", "freeze=backbone", "diagnostics.every=1").folder
     before, after = saved(source, "best")["model"], saved(folder)
-    assert all(torch.equal(before[name], after["model"][name]) for name in after["places"])
+    assert all(torch.equal(before[name], after["model"][name]) for name in after["backbone_paths"])
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["parameters"]["shared"] == 0
-    assert summary["parameters"]["frozen"] == sum(before[name].numel() for name in after["places"])
+    assert summary["parameters"]["frozen"] == sum(before[name].numel() for name in after["backbone_paths"])
 
 
 def test_a_part_of_the_trunk_can_be_frozen_under_gradient_balancers(train, source):
@@ -349,8 +353,8 @@ def test_rates_of_the_parts(train):
     """What has a rate of zero stays; with cross-stitch there are all four parts."""
     settings = ("sharing=cross_stitch", "optimizer=sgd", "optimizer.weight_decay=0.1", "trainer.max_steps=2")
     start = saved(train(*settings, "optimizer.lr=0", folder="start").folder)
-    parts = {"backbone_lr": set(start["places"]), "head_lr": set(), "sharing_lr": set()}
-    for name in start["model"].keys() - start["places"].keys():
+    parts = {"backbone_lr": set(start["backbone_paths"]), "head_lr": set(), "sharing_lr": set()}
+    for name in start["model"].keys() - start["backbone_paths"].keys():
         parts["sharing_lr" if name.startswith("sharing.") else "head_lr"].add(name)
     heads = "{shape: 0, length: 0, marks: 0}"
     for option, still in parts.items():
@@ -364,4 +368,4 @@ def test_a_resumed_run_keeps_its_parts(train):
     config = OmegaConf.load(folder / ".hydra" / "config.yaml")
     config.optimizer.backbone_lr, config.trainer.epochs = 0.1, 2
     with pytest.raises(ValueError, match=r"last.pt does not fit the optimizer .* as they were$"):
-        execute(config, folder, resume=True)
+        go_on(config, RunFolder(folder), resume=True)

@@ -8,11 +8,12 @@ from itertools import chain
 import torch
 from torch import Tensor
 
-from mtlrun.data.options import whole
+from mtlrun.data.fingerprint import ids_of_texts
 from mtlrun.data.source import TensorSource
 from mtlrun.data.text.encode import encode, span_targets, token_labels
 from mtlrun.data.text.example import Example
 from mtlrun.data.text.vocabulary import Vocabulary
+from mtlrun.options import whole
 
 TASKS = ("ner", "pos", "sentiment", "qa")
 
@@ -29,6 +30,7 @@ class TokenSource(TensorSource):
     Args:
         name, inputs, targets, labelled: see `TensorSource`.
         vocabulary: that they were encoded with.
+        row_ids: see `TensorSource`; the numbers of the tokens depend on the training rows.
     """
 
     def __init__(
@@ -38,8 +40,9 @@ class TokenSource(TensorSource):
         targets: Mapping[str, Tensor],
         labelled: Mapping[str, Tensor] | None,
         vocabulary: Vocabulary,
+        row_ids: Tensor,
     ) -> None:
-        super().__init__(name, inputs, targets, labelled)
+        super().__init__(name, inputs, targets, labelled, row_ids=row_ids)
         self._vocabulary = vocabulary
 
     def read(self, inputs: Tensor) -> list[str]:
@@ -63,7 +66,7 @@ def check_length(option: str, length: int) -> int:
     Raises:
         ConfigError: if it is out of range.
     """
-    return whole(option, length, SHORTEST, 4096)
+    return whole(f"data.{option}", length, SHORTEST, 4096)
 
 
 def make_source(
@@ -94,4 +97,5 @@ def make_source(
         targets["sentiment"] = torch.tensor([example.sentiment for example in examples])
     if examples[0].answers is not None:
         targets["qa"] = span_targets([example.answers or () for example in examples], rows.words)
-    return TokenSource(name, rows.tokens, targets, labelled, vocabulary), rows.cut
+    ids = ids_of_texts(" ".join((*example.first, "", *example.second)) for example in examples)
+    return TokenSource(name, rows.tokens, targets, labelled, vocabulary, ids), rows.cut

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mtlrun.data.options import whole
+from mtlrun.data.options import MOST_ROWS
 from mtlrun.errors import ConfigError, DataError
+from mtlrun.options import whole
 
 SPECIAL = 4
 """Numbers of the word vocabulary that are no words: padding, unknown, start and separator."""
@@ -112,7 +113,7 @@ def make_vocabulary(words: Iterable[str], size: int, lower: bool, tokenizer: str
     Raises:
         ConfigError: if the options do not go together.
     """
-    whole("vocabulary", size, SPECIAL + 1)
+    whole("data.vocabulary", size, SPECIAL + 1, MOST_ROWS)
     if tokenizer is None:
         return WordVocabulary(words, size, lower)
     if lower:

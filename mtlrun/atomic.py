@@ -1,0 +1,29 @@
+"""Files that are whole at every moment: the one place where a file is replaced. Imports nothing of ours."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+from uuid import uuid4
+
+
+@contextmanager
+def complete_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write, which appears under its name only when the block has ended without an error.
+
+    A reader, or whoever looks after a power cut, finds the old content or the new. The file has the permissions of any
+    new file, so that others can share it: those of `tempfile` are the owner's alone.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
+    try:
+        with unfinished.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())  # else the new name could reach the disk before the content
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)

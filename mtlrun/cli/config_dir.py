@@ -1,0 +1,27 @@
+"""The folder of the user's own groups, as verbs other than a run are given it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mtlrun.errors import ConfigError
+
+
+def split_config_dir(arguments: list[str]) -> tuple[str | None, list[str]]:
+    """(the folder given with --config-dir, the other words).
+
+    Raises:
+        ConfigError: if there is no such folder.
+    """
+    words = [part for word in arguments for part in _split_flag(word)]
+    flag = next((word for word in words if word in ("--config-dir", "-cd")), None)
+    if flag is None:
+        return None, words
+    at = words.index(flag)
+    if len(words) == at + 1 or not Path(words[at + 1]).is_dir():
+        raise ConfigError(f"{' '.join(words[at : at + 2])}: no such folder")
+    return words[at + 1], words[:at] + words[at + 2 :]
+
+
+def _split_flag(word: str) -> list[str]:
+    return word.split("=", 1) if word.startswith("--config-dir=") else [word]

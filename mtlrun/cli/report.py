@@ -1,0 +1,101 @@
+"""`mtlrun report PATH... [--baseline RUN] [--by best|last|mean_of_last] ...`: runs averaged, compared, judged."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from mtlrun.errors import ConfigError, near_miss
+
+_FILES = ("csv", "json", "latex", "markdown")
+_SEVERAL = ("where", "tune", "from", "lower")
+_OPTIONS = ("baseline", "by", "measure", *_SEVERAL, *_FILES)
+
+USAGE = """\
+mtlrun report PATH...        run folders, sweep folders, any folder above them, or globs
+  --baseline RUN|key=value   what to compare with (default: the single-task runs among the paths)
+  --by best|last|mean_of_last  which test scores: best validation epoch (default), last, mean over the last epochs
+  --where key=value[,value]  only runs with this setting; may be given several times
+  --tune KEY[,KEY]           each method with its best value of KEY on validation rows
+  --measure delta_m|delta_p  Delta-m (lower is better, default) or Delta-p (higher is better)
+  --from FILE.csv            results of other tools: tidy, or one row per run; may be given several times
+  --lower METRIC[,METRIC]    metrics in such a file that are better when lower
+  --csv F  --json F  --markdown F  --latex F    write a file too; - for the terminal, in place of the table
+Every option may also be written key=value, such as by=last."""
+
+
+def main(arguments: list[str]) -> int:
+    """Print the report and write the files that were asked for; return the exit code."""
+    if not arguments:
+        print(USAGE)
+        return 2
+    paths, options = _read(arguments)
+    from mtlrun.report.exports import FORMATS, write
+    from mtlrun.report.make import report
+    from mtlrun.report.terminal import show_report
+
+    made = report(
+        paths,
+        baseline=_one(options, "baseline"),
+        by=_one(options, "by") or "best",  # type: ignore[arg-type]  # checked there
+        where=options.get("where", []),
+        tune_keys=_listed(options, "tune"),
+        measure=_one(options, "measure") or "delta_m",  # type: ignore[arg-type]
+        tables=options.get("from", []),
+        lower=_listed(options, "lower"),
+    )
+    files = {kind: file for kind in _FILES if (file := _one(options, kind))}
+    if "-" not in files.values():
+        show_report(made)
+    for kind, file in files.items():
+        if file == "-":
+            sys.stdout.write(FORMATS[kind](made))
+        else:
+            write(made, kind, file)
+    return 0
+
+
+def _read(words: list[str]) -> tuple[list[str], dict[str, list[str]]]:
+    """The paths, and the values of each option."""
+    paths: list[str] = []
+    options: dict[str, list[str]] = {}
+    rest = iter(words)
+    for word in rest:
+        name, equals, value = word.lstrip("-").partition("=") if word != "-" else (word, "", "")
+        if word.startswith("--") or (equals and name in _OPTIONS and not Path(word).exists()):
+            _check_option(name, word)
+            options.setdefault(name, []).append(value if equals else _next(rest, word))
+        else:
+            _refuse_setting(word)
+            paths.append(word)
+    return paths, options
+
+
+def _next(rest: Iterator[str], word: str) -> str:
+    value = next(rest, None)
+    if value is None:
+        raise ConfigError(f"{word} needs a value; see mtlrun report without arguments")
+    return value
+
+
+def _check_option(name: str, word: str) -> None:
+    if name not in _OPTIONS:
+        raise ConfigError(f"no option '{word}'{near_miss(name, _OPTIONS)}; see mtlrun report without arguments")
+
+
+def _refuse_setting(word: str) -> None:
+    if re.fullmatch(r"[\w.]+=.*", word) and not Path(word).exists():
+        raise ConfigError(f"no folder '{word}': to choose runs by a setting write --where {word}")
+
+
+def _one(options: dict[str, list[str]], name: str) -> str | None:
+    values = options.get(name, [])
+    if len(values) > 1:
+        raise ConfigError(f"--{name} is given {len(values)} times: {', '.join(values)}")
+    return values[0] if values else None
+
+
+def _listed(options: dict[str, list[str]], name: str) -> list[str]:
+    return [entry for value in options.get(name, []) for entry in value.split(",")]

@@ -1,0 +1,164 @@
+"""What a run remembers of its data, to be told apart from other data without keeping any of it.
+
+Of each source in each split: the number of rows; a digest of masks, whole-number labels and row ids; four sums for each
+array of inputs or decimal labels, which see order and values; and the smallest row ids, a sample by which rows of
+one split are found in another (bottom-k sketch: Cohen & Kaplan, "Summarizing data using bottom-k sketches", 2007).
+
+Nothing depends on where files lie. Of each row at most 256 numbers are looked at, evenly spaced; of pictures that stay
+in files none, but the files' names and sizes. Sums are compared to 1e-5 of their spread, since drawn numbers may
+differ in the last bit from one processor to another; a single row of a million that changes moves them by 1e-3.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from mtlrun.data.source import Source, Splits
+
+LOOKED_AT = 256
+"""Numbers of a row."""
+CHUNK = 512
+"""Rows that are gathered at once."""
+SAMPLE = 1024
+"""Row ids that are kept of a source."""
+TOLERANCE = 1e-5
+SUMS = 3
+MORE_THAN_CHANCE = 0.05
+"""Share of test rows that may be found among another run's training rows beyond those that the own training has too."""
+
+Fingerprint = dict[str, list[dict[str, Any]]]
+"""Split -> one entry per source; plain values and tensors, as a checkpoint holds them."""
+
+
+def fingerprint(splits: Splits) -> Fingerprint:
+    """The fingerprint of every split."""
+    parts = {"train": splits.train, "val": splits.val, "test": splits.test}
+    return {split: [_of_source(source) for source in sources] for split, sources in parts.items()}
+
+
+def difference(before: Fingerprint, now: Fingerprint) -> str | None:
+    """What differs first, such as "train had 700 rows of 'arrays' and has 705 now"; None for the same data."""
+    for split, entries in before.items():
+        names, others = ([entry["name"] for entry in part] for part in (entries, now[split]))
+        if names != others:
+            return f"{split} rows came from {', '.join(names)}, now from {', '.join(others)}"
+        for entry, other in zip(entries, now[split]):
+            if entry["rows"] != other["rows"]:
+                return f"{split} had {entry['rows']} rows of '{entry['name']}' and has {other['rows']} now"
+            if entry["digest"] != other["digest"] or not _alike(entry["sums"], other["sums"]):
+                return f"the {split} rows of '{entry['name']}' are others, in another order, or labelled otherwise"
+    return None
+
+
+def share_trained_on(before: Fingerprint, now: Fingerprint) -> float:
+    """The largest share of a source's test rows now that were training rows before; 0 where it is no more than what
+    the source's own training rows have in common with its test rows."""
+    trained = {entry["name"]: entry["sample"] for entry in before["train"]}
+    own = {entry["name"]: entry["sample"] for entry in now["train"]}
+    shares = [0.0]
+    for entry in now["test"]:
+        if entry["name"] in trained and entry["name"] in own:
+            found = _share_in(entry["sample"], trained[entry["name"]])
+            usual = _share_in(entry["sample"], own[entry["name"]])
+            shares.append(found if found > usual + MORE_THAN_CHANCE else 0.0)
+    return max(shares)
+
+
+def ids_of_rows(values: Tensor) -> Tensor:
+    """A number for each row [N, ...] by the bits of its numbers, int64 [N]: equal rows, equal numbers."""
+    rows = _thin(values.cpu())
+    octets = rows.contiguous().view(torch.uint8)
+    padded = torch.nn.functional.pad(octets, (0, -octets.shape[1] % 8))
+    words = padded.clone().view(torch.int64)  # a copy begins where 8 bytes begin
+    generator = torch.Generator().manual_seed(words.shape[1])
+    factors = torch.randint(-(2**62), 2**62, (words.shape[1],), generator=generator) * 2 + 1
+    mixed = (words * factors).sum(1)  # modulo 2^64; multilinear hashing
+    return (mixed ^ (mixed >> 31)) * -7046029254386353131
+
+
+def ids_of_texts(texts: Iterable[str]) -> Tensor:
+    """A number for each text, int64 [N]."""
+    digests = [blake2b(text.encode(errors="surrogateescape"), digest_size=8).digest() for text in texts]
+    return torch.tensor([int.from_bytes(digest, "little", signed=True) for digest in digests], dtype=torch.int64)
+
+
+def ids_of_files(paths: Iterable[Path | str | None]) -> Tensor:
+    """A number for each file, int64 [N], by its name without its folder, and its bytes; None stands for no file.
+
+    One that is not there has -1 bytes: whoever reads it tells.
+    """
+    return ids_of_texts("" if path is None else f"{os.path.basename(path)} {_bytes_of(path)}" for path in paths)
+
+
+def _bytes_of(path: Path | str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return -1
+
+
+def _of_source(source: Source) -> dict[str, Any]:
+    ids, looked_at = source.row_ids(), _inputs(source) if source.in_memory else None
+    digest = blake2b(digest_size=16)
+    sums = {} if looked_at is None else {"": _sums(looked_at)}
+    for task in source.tasks:
+        digest.update(task.encode() + source.labelled(task).numpy().tobytes())
+        labels = source.label_ids(task).cpu()
+        if labels.dim() > 1 or labels.is_floating_point():
+            sums[task] = _sums(_thin(labels))
+        else:
+            digest.update(labels.to(torch.int64).numpy().tobytes())
+    if ids is not None:
+        digest.update(ids.numpy().tobytes())
+    elif looked_at is not None:
+        ids = ids_of_rows(looked_at)
+    sample = torch.empty(0, dtype=torch.int64) if ids is None else ids.unique()[:SAMPLE].clone()
+    return {"name": source.name, "rows": len(source), "digest": digest.hexdigest(), "sums": sums, "sample": sample}
+
+
+def _inputs(source: Source) -> Tensor:
+    """What is looked at of the inputs of a source in memory, [N, at most 256]."""
+    return torch.cat([_thin(source.fetch(rows)[0].cpu()) for rows in torch.arange(len(source)).split(CHUNK)])
+
+
+def _thin(values: Tensor) -> Tensor:
+    """At most 256 numbers of each row, evenly spaced: [N, ...] as [N, D]."""
+    flat = values.reshape(len(values), -1)
+    if flat.shape[1] <= LOOKED_AT:
+        return flat
+    return flat[:, torch.arange(LOOKED_AT) * flat.shape[1] // LOOKED_AT]
+
+
+def _sums(values: Tensor) -> list[float]:
+    """Root mean square of [N, D], and three sums under random signs in units of their spread. NaN counts as 0."""
+    numbers = values.double().nan_to_num(0.0, 0.0, 0.0)
+    generator = torch.Generator().manual_seed(0)
+    signs = [torch.randint(2, (size, SUMS), generator=generator).double() * 2 - 1 for size in numbers.shape]
+    length = float(numbers.norm())
+    spread = ((numbers @ signs[1]) * signs[0]).sum(0) / (length or 1.0)
+    return [length / math.sqrt(max(numbers.numel(), 1)), *spread.tolist()]
+
+
+def _alike(one: Mapping[str, Sequence[float]], other: Mapping[str, Sequence[float]]) -> bool:
+    """Whether the sums agree that both have: what stays in files in one run may be kept in memory in another."""
+    return all(
+        abs(a - b) <= TOLERANCE * max(abs(a) if place == 0 else 1.0, 1e-30)
+        for name in one.keys() & other.keys()
+        for place, (a, b) in enumerate(zip(one[name], other[name]))
+    )
+
+
+def _share_in(rows: Tensor, others: Tensor) -> float:
+    """Share of rows that are among the others, by their samples: ids up to the smaller end of the two are all known."""
+    ends = [int(sample[-1]) for sample in (rows, others) if len(sample) == SAMPLE]
+    known = rows[rows <= min(ends)] if ends else rows
+    return float(torch.isin(known, others).double().mean()) if len(known) else 0.0

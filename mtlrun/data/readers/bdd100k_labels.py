@@ -1,0 +1,173 @@
+"""The labels of BDD100K: boxes in JSON files, lane markings and drivable area in masks."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtlrun.data.readers.bdd100k_words import CATEGORIES, OLDER, Census
+from mtlrun.data.readers.image_files import Masks, Rows, Size
+from mtlrun.errors import ConfigError, DataError, choose
+from mtlrun.options import distinct
+
+DRIVABLE = np.full(256, 255, dtype=np.uint8)
+DRIVABLE[:3] = (1, 2, 0)
+"""Files: 0 direct, 1 alternative, 2 background. Ours: 0 background, 1 own lane, 2 other lanes, 255 ignored."""
+
+LANE_BACKGROUND, LANE_CATEGORY, CURB = 0b1000, 0b0111, 4
+"""A byte of a lane mask holds a flag for background above three bits of category; category 4 is the curb."""
+
+Box = tuple[int, float, float, float, float]
+"""Class, left, top, right, bottom, in pixels of the picture."""
+
+
+class Boxes(Rows):
+    """Boxes of each row, float32 [M, 5] (class, x1, y1, x2, y2), padded with class -1; M is the most of any row.
+
+    Args:
+        boxes: of each row, in pixels of the files; None for a row without labels.
+        files: size of the pictures in the files.
+        size: of the rows; boxes are scaled to it and cut at its edges.
+        smallest: boxes with a side below so many pixels of the rows are left out.
+    """
+
+    def __init__(self, boxes: Sequence[list[Box] | None], files: Size, size: Size, smallest: float) -> None:
+        scale = np.array([size[1] / files[1], size[0] / files[0]] * 2, dtype=np.float32)
+        limit = np.array([size[1], size[0]] * 2, dtype=np.float32)
+        self._rows = [_scaled(row or [], scale, limit, smallest) for row in boxes]
+        self.shape = (max([1, *(len(row) for row in self._rows)]), 5)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def read(self, row: int) -> NDArray[np.float32]:
+        padded = np.zeros(self.shape, dtype=np.float32)
+        padded[:, 0] = -1
+        padded[: len(self._rows[row])] = self._rows[row]
+        return padded
+
+
+def _scaled(
+    boxes: list[Box], scale: NDArray[np.float32], limit: NDArray[np.float32], smallest: float
+) -> NDArray[np.float32]:
+    values = np.array(boxes, dtype=np.float32).reshape(-1, 5)
+    values[:, 1:] = np.clip(values[:, 1:] * scale, 0, limit)
+    sides = values[:, 3:] - values[:, 1:3]
+    return values[(sides >= smallest).all(1)]
+
+
+@dataclass(frozen=True)
+class Part:
+    """An official part: the pictures, the boxes of each (None: not labelled), its masks (None: there is none)."""
+
+    pictures: list[Path]
+    boxes: list[list[Box] | None]
+    drivable: list[Path | None]
+    lanes: list[Path | None]
+
+    def take(self, rows: Sequence[int]) -> Part:
+        """The given rows."""
+        return Part(
+            [self.pictures[row] for row in rows],
+            [self.boxes[row] for row in rows],
+            [self.drivable[row] for row in rows],
+            [self.lanes[row] for row in rows],
+        )
+
+
+def read_part(root: Path, part: str, census: Census) -> Part:
+    """The pictures of a part that are there, with their labels.
+
+    Args:
+        root: folder of the data set.
+        part: 'train' or 'val'.
+        census: of the categories; boxes are counted in it.
+
+    Raises:
+        DataError: if no picture is there, or the boxes are malformed.
+    """
+    pictures = sorted((root / "images/100k" / part).glob("*.jpg"))
+    boxes = read_boxes(root / f"labels/det_20/det_{part}.json", census)
+    masks = [_masks(root / f"labels/{kind}/masks/{part}", pictures) for kind in ("drivable", "lane")]
+    if not any(path.name in boxes for path in pictures):
+        raise DataError(f"det_{part}.json names none of the {len(pictures)} pictures in {root / 'images/100k' / part}")
+    return Part(pictures, [boxes.get(path.name) for path in pictures], *masks)
+
+
+def _masks(folder: Path, pictures: list[Path]) -> list[Path | None]:
+    there = {path.stem for path in folder.glob("*.png")}
+    return [folder / f"{path.stem}.png" if path.stem in there else None for path in pictures]
+
+
+def read_boxes(path: Path, census: Census) -> dict[str, list[Box]]:
+    """The boxes of each picture by its name, of the categories that have a class; all are counted.
+
+    Raises:
+        DataError: if the file is not a list of frames, has two of one picture, or an unknown category.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            frames = json.load(file)
+        boxes = {frame["name"]: _boxes_of(frame, census) for frame in frames}
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise DataError(
+            f"{path} should be a list of frames with name and labels (category, box2d: x1, y1, x2, y2): "
+            f"{type(error).__name__} {error}; fetch it again"
+        ) from error
+    if len(boxes) < len(frames):
+        twice = Counter(frame["name"] for frame in frames).most_common(1)[0][0]
+        raise DataError(f"{path} names picture {twice} twice: fetch it again")
+    return boxes
+
+
+def _boxes_of(frame: Mapping[str, Any], census: Census) -> list[Box]:
+    """Boxes alone: lanes and drivable area, which the files of 2018 hold too, have none."""
+    pairs = [(str(label["category"]), label.get("box2d")) for label in frame.get("labels") or ()]
+    found = [(census.class_of(category), box) for category, box in pairs if box]
+    return [
+        (place, *(float(box[edge]) for edge in ("x1", "y1", "x2", "y2")))  # type: ignore[misc]
+        for place, box in found
+        if place is not None
+    ]
+
+
+def classes_of(detect: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    """The class of each category, from the categories that each class of ours is made of, in order.
+
+    Raises:
+        ConfigError: if there is none, a category is unknown, or is in two classes.
+    """
+    classes: dict[str, int] = {}
+    for place, (name, categories) in enumerate(detect.items()):
+        for word in distinct(f"data.detect.{name}", categories):
+            category = OLDER.get(word, word)
+            choose(category, CATEGORIES, f"category in data.detect.{name}")
+            if category in classes:
+                raise ConfigError(f"data.detect: category '{category}' is in two classes: name it once")
+            classes[category] = place
+    if not classes:
+        raise ConfigError("data.detect names no category: give data.detect={car: [car], pedestrian: [pedestrian]}")
+    return classes
+
+
+def drivable_masks(paths: Sequence[Path | None], size: Size) -> Masks:
+    """uint8 [H, W]: 0 background, 1 own lane, 2 other lanes."""
+    return Masks(paths, size, DRIVABLE)
+
+
+def lane_masks(paths: Sequence[Path | None], size: Size, curbs: bool) -> Masks:
+    """uint8 [H, W]: 0 background, 1 marking; curbs count as markings if asked for."""
+    values = np.arange(256)
+    marking = (values & LANE_BACKGROUND) == 0
+    if not curbs:
+        marking &= (values & LANE_CATEGORY) != CURB
+    return Masks(paths, size, marking.astype(np.uint8))

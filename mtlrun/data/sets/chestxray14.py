@@ -1,0 +1,88 @@
+"""ChestX-ray14: radiographs in files, findings in a CSV table.
+
+Wang et al., "ChestX-ray8: Hospital-scale Chest X-ray Database and Benchmarks" (2017),
+https://arxiv.org/abs/1705.02315: 112,120 frontal radiographs of 30,805 patients with the official test list; its 14
+findings do not include fractures. No patient is in two splits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from mtlrun.data.readers.plain_files import folder_of, read_csv, read_text
+from mtlrun.data.readers.radiograph_labels import Reading
+from mtlrun.data.readers.radiograph_tables import Options, Table, split_patients, splits_of
+from mtlrun.data.source import Splits
+from mtlrun.errors import DataError
+from mtlrun.options import share
+
+TABLES = ("Data_Entry_2017.csv", "Data_Entry_2017_v2020.csv")
+LISTS = ("train_val_list.txt", "test_list.txt")
+HOME = "https://nihcc.app.box.com/v/ChestXray-NIHCC"
+
+
+def load(
+    root: str | None = None,
+    findings: Mapping[str, str] | None = None,
+    size: int = 224,
+    val: float = 0.1,
+    seed: int = 0,
+    partial: bool = False,
+    memory_mb: float = 500,
+) -> Splits:
+    """One task per finding, targets float32 [N, 1]; pictures uint8 [1, size, size].
+
+    Args:
+        root: folder of the table, the two lists and the pictures.
+        findings: per task the name of its finding in the table.
+        size: height and width that the pictures are stretched to.
+        val: share of the patients outside the official test list that validation has to itself.
+        seed: of the choice of these patients.
+        partial: whether to do with the pictures that are there, if only some archives are unpacked.
+        memory_mb: a split that takes at most so many megabytes is kept in memory.
+
+    Raises:
+        ConfigError: if an option is missing or out of range.
+        DataError: if files are missing or malformed.
+    """
+    folder = folder_of(root, "the folder of ChestX-ray14")
+    options = Options(size, Reading(), memory_mb)
+    table_path = next((folder / name for name in TABLES if (folder / name).is_file()), folder / TABLES[0])
+    missing = [path.name for path in (table_path, *(folder / name for name in LISTS)) if not path.is_file()]
+    places = {
+        path.name: path for pattern in ("images/*", "images_*/images/*", "*.png") for path in folder.glob(pattern)
+    }
+    if missing or not places:
+        raise DataError(
+            f"no {', '.join([*missing, *([] if places else ['pictures'])])} in {folder}: ChestX-ray14 is "
+            f"{' (or '.join(TABLES)}), {', '.join(LISTS)} and images/*.png (or images_001/images/*.png to "
+            f"images_012/images/*.png), from {HOME}"
+        )
+    table = read_table(table_path, places, findings or {}, partial)
+    official = set(read_text(folder / LISTS[1]).split())
+    inside = table.take([row for row, path in enumerate(table.paths) if path.name not in official])
+    test = table.take([row for row, path in enumerate(table.paths) if path.name in official])
+    held_out, rest = split_patients(inside.patients, [share("data.val", val, empty=False)], seed)
+    tables = {"train": inside.of(rest), "val": inside.of(held_out), "test": test}
+    return splits_of("chestxray14", tables, options, f"by patient (data.seed={seed}) and the official test list")
+
+
+def read_table(path: Path, places: Mapping[str, Path], findings: Mapping[str, str], partial: bool) -> Table:
+    """The rows of the table that have a picture."""
+    lines = read_csv(path, ("Image Index", "Finding Labels", "Patient ID"))
+    there = [line for line in lines if line["Image Index"] in places]
+    if not there or (len(there) < len(lines) and not partial):
+        raise DataError(
+            f"{len(lines) - len(there)} of the {len(lines)} pictures in {path} are not there: unpack all archives, or "
+            "do with those that are with data.partial=true"
+        )
+    named = [set(line["Finding Labels"].split("|")) for line in there]
+    known = sorted(set().union(*named))
+    for task, finding in findings.items():
+        if finding not in known:
+            raise DataError(f"data.findings.{task}: no row of {path} has '{finding}' (there are: {', '.join(known)})")
+    entries = {task: torch.tensor([float(finding in names) for names in named]) for task, finding in findings.items()}
+    return Table([places[line["Image Index"]] for line in there], entries, [line["Patient ID"] for line in there])

@@ -1,0 +1,105 @@
+"""CheXpert: radiographs in files, findings in a CSV table.
+
+Irvin et al., "CheXpert" (2019), https://arxiv.org/abs/1901.07031: 224,316 radiographs of 65,240 patients, labels 1, 0,
+-1 (uncertain) and blank (not mentioned). No patient is in two splits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from mtlrun.data.options import val_and_test
+from mtlrun.data.readers.plain_files import folder_of, read_csv
+from mtlrun.data.readers.radiograph_labels import Reading
+from mtlrun.data.readers.radiograph_tables import Options, Table, split_patients, splits_of
+from mtlrun.data.source import Splits
+from mtlrun.errors import DataError
+from mtlrun.options import share
+
+FOLDERS = (".", "CheXpert-v1.0-small", "CheXpert-v1.0")
+HOME = "https://aimi.stanford.edu/datasets/chexpert-chest-x-rays"
+
+
+def load(
+    root: str | None = None,
+    findings: Mapping[str, str] | None = None,
+    size: int = 224,
+    frontal: bool = True,
+    uncertain: str = "ignore",
+    blank: str = "zeros",
+    val: float = 0.05,
+    test: float | None = 0.05,
+    seed: int = 0,
+    memory_mb: float = 500,
+) -> Splits:
+    """One task per finding, targets float32 [N, 1]; pictures uint8 [1, size, size].
+
+    Args:
+        root: folder of train.csv and valid.csv, or the one above it.
+        findings: per task the name of its column.
+        size: height and width that the pictures are stretched to.
+        frontal: whether lateral views are left out.
+        uncertain, blank: how labels -1 and empty ones are taken, see `Reading`.
+        val, test: shares of the patients of train.csv; test None takes valid.csv, which radiologists have labelled, but
+            which is small.
+        seed: of the choice of these patients.
+        memory_mb: a split that takes at most so many megabytes is kept in memory.
+
+    Raises:
+        ConfigError: if an option is missing or out of range.
+        DataError: if files are missing or malformed.
+    """
+    above = folder_of(root, "the folder of CheXpert")
+    options = Options(size, Reading(uncertain, blank), memory_mb)
+    shares = [share("data.val", val, empty=False)] if test is None else val_and_test(val, test)
+    folder = next((above / name for name in FOLDERS if (above / name / "train.csv").is_file()), above)
+    missing = [name for name in ("train.csv", "valid.csv") if not (folder / name).is_file()]
+    if missing:
+        raise DataError(
+            f"no {' and no '.join(missing)} in {folder}: CheXpert is train.csv, valid.csv and the folders train/ and "
+            f"valid/ with patient*/study*/view*.jpg, from {HOME}"
+        )
+    table = read_table(folder / "train.csv", findings or {}, frontal)
+    held_out, *more, rest = split_patients(table.patients, shares, seed)
+    tested = table.of(more[0]) if more else read_table(folder / "valid.csv", findings or {}, frontal)
+    tables = {"train": table.of(rest), "val": table.of(held_out), "test": tested}
+    how = f"train.csv by patient (data.seed={seed})" + ("" if more else ", valid.csv for the test")
+    return splits_of("chexpert", tables, options, how)
+
+
+def read_table(path: Path, findings: Mapping[str, str], frontal: bool) -> Table:
+    """The rows of a table, lateral views left out if `frontal`."""
+    lines = read_csv(path, ("Path", *(["Frontal/Lateral"] if frontal else []), *findings.values()))
+    chosen = [line for line in lines if not frontal or line["Frontal/Lateral"] == "Frontal"]
+    parts = [_parts(path, line["Path"]) for line in chosen]
+    entries = {
+        task: torch.tensor([_entry(path, column, line[column]) for line in chosen]) for task, column in findings.items()
+    }
+    return Table([path.parent.joinpath(*names) for names in parts], entries, [names[-3] for names in parts])
+
+
+def _parts(path: Path, text: str) -> tuple[str, ...]:
+    """train, patient, study and view; before them a path has the name of the collection, as CheXpert-v1.0-small/."""
+    names = Path(text).parts[-4:]
+    if len(names) < 3:
+        raise DataError(
+            f"{path}, column 'Path': expected .../train/patient00001/study1/view1_frontal.jpg, found '{text}'"
+        )
+    return names
+
+
+def _entry(path: Path, column: str, text: str) -> float:
+    """1, 0, -1, or NaN for blank."""
+    if not text.strip():
+        return math.nan
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.inf
+    if value not in (1.0, 0.0, -1.0):
+        raise DataError(f"{path}, column '{column}': labels should be 1, 0, -1 or blank, found '{text}'")
+    return value

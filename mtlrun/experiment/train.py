@@ -1,0 +1,128 @@
+"""What one process does for a run: build, resume or start from another, fit, test, sum up, draw. Loads torch."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+from torch import nn
+
+from mtlrun.config.build import build, build_evaluator
+from mtlrun.config.promises import check_parts_of
+from mtlrun.errors import choose
+from mtlrun.experiment.samples import draw_test_samples
+from mtlrun.experiment.summary import summarise
+from mtlrun.experiment.transfer import start_from, warn_of_frozen_chance
+from mtlrun.experiment.worker import RemoteProgress
+from mtlrun.gradients.ranks import Ranks
+from mtlrun.runs.folder import RunFolder
+from mtlrun.runs.reader import Run
+from mtlrun.training.checkpoint import load, load_part
+from mtlrun.training.data_check import check_same_data
+from mtlrun.training.group import agreed, join_torchrun
+from mtlrun.training.progress import ProgressFactory, TerminalProgress
+from mtlrun.training.settings import Device
+from mtlrun.training.trainer import Trainer
+
+log = logging.getLogger("mtlrun")
+
+_WEIGHTS = ("weights", "folder")
+"""Options by which a backbone starts from a file."""
+
+
+def train(
+    config: DictConfig,
+    folder: RunFolder,
+    resume: bool,
+    ranks: Ranks | None = None,
+    progress: ProgressFactory | None = None,
+) -> dict[str, Any]:
+    """Train, test at the best validation epoch and at the last, draw plots; returns the summary, in every process.
+
+    Args:
+        config: of the run, checked.
+        folder: of the run; only the first process writes into it.
+        resume: go on from the folder's last checkpoint.
+        ranks: the processes that train together; by default those that torchrun has started, or this one alone.
+        progress: makes the display; by default the terminal's, in the first process.
+
+    Raises:
+        MtlrunError: a mistake of the user's, before training.
+        NonFiniteError: a loss, gradient or parameter was not finite.
+        Interrupted: SIGTERM or Ctrl-C was obeyed.
+        ProcessLost: one of several processes died.
+    """
+    ranks = ranks or join_torchrun(Device(config.trainer.device))
+    trainer = agreed(ranks, lambda: _ready(config, folder, resume, ranks))
+    folder.note(str(trainer.stepper.device), ranks.size)
+    try:
+        if resume:
+            log.info("going on from step %d", trainer.resume(config.allow_other_data))
+        trainer.fit(progress or (TerminalProgress if ranks.first else RemoteProgress()))
+        summary = ranks.broadcast_object(_test(trainer))
+        folder.write_summary(summary)
+    finally:
+        trainer.logger.close()
+    if folder.writes:
+        _report(trainer, summary)
+    return summary
+
+
+def evaluate(config: DictConfig, folder: Path, checkpoint: str, split: str) -> dict[str, Any]:
+    """Scores of a trained run; see `mtlrun.experiment.run.evaluate`."""
+    evaluator, model, splits = build_evaluator(config)
+    state = _load(model, folder, checkpoint, Ranks())
+    if not config.allow_other_data:
+        check_same_data(state, splits, folder / "checkpoints" / f"{checkpoint}.pt")
+    return evaluator.evaluate(getattr(splits, split))
+
+
+def _ready(config: DictConfig, folder: RunFolder, resume: bool, ranks: Ranks) -> Trainer:
+    """The trainer, its network as `init_from` says. A checkpoint to resume from has all of that already.
+
+    The first process alone reads the other run; training begins with a copy of its network in all.
+    """
+    trainer = build(config, folder, ranks)
+    if ranks.first:
+        check_parts_of(config, trainer)
+    resumed = resume and (folder.checkpoints / "last.pt").exists()
+    if ranks.first and not resumed:
+        if config.init_from is not None:
+            start_from(config.init_from, trainer, config.allow_other_data)
+        elif not any(config.backbone.get(option) for option in _WEIGHTS):
+            warn_of_frozen_chance(trainer.model)
+    return trainer
+
+
+def _test(trainer: Trainer) -> dict[str, Any]:
+    """Test scores of the last network and of the best one, which stays loaded for the pictures."""
+    scores, position = trainer.test_scores, trainer.position
+    last = scores.at(position.epoch, position.step)
+    state = _load(trainer.model, trainer.folder.path, "best", trainer.ranks)
+    best = scores.at(state["epoch"], state["step"])
+    if trainer.diagnostics.pictures and trainer.folder.writes:
+        draw_test_samples(trainer.folder.plots, trainer.evaluator, trainer.splits.test, trainer.diagnostics.pictures)
+    return summarise(trainer, {"best": best, "last": last})
+
+
+def _load(model: nn.Module, folder: Path, name: str, ranks: Ranks) -> dict[str, Any]:
+    """Load a checkpoint's network into the model, in every process; returns the whole checkpoint."""
+    path = folder / "checkpoints" / f"{choose(name, ('best', 'last'), 'checkpoint')}.pt"
+    state = ranks.broadcast_object(load(path) if ranks.first else {})
+    load_part("model", model, state["model"], path)
+    return state
+
+
+def _report(trainer: Trainer, summary: dict[str, Any]) -> None:
+    """Warn of results that should not be taken at face value, and draw the plots."""
+    from mtlrun.diagnostics.trajectory import draw_trajectory  # here: they load matplotlib
+    from mtlrun.report.doubts import doubts
+    from mtlrun.report.plots import plot_run
+
+    for line in doubts(summary):
+        log.warning(line)
+    if trainer.diagnostics.plots:
+        plot_run(Run(trainer.folder.path))
+        draw_trajectory(Run(trainer.folder.path), trainer.tasks)

@@ -1,0 +1,33 @@
+"""Lines for a terminal: errors on one line, paths as the user would type them. Imports nothing of ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def printable(text: str) -> str:
+    """The text with what a terminal would obey, not show, as Python writes it: \\x1b for an escape.
+
+    Names of files and arrays come from others, and could set the window's title or hide what follows. Line ends and
+    tabs stay.
+    """
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() or letter in "\n\t" else _escaped(letter) for letter in text)
+
+
+def _escaped(letter: str) -> str:
+    return letter.encode("unicode_escape").decode("ascii")
+
+
+def one_line(error: object) -> str:
+    """The text of an error with every run of white space as one blank, and nothing that a terminal would obey."""
+    return printable(" ".join(str(error).split()))
+
+
+def path_from_here(path: Path) -> str:
+    """The path as the user would type it from the current folder."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

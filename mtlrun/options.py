@@ -1,0 +1,110 @@
+"""Checks of options as a user types them: each takes the option's full name, and gives its value or raises one line.
+
+A truth value is no number here, although it is one in Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mtlrun.errors import ConfigError
+
+INFINITY = float("inf")
+
+
+def is_number(value: object) -> bool:
+    """Whether this is a finite number; True and False are not."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < INFINITY
+
+
+def is_whole(value: object) -> bool:
+    """Whether this is a whole number; True and False are not."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def whole(option: str, value: int, least: int = 1, most: int | None = None) -> int:
+    """A whole number from `least` to `most`.
+
+    Raises:
+        ConfigError: if it is anything else.
+    """
+    if not is_whole(value) or value < least or (most is not None and value > most):
+        limits = f"must be a whole number of at least {least}"
+        if most is not None:
+            limits = f"should be a whole number from {least} to {most}"
+        raise ConfigError(f"{option} {limits}, found {value!r}")
+    return value
+
+
+def number(option: str, value: float, least: float, most: float = INFINITY) -> float:
+    """A finite number from `least` to `most`.
+
+    Raises:
+        ConfigError: if it is anything else.
+    """
+    if not is_number(value) or not least <= value <= most:
+        limits = f"a number from {least:g} to {most:g}" if most < INFINITY else f"a finite number of at least {least:g}"
+        raise ConfigError(f"{option} must be {limits}, found {value!r}")
+    return float(value)
+
+
+def below(option: str, value: float, least: float, end: float = INFINITY) -> float:
+    """A finite number of at least `least` and below `end`.
+
+    Raises:
+        ConfigError: if it is anything else.
+    """
+    if not is_number(value) or not least <= value < end:
+        limits = f"at least {least:g}" + ("" if end == INFINITY else f" and below {end:g}")
+        raise ConfigError(f"{option} must be {limits}, found {value!r}")
+    return value
+
+
+def positive(option: str, value: float) -> float:
+    """A finite number above 0.
+
+    Raises:
+        ConfigError: if it is anything else.
+    """
+    if not is_number(value) or value <= 0:
+        raise ConfigError(f"{option} must be a number > 0, found {value!r}")
+    return value
+
+
+def share(option: str, value: float, empty: bool = True) -> float:
+    """A share below 1, from 0 if it may be `empty`, else above 0.
+
+    Raises:
+        ConfigError: if it is anything else.
+    """
+    if not is_number(value) or not 0 <= value < 1:
+        raise ConfigError(f"{option} should be a share from 0 to below 1, found {value!r}")
+    if not value and not empty:
+        raise ConfigError(f"{option} should be a share above 0 and below 1, found {value!r}")
+    return float(value)
+
+
+def flag(option: str, value: bool) -> bool:
+    """A truth value.
+
+    Raises:
+        ConfigError: if it is anything else.
+    """
+    if not isinstance(value, bool):
+        raise ConfigError(f"{option} must be true or false, found {value!r}")
+    return value
+
+
+def distinct(option: str, value: Sequence[str]) -> list[str]:
+    """A list of names without repetition; a name by itself would be read letter by letter.
+
+    Raises:
+        ConfigError: if it is no list, or has a name twice.
+    """
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise ConfigError(f"{option} should be a list, found {value!r}: write {option}=[{value}]")
+    names = [str(word) for word in value]  # 0 on a command line is a number, and may be a name in a file
+    twice = next((word for word in names if names.count(word) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"{option} has '{twice}' twice: name it once")
+    return names

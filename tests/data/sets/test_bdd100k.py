@@ -1,0 +1,218 @@
+"""BDD100K with GTSRB, from small files in the formats of the real ones."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from omegaconf import OmegaConf
+from PIL import Image
+
+from mtlrun.config.build_data import build_task
+from mtlrun.config.compose import compose
+from mtlrun.data.readers.bdd100k_labels import Boxes, classes_of, lane_masks
+from mtlrun.data.sets.bdd100k import load
+from mtlrun.errors import ConfigError, DataError
+
+CONF = Path(__file__).parents[3] / "conf"
+DETECT = {"car": ["car", "bus"], "pedestrian": ["pedestrian"], "cyclist": ["rider"]}
+COUNTS = {"train": 10, "val": 4}
+BOX = {"x1": 20.0, "y1": 10.0, "x2": 60.0, "y2": 30.0}
+
+
+def write(root: Path, number_of_labels: int = 3) -> Path:
+    """Pictures of 160 x 90 whose grey is their number; the left half is the own lane, one column a lane marking."""
+    for part, count in COUNTS.items():
+        frames = []
+        for number in range(count):
+            name = f"{part}{number:04d}"
+            save(root / "images/100k" / part / f"{name}.jpg", np.full((90, 160, 3), 20 * number, dtype=np.uint8))
+            drivable = np.full((90, 160), 2, dtype=np.uint8)
+            drivable[:, :80], drivable[:, 120:] = 0, 1
+            lanes = np.full((90, 160), 0b1111, dtype=np.uint8)
+            lanes[:, 40:60], lanes[:, 100:120] = 0b110110, 0b000100  # a dashed white line across, and a curb
+            save(root / "labels/drivable/masks" / part / f"{name}.png", drivable)
+            save(root / "labels/lane/masks" / part / f"{name}.png", lanes)
+            frames.append(frame(f"{name}.jpg", number_of_labels))
+        path = root / f"labels/det_20/det_{part}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(frames))
+    return root
+
+
+def write_signs(root: Path) -> None:
+    """Two tracks of two pictures for each of three signs, and one test picture for each."""
+    lines = ["Filename;Width;Height;ClassId"]
+    for number in (1, 14, 25):
+        for frame in range(4):
+            name = f"{frame // 2:05d}_{frame % 2:05d}.ppm"
+            save(root / f"GTSRB/Final_Training/Images/{number:05d}/{name}", np.zeros((9, 9, 3), dtype=np.uint8))
+        save(root / f"GTSRB/Final_Test/Images/{number:05d}.ppm", np.zeros((9, 9, 3), dtype=np.uint8))
+        lines.append(f"{number:05d}.ppm;9;9;{number}")
+    (root / "GTSRB/GT-final_test.csv").write_text("\n".join(lines))
+
+
+def save(path: Path, values: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(values).save(path)
+
+
+def frame(name: str, number: int) -> dict:
+    labels = [
+        {"id": "0", "category": "bus", "box2d": BOX},
+        {"id": "1", "category": "traffic sign", "box2d": BOX},
+        {"id": "2", "category": "rider", "box2d": {"x1": 150.0, "y1": 0.0, "x2": 170.0, "y2": 90.0}},
+        {"id": "3", "category": "pedestrian", "box2d": {"x1": 10.0, "y1": 10.0, "x2": 11.0, "y2": 40.0}},
+        {"id": "4", "category": "lane", "poly2d": []},
+        {"id": "5", "category": "car", "box2d": {"x1": 5.0, "y1": 5.0, "x2": 6.0, "y2": 6.0}},  # too small
+    ]
+    chosen = [*labels[: number + 2], labels[-1]]
+    return {"name": name, "attributes": {"weather": "clear"}, "timestamp": 10000, "labels": chosen}
+
+
+def options(root: Path, **changes: object) -> dict:
+    return {"root": str(root), "detect": DETECT, "height": 36, "width": 64, "signs": "none", "val": 0.2, **changes}
+
+
+def test_yaml_states_every_option_with_its_default() -> None:
+    stated = yaml.safe_load((CONF / "data" / "bdd100k.yaml").read_text())
+    assert stated.pop("_target_") == "mtlrun.data.sets.bdd100k.load"
+    defaults = {name: value.default for name, value in inspect.signature(load).parameters.items()}
+    task = yaml.safe_load((CONF / "task" / "driving.yaml").read_text())["task"]["tasks"]["detection"]
+    assert list(stated.pop("detect")) == task["classes"]
+    assert defaults.pop("detect") is None
+    assert stated == defaults
+
+
+def test_splits_hold_out_training_pictures_and_test_on_the_official_validation(tmp_path: Path) -> None:
+    splits = load(**options(write(tmp_path)))
+    assert [len(part[0]) for part in (splits.train, splits.val, splits.test)] == [8, 2, 4]
+    greys = [
+        set((part[0].fetch(torch.arange(len(part[0])))[0].float().mean((1, 2, 3)) / 20).round().int().tolist())
+        for part in (splits.train, splits.val)
+    ]
+    assert greys[0] | greys[1] == set(range(10))
+    assert not greys[0] & greys[1]
+
+
+def test_boxes_are_scaled_cut_and_merged(tmp_path: Path) -> None:
+    (source,) = load(**options(write(tmp_path))).test
+    _, targets = source.fetch(torch.tensor([2]))
+    boxes = targets["detection"][0]
+    assert boxes[:, 0].tolist() == [0.0, 2.0]  # bus is a car; the sign is no class, the pedestrian is too thin
+    assert torch.allclose(boxes[:, 1:], torch.tensor([[8.0, 4.0, 24.0, 12.0], [60.0, 0.0, 64.0, 36.0]]))
+
+
+def test_rows_with_fewer_boxes_are_padded() -> None:
+    box = (1, 10.0, 10.0, 20.0, 20.0)
+    boxes = Boxes([[box, box], None, [box]], (100, 100), (100, 100), 3.0)
+    assert boxes.shape == (2, 5)
+    assert boxes.stack(torch.arange(3))[:, :, 0].tolist() == [[1, 1], [-1, -1], [1, -1]]
+
+
+def test_masks_have_the_classes_of_the_task_set(tmp_path: Path) -> None:
+    (source,) = load(**options(write(tmp_path))).test
+    _, targets = source.fetch(torch.tensor([0]))
+    drivable, lane = targets["drivable"][0], targets["lane"][0]
+    assert drivable.shape == lane.shape == (36, 64)
+    assert drivable[0, [0, 31, 40, 60]].tolist() == [1, 1, 0, 2]
+    assert lane[0, [0, 20, 44, 60]].tolist() == [0, 1, 0, 0]
+
+
+def test_curbs_can_count_as_markings(tmp_path: Path) -> None:
+    table = lane_masks([], (2, 2), curbs=True).table
+    assert table[[0b1000, 0b1111, 0b0100, 0b110110]].tolist() == [0, 0, 1, 1]
+    assert lane_masks([], (2, 2), curbs=False).table[0b0100] == 0
+
+
+def test_pictures_without_a_label_file_train_the_other_tasks(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "labels/lane/masks/val/val0001.png").unlink()
+    path = tmp_path / "labels/det_20/det_val.json"
+    path.write_text(json.dumps([frame for frame in json.loads(path.read_text()) if frame["name"] != "val0002.jpg"]))
+    (source,) = load(**options(tmp_path)).test
+    assert source.labelled("lane").tolist() == [True, False, True, True]
+    assert source.labelled("detection").tolist() == [True, True, False, True]
+    assert source.labelled("drivable").all()
+
+
+def test_frames_without_labels_have_no_boxes(tmp_path: Path) -> None:
+    write(tmp_path)
+    path = tmp_path / "labels/det_20/det_val.json"
+    path.write_text(json.dumps([{"name": f"val{number:04d}.jpg", "labels": None} for number in range(4)]))
+    (source,) = load(**options(tmp_path)).test
+    assert source.labelled("detection").all()
+    assert (source.targets("detection")[..., 0] == -1).all()
+
+
+@pytest.mark.parametrize("memory_mb", [0, 500])
+def test_the_tasks_of_driving_accept_the_labels(tmp_path: Path, memory_mb: float) -> None:
+    write(tmp_path)
+    write_signs(tmp_path)
+    splits = load(**options(tmp_path, signs="driving", memory_mb=memory_mb))
+    kinds = OmegaConf.to_container(compose(["task=driving", "data=bdd100k"]).task.tasks, resolve=True)
+    sources = {task: source for source in splits.train for task in source.tasks}
+    assert set(sources) == set(kinds)
+    assert {source.in_memory for source in splits.train} == {memory_mb > 0}
+    for name, kind in kinds.items():
+        task = build_task(name, kind)
+        task.check(sources[name].targets(name))
+        task.fit(sources[name].targets(name))
+    assert "GTSRB" in splits.statement
+
+
+@pytest.mark.parametrize(
+    "gone", ["images/100k/val", "labels/det_20/det_train.json", "labels/drivable/masks/train", "labels/lane/masks/val"]
+)
+def test_absent_files_are_named_with_where_they_are(tmp_path: Path, gone: str) -> None:
+    write(tmp_path).joinpath(gone).rename(tmp_path / "elsewhere")
+    with pytest.raises(DataError) as caught:
+        load(**options(tmp_path))
+    message = str(caught.value)
+    assert message.startswith(f"no {gone} in {tmp_path}")
+    for part in ("images/100k", "det_20", "drivable/masks", "lane/masks", "http"):
+        assert part in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("text", ["[{", '{"frames": 1}', '[{"labels": []}]', '[{"name": "x", "labels": [{"id": 1}]}]'])
+def test_malformed_boxes_are_refused(tmp_path: Path, text: str) -> None:
+    write(tmp_path).joinpath("labels/det_20/det_train.json").write_text(text)
+    with pytest.raises(DataError, match=r"det_train\.json should be a list of frames"):
+        load(**options(tmp_path))
+
+
+def test_labels_of_other_pictures_are_refused(tmp_path: Path) -> None:
+    write(tmp_path).joinpath("labels/det_20/det_val.json").write_text('[{"name": "x.jpg"}]')
+    with pytest.raises(DataError, match=r"names none of the 4 pictures"):
+        load(**options(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"root": None}, "data.root is not set"),
+        ({"height": 5}, "data.height should be"),
+        ({"signs": "nothing"}, "no data.signs 'nothing'"),
+        ({"val": 1.5}, "data.val should be a share"),
+        ({"val": 0}, "data.val should be a share above 0 and below 1, found 0"),
+        ({"detect": {"car": "car"}}, r"data.detect.car should be a list, found 'car': write data.detect.car=\[car\]"),
+        ({"detect": {"car": ["car", "car"]}}, "data.detect.car has 'car' twice"),
+        ({"detect": {"car": ["cars"]}}, "did you mean 'car'"),
+        ({"detect": {}}, "names no category"),
+    ],
+)
+def test_impossible_options_are_refused(tmp_path: Path, changes: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load(**{**options(write(tmp_path)), **changes})
+
+
+def test_a_category_has_one_class() -> None:
+    assert classes_of(DETECT) == {"car": 0, "bus": 0, "pedestrian": 1, "rider": 2}
+    with pytest.raises(ConfigError, match="'car' is in two classes"):
+        classes_of({"a": ["car"], "b": ["car"]})

@@ -1,0 +1,124 @@
+"""Detectors from folders of pictures."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from mtlrun.data.sets.image_folders import KIND, load
+from mtlrun.data.source import Source, Splits
+from mtlrun.errors import ConfigError, DataError
+
+CONF = Path(__file__).parents[3] / "conf" / "data"
+GREYS = {"dog": 0, "cat": 60, "giraffe": 120, "other": 180}
+"""Picture n of a folder is of this grey plus n."""
+
+
+def write(root: Path, count: int = 20) -> str:
+    for name, grey in GREYS.items():
+        (root / name).mkdir(parents=True)
+        for place in range(count):
+            Image.fromarray(np.full((9, 7), grey + place, dtype=np.uint8)).save(root / name / f"{place:02d}.png")
+        (root / name / "notes.txt").write_text("no picture")
+    return str(root)
+
+
+def greys(source: Source) -> torch.Tensor:
+    return source.fetch(torch.arange(len(source)))[0].float().mean((1, 2, 3)).round().int()
+
+
+def parts(splits: Splits) -> list[list[Source]]:
+    return [splits.train, splits.val, splits.test]
+
+
+def test_yaml_states_every_option_with_its_default() -> None:
+    stated = yaml.safe_load((CONF / "image_folders.yaml").read_text())
+    assert stated.pop("_target_") == "mtlrun.data.sets.image_folders.load"
+    defaults = {name: value.default for name, value in inspect.signature(load).parameters.items()}
+    assert tuple(stated.pop("detect")) == defaults.pop("detect")
+    assert stated == defaults
+
+
+def test_each_detector_sees_its_pictures_and_as_many_others(tmp_path: Path) -> None:
+    splits = load(write(tmp_path), size=16)
+    assert [len(source) for source in splits.train] == [28, 28, 28]
+    assert [len(source) for source in splits.val] == [6, 6, 6]
+    for part in parts(splits):
+        for name, source in zip(("dog", "cat", "giraffe"), part):
+            assert source.tasks == (name,)
+            own = (greys(source) >= GREYS[name]) & (greys(source) < GREYS[name] + 20)
+            assert torch.equal(source.fetch(torch.arange(len(source)))[1][name], own.long())
+            assert own.float().mean() == 0.5
+    assert splits.inferred == dict.fromkeys(("dog", "cat", "giraffe"), KIND)
+
+
+def test_no_picture_is_in_two_splits(tmp_path: Path) -> None:
+    seen = [
+        {grey for source in part for grey in greys(source).tolist()} for part in parts(load(write(tmp_path), size=16))
+    ]
+    assert not seen[0] & seen[1]
+    assert not seen[0] & seen[2]
+    assert not seen[1] & seen[2]
+
+
+def test_few_rows_and_more_negatives_as_asked(tmp_path: Path) -> None:
+    splits = load(write(tmp_path), detect=["dog"], size=16, rows=8, absent=3.0)
+    answers = splits.train[0].targets("dog")
+    assert (len(answers), int(answers.sum())) == (8, 2)
+    assert len(splits.test[0]) == 12
+
+
+def test_large_sets_are_read_from_the_files(tmp_path: Path) -> None:
+    root = write(tmp_path)
+    lazy, held = load(root, size=16, memory_mb=0), load(root, size=16)
+    assert not any(source.in_memory for source in lazy.train)
+    assert all(source.in_memory for source in held.train)
+    assert torch.equal(greys(lazy.train[1]), greys(held.train[1]))
+
+
+def test_missing_folders_are_named_with_what_to_do(tmp_path: Path) -> None:
+    root = write(tmp_path)
+    with pytest.raises(DataError, match=r"no folder 'girafe'; did you mean 'giraffe'\?.*https://"):
+        load(root, detect=["girafe"])
+    with pytest.raises(DataError, match=r"no folder 'dog' in .*nowhere"):
+        load(str(tmp_path / "nowhere"))
+
+
+def test_nearly_empty_folders_are_refused(tmp_path: Path) -> None:
+    root = write(tmp_path, count=2)
+    with pytest.raises(DataError, match="2 pictures in"):
+        load(root, detect=["cat"])
+
+
+def test_one_folder_is_not_enough(tmp_path: Path) -> None:
+    write(tmp_path / "all")
+    (tmp_path / "all" / "dog").rename(tmp_path / "dog")
+    (tmp_path / "root").mkdir()
+    (tmp_path / "dog").rename(tmp_path / "root" / "dog")
+    with pytest.raises(DataError, match="one folder of pictures"):
+        load(str(tmp_path / "root"), detect=["dog"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"root": None}, "data.root is not set"),
+        ({"detect": []}, "data.detect names no folder"),
+        ({"detect": "dog"}, r"data.detect should be a list, found 'dog': write data.detect=\[dog\]"),
+        ({"detect": ["dog", "cat", "dog"]}, "data.detect has 'dog' twice"),
+        ({"size": 2}, "data.size should be"),
+        ({"val": 0.0}, "must each be above 0"),
+        ({"val": 0.5, "test": 0.5}, "must each be above 0, and below 1 in sum"),
+        ({"rows": 1}, "data.rows should be"),
+        ({"absent": 0}, "data.absent should be a number above 0"),
+    ],
+)
+def test_impossible_options_are_refused(tmp_path: Path, changes: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load(**{"root": write(tmp_path), **changes})

@@ -1,0 +1,184 @@
+import gzip
+import inspect
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from mtlrun.data.drawn.overlay import shrink
+from mtlrun.data.readers import digit_files
+from mtlrun.data.readers.digit_files import FASHION, PARTS, Collection
+from mtlrun.data.sets import multimnist
+from mtlrun.errors import ConfigError, DataError
+
+CONF = Path(__file__).parents[3] / "conf"
+DEBIAN = Path(FASHION.fallbacks[0])
+FEW = {"num_train": 30, "num_val": 12, "num_test": 12}
+
+
+def idx_bytes(values: np.ndarray) -> bytes:
+    return struct.pack(f">BBBB{values.ndim}I", 0, 0, 8, values.ndim, *values.shape) + values.tobytes()
+
+
+def write_collection(folder: Path, brightness: int = 1, suffix: str = "", style: str = "-idx") -> Path:
+    """Every picture is a full square of brightness x (its class + 1): its pixels tell its class."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for part, count in (("train", 60), ("t10k", 12)):
+        labels = (np.arange(count) % 10).astype(np.uint8)
+        images = np.broadcast_to(((labels + 1) * brightness)[:, None, None], (count, 28, 28)).copy()
+        for kind, values in (("images-idx3", images), ("labels-idx1", labels)):
+            content = idx_bytes(values)
+            name = f"{part}-{kind}-ubyte{suffix}".replace("-idx", style)
+            (folder / name).write_bytes(gzip.compress(content) if suffix else content)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def no_system_packages(monkeypatch):
+    bare = Collection("FashionMNIST", FASHION.folders, (), FASHION.package)
+    monkeypatch.setitem(multimnist.COLLECTIONS, "fashion", (bare, bare))
+    monkeypatch.setitem(multimnist.COLLECTIONS, "both", (bare, digit_files.MNIST))
+
+
+def rows_of(splits, split):
+    [source] = getattr(splits, split)
+    inputs, targets = source.fetch(torch.arange(len(source)))
+    return inputs, targets["left"], targets["right"]
+
+
+def test_yaml_states_every_option_with_its_default():
+    stated = yaml.safe_load((CONF / "data" / "multimnist.yaml").read_text())
+    assert stated.pop("_target_") == "mtlrun.data.sets.multimnist.load"
+    assert stated.pop("root") == "${oc.env:MTLRUN_DATA,null}"
+    defaults = {name: p.default for name, p in inspect.signature(multimnist.load).parameters.items()}
+    assert defaults.pop("root") is None
+    assert stated == defaults
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+@pytest.mark.parametrize("style", ["-idx", ".idx"])
+@pytest.mark.parametrize(
+    ("digits", "folder"),
+    [("mnist", "MNIST/raw"), ("mnist", "."), ("fashion", "FashionMNIST/raw"), ("fashion", "fashion-mnist")],
+)
+def test_files_are_found_where_they_usually_lie(tmp_path, digits, folder, suffix, style):
+    write_collection(tmp_path / folder, suffix=suffix, style=style)
+    splits = multimnist.load(digits=digits, root=str(tmp_path), **FEW)
+    assert str(tmp_path / folder) in splits.statement
+    assert [len(part[0]) for part in (splits.train, splits.val, splits.test)] == [30, 12, 12]
+
+
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+@pytest.mark.parametrize("offset", [6, 8])
+def test_canvas_shows_the_labelled_items_in_their_places(tmp_path, split, offset):
+    write_collection(tmp_path, brightness=20)
+    splits = multimnist.load(root=str(tmp_path), size=36, offset=offset, **FEW)
+    inputs, left, right = rows_of(splits, split)
+    bright_left, bright_right = 20 * (left + 1), 20 * (right + 1)
+    assert inputs.shape[1:] == (1, 36, 36)
+    assert torch.equal(inputs[:, 0, 0, 0].long(), bright_left)
+    assert torch.equal(inputs[:, 0, offset + 27, offset + 27].long(), bright_right)
+    assert torch.equal(inputs[:, 0, 14, 14].long(), torch.maximum(bright_left, bright_right))
+    assert inputs[:, 0, 0, 35].max() == 0
+
+
+def test_both_lays_fashion_left_and_mnist_right(tmp_path):
+    write_collection(tmp_path / "FashionMNIST/raw", brightness=1)
+    write_collection(tmp_path / "MNIST/raw", brightness=20)
+    inputs, left, right = rows_of(multimnist.load("both", str(tmp_path), size=36, **FEW), "train")
+    assert torch.equal(inputs[:, 0, 0, 0].long(), left + 1)
+    assert torch.equal(inputs[:, 0, 33, 33].long(), 20 * (right + 1))
+
+
+def test_both_does_not_take_one_folder_for_two_collections(tmp_path):
+    write_collection(tmp_path)
+    with pytest.raises(DataError, match="no FashionMNIST files"):
+        multimnist.load("both", str(tmp_path))
+
+
+def test_training_and_validation_pictures_are_the_official_ones_in_order(tmp_path):
+    train, val, test = multimnist.read_parts(write_collection(tmp_path))
+    assert train.labels.tolist() == [index % 10 for index in range(50)]
+    assert val.labels.tolist() == [index % 10 for index in range(50, 60)]
+    assert len(test.labels) == 12
+
+
+def test_each_picture_is_once_on_each_side_when_there_are_as_many_pairs(tmp_path):
+    write_collection(tmp_path)
+    _, left, right = rows_of(multimnist.load(root=str(tmp_path), num_train=50, num_val=1, num_test=1), "train")
+    assert left.bincount().tolist() == right.bincount().tolist() == [5] * 10
+
+
+def test_equal_classes_can_be_left_out(tmp_path):
+    write_collection(tmp_path)
+    splits = multimnist.load(root=str(tmp_path), same_class=False, num_train=400, num_val=100, num_test=100)
+    for split in ("train", "val", "test"):
+        _, left, right = rows_of(splits, split)
+        assert (left != right).all()
+
+
+def test_shrink_takes_the_pixel_nearest_to_each_centre():
+    ramp = torch.arange(36, dtype=torch.uint8).expand(1, 36, 36)
+    expected = [int((column + 0.5) * 36 / 28) for column in range(28)]
+    assert shrink(ramp, 28)[0, 0].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"digits": "minst"}, "did you mean 'mnist'"),
+        ({"size": 32}, r"data.size must be 28 \(shrunk\) or 36"),
+        ({"offset": 9}, "data.offset must lie between 0 and 8"),
+        ({"num_train": 0}, "data.num_train must be 1 or more"),
+    ],
+)
+def test_impossible_options_are_refused_before_any_file_is_read(options, message):
+    with pytest.raises(ConfigError, match=message):
+        multimnist.load(**options)
+
+
+@pytest.mark.parametrize(("digits", "name"), [("mnist", "MNIST"), ("fashion", "FashionMNIST")])
+def test_absent_files_are_named_with_the_remedy(tmp_path, digits, name):
+    with pytest.raises(DataError) as caught:
+        multimnist.load(digits, str(tmp_path))
+    line = str(caught.value)
+    assert "\n" not in line
+    assert all(f"{part}-ubyte" in line for part in PARTS)
+    assert str(tmp_path / name / "raw") in line
+    assert f"d.{name}('{tmp_path}', train=t, download=True)" in line
+    assert ("apt-get install dataset-fashion-mnist" in line) == (digits == "fashion")
+
+
+def test_a_missing_fourth_file_is_named(tmp_path):
+    (write_collection(tmp_path) / "t10k-labels-idx1-ubyte").unlink()
+    with pytest.raises(DataError, match=f"{tmp_path} lacks t10k-labels-idx1-ubyte"):
+        multimnist.load(root=str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("part", "values", "message"),
+    [
+        ("train-labels-idx1", np.zeros(59, np.uint8), "60 pictures but .* 59 labels"),
+        ("train-labels-idx1", np.full(60, 10, np.uint8), "classes 0 to 9, found 10"),
+        ("t10k-images-idx3", np.zeros((12, 32, 32), np.uint8), "28 x 28 pictures, found 32 x 32"),
+    ],
+)
+def test_files_that_do_not_fit_are_refused(tmp_path, part, values, message):
+    (write_collection(tmp_path) / f"{part}-ubyte").write_bytes(idx_bytes(values))
+    with pytest.raises(DataError, match=message):
+        multimnist.load(root=str(tmp_path))
+
+
+@pytest.mark.skipif(not DEBIAN.is_dir(), reason="Debian's dataset-fashion-mnist is not installed")
+def test_fashion_mnist_of_debian_is_found_without_a_root(tmp_path, monkeypatch):
+    monkeypatch.setitem(multimnist.COLLECTIONS, "fashion", (FASHION, FASHION))
+    monkeypatch.setattr(multimnist, "DEFAULT_ROOT", str(tmp_path / "nothing"))
+    [folder] = {*multimnist.folders_of("fashion", None)}
+    train, val, test = multimnist.read_parts(folder)
+    assert folder == DEBIAN
+    assert train.images.shape == (50_000, 28, 28)
+    assert torch.cat([train.labels, val.labels]).bincount().tolist() == [6000] * 10
+    assert test.labels.bincount().tolist() == [1000] * 10

@@ -1,0 +1,166 @@
+"""Drawing rows: exact shares, exact batch sizes, shuffled passes, exact continuation."""
+
+import copy
+
+import pytest
+import torch
+
+from mtlrun.data.source import TensorSource
+from mtlrun.samplers.base import Sampler, TrainingProgress
+from mtlrun.samplers.batch_sampler import BatchSampler
+from mtlrun.samplers.curriculum import Curriculum, Stage
+from mtlrun.samplers.examples import Examples
+from mtlrun.samplers.pools import make_pools, task_sizes
+from mtlrun.samplers.proportional import Proportional
+from mtlrun.samplers.temperature import Temperature
+from mtlrun.samplers.uniform import Uniform
+
+TASKS = ("a", "b", "c")
+
+
+def source(name, rows, tasks, labelled=None):
+    return TensorSource(name, torch.zeros(rows, 1), {t: torch.zeros(rows) for t in tasks}, labelled)
+
+
+def pools():
+    """Tasks a and b on 900 rows of one source, c on 100 rows of another."""
+    return make_pools([source("big", 900, ["a", "b"]), source("small", 100, ["c"])], TASKS)
+
+
+def steps_of(steps):
+    return [TrainingProgress(step, step // 10, step / steps) for step in range(steps)]
+
+
+class Given(Sampler):
+    def __init__(self, shares):
+        self.shares = shares
+
+    def probabilities(self, sizes, progress):
+        return self.shares
+
+
+def test_tasks_on_the_same_rows_form_one_pool():
+    half = torch.arange(10) < 5
+    made = make_pools([source("s", 10, ["a", "b", "c"], {"b": half})], TASKS)
+    assert [(pool.tasks, len(pool.rows)) for pool in made] == [(("a", "c"), 10), (("b",), 5)]
+    assert task_sizes(made, TASKS) == {"a": 10, "b": 5, "c": 10}
+
+
+@pytest.mark.parametrize(
+    ("sampler", "share_of_c"),
+    [
+        (Uniform(), 1 / 3),
+        (Proportional(), 100 / 1900),
+        (Temperature(1.0), 100 / 1900),
+        (Temperature(2.0), 10 / 70),
+        (Temperature(float("inf")), 1 / 3),
+    ],
+)
+def test_long_run_shares_are_exact(sampler, share_of_c):
+    batches = BatchSampler(sampler, pools(), TASKS, batch_size=32, seed=0)
+    drawn = 0
+    for step, progress in enumerate(steps_of(400), start=1):
+        rows = batches.next(progress).rows
+        assert sum(len(part) for part in rows.values()) == 32
+        drawn += len(rows.get("small", ()))
+        assert abs(drawn - 32 * step * share_of_c) < 1
+
+
+def test_a_task_with_less_than_one_row_a_batch_is_still_seen():
+    batches = BatchSampler(Given({"a": 0.995, "c": 0.005}), pools(), TASKS, batch_size=10, seed=0)
+    counts = [len(batches.next(progress).rows.get("small", ())) for progress in steps_of(1000)]
+    assert sum(counts) == 50
+    assert set(counts) == {0, 1}
+
+
+def test_every_row_is_seen_once_a_pass_in_a_new_order():
+    batches = BatchSampler(Given({"c": 1.0}), pools(), TASKS, batch_size=30, seed=3)
+    rows = torch.cat([batches.next(progress).rows["small"] for progress in steps_of(10)])
+    passes = rows.view(3, 100)
+    assert all(torch.equal(one.sort().values, torch.arange(100)) for one in passes)
+    assert not torch.equal(passes[0], passes[1])
+
+
+def test_order_depends_on_the_seed_alone():
+    first, again, other = (BatchSampler(Uniform(), pools(), TASKS, 32, seed) for seed in (0, 0, 1))
+    for progress in steps_of(40):
+        a, b, c = (batches.next(progress).rows["big"] for batches in (first, again, other))
+        assert torch.equal(a, b)
+        assert not torch.equal(a, c)
+
+
+@pytest.mark.parametrize("sampler", [Uniform(), Temperature(3.0), Curriculum(), Examples()])
+def test_continues_exactly(sampler):
+    straight = BatchSampler(sampler, pools(), TASKS, 7, seed=0)
+    ahead = steps_of(60)
+    losses = [torch.rand(len(pool.rows), generator=torch.Generator().manual_seed(0)) for pool in straight.pools]
+    for progress in ahead[:25]:
+        straight.next(progress)
+    straight.keep_easiest(losses, ahead[25]) if sampler.wants_row_losses else None
+    resumed = BatchSampler(sampler, pools(), TASKS, 7, seed=0)
+    resumed.load_state_dict(copy.deepcopy(straight.state_dict()))
+    for progress in ahead[25:]:
+        a, b = straight.next(progress), resumed.next(progress)
+        assert a.tasks == b.tasks
+        assert a.rows.keys() == b.rows.keys()
+        assert all(torch.equal(a.rows[name], b.rows[name]) for name in a.rows)
+
+
+def test_batches_stay_exact_while_shares_jump_about():
+    generator = torch.Generator().manual_seed(0)
+    single = make_pools([source(t, 50, [t]) for t in "abcdefgh"], "abcdefgh")
+    given = Given({})
+    batches = BatchSampler(given, single, tuple("abcdefgh"), batch_size=5, seed=0)
+    for progress in steps_of(300):
+        active = [t for t in "abcdefgh" if torch.rand((), generator=generator) < 0.6] or ["a"]
+        shares = torch.rand(len(active), generator=generator).pow(4)
+        given.shares = dict(zip(active, (shares / shares.sum()).tolist()))
+        rows = batches.next(progress).rows
+        assert sum(len(part) for part in rows.values()) == 5
+        assert set(rows) <= set(active)
+
+
+def test_curriculum_stage_names_its_tasks_and_its_sampler():
+    stages = [
+        Stage(["c"], from_fraction=0.0),
+        Stage(["a", "c"], from_epoch=2, sampler=Proportional()),
+        Stage(None, from_fraction=0.5),
+    ]
+    batches = BatchSampler(Curriculum(stages), pools(), TASKS, 10, seed=0)
+    draws = [batches.next(progress) for progress in steps_of(60)]
+    assert [draws[step].tasks for step in (0, 19, 20, 29, 30)] == [
+        ("c",),
+        ("c",),
+        ("a", "c"),
+        ("a", "c"),
+        TASKS,
+    ]
+    assert sum(len(draw.rows["small"]) for draw in draws[20:30]) == 10  # proportional: 100 of 1000
+
+
+def test_examples_uses_the_easiest_rows_first():
+    batches = BatchSampler(Examples(start=0.2, full_at=0.5), pools(), TASKS, 50, seed=0)
+    hard_last = [torch.arange(len(pool.rows), dtype=torch.float32) for pool in batches.pools]
+    for fraction, share in ((0.0, 0.2), (0.25, 0.6), (0.5, 1.0), (0.9, 1.0)):
+        progress = TrainingProgress(0, 0, fraction)
+        batches.keep_easiest(hard_last, progress)
+        rows = torch.cat([batches.next(progress).rows["big"] for _ in range(40)])
+        assert rows.max() == round(share * 900) - 1
+
+
+@pytest.mark.parametrize(
+    ("build", "word"),
+    [
+        (lambda: Temperature(0), "temperature"),
+        (lambda: Examples(start=0), "start"),
+        (lambda: Examples(pacing="lineer"), "did you mean 'linear'"),
+        (lambda: Curriculum([Stage(["a"], from_epoch=1)]), "begins at the start"),
+        (lambda: Stage(["a"]), "from_epoch and from_fraction"),
+        (lambda: Curriculum([Stage(["z"], from_epoch=0)]).check(["a"]), "'z'"),
+        (lambda: Curriculum([Stage(None, from_epoch=0), Stage([], from_epoch=3)]).check(["a"]), "names no task"),
+        (lambda: Examples(sampler=Curriculum([Stage(["z"], from_epoch=0)])).check(["a"]), "'z'"),
+    ],
+)
+def test_mistakes_are_named(build, word):
+    with pytest.raises(ValueError, match=word):
+        build()
