@@ -10,9 +10,8 @@ from torchvision.models.convnext import ConvNeXt as Torchvision
 
 from mtlrun.backbones.base import Backbone
 from mtlrun.backbones.input_shape import image_shape, is_small
-from mtlrun.backbones.torchvision_parts import PadTo, first_layer, load_network
+from mtlrun.backbones.torchvision_parts import PadTo, doubling_features, first_layer, load_network
 from mtlrun.options import below
-from mtlrun.types import Feature
 
 STRIDE = 32
 """Input pixels per pixel of the last map, with the usual stem."""
@@ -52,11 +51,7 @@ class ConvNeXt(Backbone):
         stages = {"stem": stem if small else nn.Sequential(PadTo(4), stem), "stage1": parts[0]}
         for i, (down, blocks) in enumerate(zip(parts[1::2], parts[2::2]), start=2):
             stages[f"stage{i}"] = nn.Sequential(down[0], PadTo(2), down[1], blocks)
-        finest = 1 if small else 4
-        channels = stem[0].out_channels
-        features = [Feature("stem", channels, finest)]
-        features += [Feature(f"stage{i + 1}", channels << i, finest << i) for i in range(4)]
-        super().__init__(stages, features)
+        super().__init__(stages, doubling_features(stem[0].out_channels, 1 if small else 4))
 
 
 def build(drop_path: float) -> Torchvision:

@@ -9,9 +9,8 @@ from torchvision.models.swin_transformer import SwinTransformer
 
 from mtlrun.backbones.base import Backbone
 from mtlrun.backbones.input_shape import image_shape, is_small
-from mtlrun.backbones.torchvision_parts import PadTo, first_layer, load_network
+from mtlrun.backbones.torchvision_parts import PadTo, doubling_features, first_layer, load_network
 from mtlrun.options import below
-from mtlrun.types import Feature
 
 STRIDE = 32
 """Input pixels per pixel of the last map, with the usual patches."""
@@ -52,11 +51,7 @@ class Swin(Backbone):
         stages: dict[str, nn.Module] = {"stem": _PaddedPatches(stem, 1 if small else 4), "stage1": _Blocks(parts[0])}
         for i, (merge, blocks) in enumerate(zip(parts[1::2], parts[2::2]), start=2):
             stages[f"stage{i}"] = _Blocks(merge, blocks, *([network.norm] if i == 4 else []))
-        finest = 1 if small else 4
-        channels = stem[0].out_channels
-        features = [Feature("stem", channels, finest)]
-        features += [Feature(f"stage{i + 1}", channels << i, finest << i) for i in range(4)]
-        super().__init__(stages, features)
+        super().__init__(stages, doubling_features(stem[0].out_channels, 1 if small else 4))
 
 
 def build(drop_path: float) -> SwinTransformer:

@@ -18,7 +18,7 @@ def further_seeds(rows: Sequence[RunPool]) -> list[str]:
     missing = _ENOUGH - min((len(row.entries) for row in rows), default=_ENOUGH)
     if not seeds or missing <= 0:
         return []
-    added = ",".join(str(max(seeds) + 1 + place) for place in range(missing))
+    added = ",".join(str(max(seeds) + 1 + index) for index in range(missing))
     lines = _grids(row.first.overrides for row in rows)
     return [command([*words, f"seed={added}"]) for words in lines[:_MOST_COMMANDS]]
 
@@ -53,15 +53,15 @@ def _lines(keys: Sequence[str], combinations: Sequence[tuple[str, ...]]) -> list
     grid = _as_grid(keys, combinations)
     if grid:
         return [grid]
-    splits = [_split(keys, combinations, place) for place in range(len(keys))]
+    splits = [_split(keys, combinations, index) for index in range(len(keys))]
     single = [[f"{key}={value}" for key, value in zip(keys, row)] for row in combinations]
     return min((lines for lines in splits if lines), key=len, default=single)
 
 
-def _split(keys: Sequence[str], combinations: Sequence[tuple[str, ...]], place: int) -> list[list[str]]:
+def _split(keys: Sequence[str], combinations: Sequence[tuple[str, ...]], index: int) -> list[list[str]]:
     """A grid for each value of one key; [] if some value does not have one."""
-    values = [*dict.fromkeys(row[place] for row in combinations)]
-    grids = [_as_grid(keys, [row for row in combinations if row[place] == value]) for value in values]
+    values = [*dict.fromkeys(row[index] for row in combinations)]
+    grids = [_as_grid(keys, [row for row in combinations if row[index] == value]) for value in values]
     return [grid for grid in grids if grid] if all(grids) else []
 
 

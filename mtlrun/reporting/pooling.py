@@ -35,14 +35,14 @@ class RunPool:
     def scores(self, task: str, metric: str | None = None) -> dict[int, float]:
         """Test value per seed of a metric of a task, the judging one by default.
 
-        Runs of unknown seed count under their places, below all seeds.
+        Runs of unknown seed count under their indices, below all seeds.
         """
         found = {}
-        for place, entry in enumerate(self.entries):
+        for index, entry in enumerate(self.entries):
             score = entry.tasks[task]
             value = score.test.get(metric or score.metric)
             if value is not None:
-                found[-1 - place if entry.seed is None else entry.seed] = value
+                found[-1 - index if entry.seed is None else entry.seed] = value
         return found
 
     def mean(self, name: str) -> float | None:

@@ -59,10 +59,10 @@ def describe(tuned: Tuned, label: str) -> str:
 
 
 def _best(rows: Sequence[RunPool], keys: Sequence[str]) -> Tuned:
-    scored = {place: score for place, row in enumerate(rows) if (score := row.mean("validation")) is not None}
+    scored = {index: score for index, row in enumerate(rows) if (score := row.mean("validation")) is not None}
     if not scored:
         raise ConfigError(f"--tune {','.join(keys)} needs validation scores, and {rows[0].first.folder} has none")
-    best = rows[max(scored, key=lambda place: scored[place])]
+    best = rows[max(scored, key=lambda index: scored[index])]
     ties = sum(score == best.mean("validation") for score in scored.values()) - 1
     grids = {key: _grid(rows, key) for key in keys}
     edges = [key for key, grid in grids.items() if len(grid) > 1 and _at_edge(best.setting(key), grid)]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mtlrun.data.array_cache import Arrays, code_version, file_name, kept
-from mtlrun.data.options import SPLITS
+from mtlrun.data.split_sizes import SPLITS
 
 log = logging.getLogger(__name__)
 

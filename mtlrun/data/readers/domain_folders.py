@@ -13,10 +13,10 @@ from pathlib import Path
 
 import torch
 
-from mtlrun.data.options import val_and_test
 from mtlrun.data.readers.image_files import SUFFIXES, LazySource, Pictures, kept
 from mtlrun.data.readers.plain_files import read_text
 from mtlrun.data.source import Splits
+from mtlrun.data.split_sizes import val_and_test
 from mtlrun.errors import ConfigError, DataError
 from mtlrun.options import whole
 

@@ -9,8 +9,8 @@ import torch
 from mtlrun.data.array_cache import Arrays
 from mtlrun.data.drawn.animals.render import draw
 from mtlrun.data.drawn.drawings import DrawingRecipe, counted, draw_splits
-from mtlrun.data.options import split_sizes
 from mtlrun.data.source import Source, Splits, TensorSource
+from mtlrun.data.split_sizes import split_sizes
 from mtlrun.data.statistics import channel_statistics
 from mtlrun.options import whole
 

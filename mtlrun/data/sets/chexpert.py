@@ -12,11 +12,11 @@ from pathlib import Path
 
 import torch
 
-from mtlrun.data.options import val_and_test
 from mtlrun.data.readers.plain_files import folder_of, read_csv
 from mtlrun.data.readers.radiograph_labels import Reading
 from mtlrun.data.readers.radiograph_tables import Options, RadiographTable, split_patients, splits_of
 from mtlrun.data.source import Splits
+from mtlrun.data.split_sizes import val_and_test
 from mtlrun.errors import DataError
 from mtlrun.options import share
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mtlrun.data.options import val_and_test
 from mtlrun.data.readers.image_files import SUFFIXES, LazySource, Pictures, kept, sample_statistics
 from mtlrun.data.readers.plain_files import folder_of
 from mtlrun.data.source import Splits
+from mtlrun.data.split_sizes import val_and_test
 from mtlrun.errors import ConfigError, DataError, near_miss
 from mtlrun.options import distinct, is_number, whole
 

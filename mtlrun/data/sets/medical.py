@@ -12,9 +12,9 @@ from mtlrun.data.array_cache import Arrays
 from mtlrun.data.drawn.chest.render import draw
 from mtlrun.data.drawn.drawings import DrawingRecipe, draw_splits
 from mtlrun.data.drawn.drawings import counted as sizes_of
-from mtlrun.data.options import split_sizes
 from mtlrun.data.readers.radiograph_labels import BLANK, FINDINGS, UNCERTAIN, Reading, counted
 from mtlrun.data.source import Splits, TensorSource
+from mtlrun.data.split_sizes import split_sizes
 from mtlrun.data.statistics import channel_statistics
 from mtlrun.errors import ConfigError
 from mtlrun.options import share, whole

@@ -15,8 +15,8 @@ from mtlrun.data.array_cache import Arrays
 from mtlrun.data.drawn.drawings import counted, draw_splits
 from mtlrun.data.drawn.road.recipes import scene_recipe, sources
 from mtlrun.data.drawn.road.render import ASKED
-from mtlrun.data.options import split_sizes
 from mtlrun.data.source import Splits
+from mtlrun.data.split_sizes import split_sizes
 
 
 def load(seed: int, num_scenes: Mapping[str, int], height: int, width: int, cache: str | None) -> Splits:

@@ -15,8 +15,8 @@ from __future__ import annotations
 import torch
 
 from mtlrun.data.drawn.linear_problems import LinearRows, directions, normal, splits_of
-from mtlrun.data.options import MOST_ROWS
 from mtlrun.data.source import Splits
+from mtlrun.data.split_sizes import MOST_ROWS
 from mtlrun.errors import choose
 from mtlrun.options import number, whole
 

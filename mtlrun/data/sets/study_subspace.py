@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from mtlrun.data.drawn.linear_problems import LinearRows, directions, linear, normal, rows_of_their_own, splits_of
-from mtlrun.data.options import MOST_ROWS
 from mtlrun.data.source import Splits
+from mtlrun.data.split_sizes import MOST_ROWS
 from mtlrun.errors import ConfigError, choose
 from mtlrun.options import number, whole
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import torch
 
-from mtlrun.data.options import MOST_ROWS
 from mtlrun.data.readers.conll import read_ner, read_pos
 from mtlrun.data.readers.corpus_files import SPLITS
 from mtlrun.data.readers.squad import read_qa, window
 from mtlrun.data.readers.sst import read_sentiment
 from mtlrun.data.source import Source, Splits, TensorSource
+from mtlrun.data.split_sizes import MOST_ROWS
 from mtlrun.data.text.example import TextExample
 from mtlrun.data.text.source import check_length, make_source, words_of
 from mtlrun.data.text.vocabulary import Vocabulary, make_vocabulary

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mtlrun.data.options import MOST_ROWS
+from mtlrun.data.split_sizes import MOST_ROWS
 from mtlrun.errors import ConfigError, DataError
 from mtlrun.options import whole
 
