@@ -58,15 +58,13 @@ def reduced(imports: Imports) -> Imports:
 
 def draw() -> str:
     """The picture as SVG, legible on light and dark pages."""
-    imports = rooms()
-    stack = floors(imports)
-    corner = {
-        room: _corner(len(floor), place, len(stack) - 1 - level)
-        for level, floor in enumerate(stack)
-        for place, room in enumerate(floor)
-    }
-    pairs = [(room, other) for room, others in reduced(imports).items() for other in sorted(others)]
-    arrows = [_arrow(corner[room], corner[other]) for room, other in pairs]
+    arrows = reduced(rooms())
+    stack = floors(arrows)
+    corner: dict[str, tuple[float, float]] = {}
+    for row, floor in enumerate(reversed(stack)):
+        for place, room in enumerate(sorted(floor, key=lambda room: _above(room, arrows, corner))):
+            corner[room] = _corner(len(floor), place, row)
+    lines = [_arrow(corner[room], corner[other]) for room in sorted(arrows) for other in sorted(arrows[room])]
     boxes = [_box(room, *corner[room]) for room in sorted(corner)]
     height = len(stack) * FLOOR
     return "\n".join(
@@ -75,7 +73,7 @@ def draw() -> str:
             "<title>The rooms of mtlrun and what they import</title>",
             '<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
             '<path d="M0 0 8 4 0 8z" fill="#8a94a6"/></marker></defs>',
-            *arrows,
+            *lines,
             *boxes,
             "</svg>\n",
         ]
@@ -102,6 +100,12 @@ def _imported(tree: ast.AST) -> set[str]:
 
 def _room(part: str) -> str:
     return part if (PACKAGE / part).is_dir() else LEAVES
+
+
+def _above(room: str, arrows: Imports, corner: dict[str, tuple[float, float]]) -> float:
+    """Where those that import a room stand on average: below them it crosses the fewest arrows."""
+    lefts = [corner[other][0] for other, others in arrows.items() if room in others]
+    return sum(lefts) / max(len(lefts), 1)
 
 
 def _corner(size: int, place: int, row: int) -> tuple[float, float]:
