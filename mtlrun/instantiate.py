@@ -9,7 +9,7 @@ from typing import Any
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate as hydra_instantiate
 
-from mtlrun.errors import ConfigError, MtlrunError
+from mtlrun.errors import ConfigError, MtlrunError, near_miss
 
 
 def instantiate(settings: Any, where: str, **arguments: Any) -> Any:
@@ -55,7 +55,9 @@ def _refusal(error: TypeError, wanted: Signature, given: dict[str, Any], where: 
     extra = next((word for word in given if word not in wanted.parameters), None)
     if extra is None or takes_any:
         return str(error)
-    return f"got an unexpected keyword argument '{extra}': leave it out with ~{where}.{extra}"
+    hint = near_miss(extra, wanted.parameters) or ":"
+    takes = ", ".join(wanted.parameters)
+    return f"got an unexpected keyword argument '{extra}'{hint} leave it out with ~{where}.{extra} (it takes: {takes})"
 
 
 def _one_line(error: InstantiationException, where: str) -> MtlrunError:

@@ -5,6 +5,9 @@ import pytest
 from mtlrun.errors import ConfigError
 from mtlrun.instantiate import instantiate
 
+WRONG = r"part: Part\(\) got an unexpected keyword argument "
+TAKES = r"\(it takes: size, broken\)"
+
 
 class Part:
     def __init__(self, size, broken=False):
@@ -15,8 +18,11 @@ class Part:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"size": 1, "sise": 2}, r"^part: .*unexpected keyword argument 'sise': leave it out with ~part\.sise$"),
-        ({"sise": 2}, r"^part: .*unexpected keyword argument 'sise': leave it out with ~part\.sise$"),
+        (
+            {"size": 1, "sise": 2},
+            rf"^{WRONG}'sise'; did you mean 'size'\? leave it out with ~part\.sise {TAKES}$",
+        ),
+        ({"size": 1, "other": 2}, rf"^{WRONG}'other': leave it out with ~part\.other {TAKES}$"),
         ({}, r"^part: Part\(\) missing a required argument: 'size'$"),
     ],
 )

@@ -147,9 +147,9 @@ def _sums(values: Tensor) -> list[float]:
 def _alike(one: Mapping[str, Sequence[float]], other: Mapping[str, Sequence[float]]) -> bool:
     """Whether the sums agree that both have: what stays in files in one run may be kept in memory in another."""
     return all(
-        abs(a - b) <= TOLERANCE * max(abs(a) if place == 0 else 1.0, 1e-30)
+        abs(a - b) <= TOLERANCE * max(abs(a) if index == 0 else 1.0, 1e-30)
         for name in one.keys() & other.keys()
-        for place, (a, b) in enumerate(zip(one[name], other[name]))
+        for index, (a, b) in enumerate(zip(one[name], other[name]))
     )
 
 
