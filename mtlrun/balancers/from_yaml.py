@@ -24,4 +24,4 @@ def load_balancer(name: str, options: dict[str, Any]) -> Balancer:
     for option in options:
         choose(option, [key for key in method if key != "_target_"], f"option of balancer '{name}'")
     root = OmegaConf.create({"seed": 0, "balancer": {**method, **options}})
-    return instantiate(root.balancer, "balancer")
+    return instantiate(root.balancer, "balancer", Balancer)

@@ -94,6 +94,12 @@ WORDS: dict[str, dict[str, tuple[str, ...]]] = {
     "OneCycleLR": {"anneal_strategy": ("cos", "linear")},
     "CyclicLR": {"mode": ("triangular", "triangular2", "exp_range")},
 }
+LARGEST: dict[str, int] = {
+    **dict.fromkeys(("trainer.batch_size", "trainer.eval_batch_size"), 10_000_000),
+    **dict.fromkeys(("trainer.devices", "trainer.workers"), 1024),
+    **dict.fromkeys(("sharing.experts", "sharing.task_experts", "sharing.shared_experts", "sharing.sluice"), 1024),
+}
+"""Sizes beyond which memory ends, on any machine, long before a first step says so."""
 FINITE = ("optimizer", "scheduler", "balancer", "trainer", "diagnostics")
 """Groups without a number that may be infinite."""
 
@@ -108,6 +114,10 @@ def check_bounds(config: DictConfig) -> None:
         value = OmegaConf.select(config, key)
         if isinstance(value, int) and not 0 <= value <= LARGEST_SEED:
             raise ConfigError(f"{key}={value}: must be a whole number from 0 to 2^63 - 1")
+    for key, largest in LARGEST.items():
+        value = OmegaConf.select(config, key, throw_on_missing=False)
+        if isinstance(value, int) and value > largest and _known(_plain(config, key.partition(".")[0]), OURS):
+            raise ConfigError(f"{key}={value}: must be at most {largest}")
     for group in config:
         settings = _plain(config, str(group))
         _check_numbers(str(group), settings, finite=group in FINITE and _known(settings, OURS))

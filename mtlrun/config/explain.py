@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from traceback import walk_tb
 
 from hydra.errors import (
     ConfigCompositionException,
@@ -15,10 +16,11 @@ from hydra.errors import (
 from omegaconf import Container, DictConfig, ListConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException, ValidationError
 from omegaconf.nodes import BooleanNode, EnumNode, FloatNode, IntegerNode, StringNode
-from yaml import MarkedYAMLError
+from yaml import MarkedYAMLError, YAMLError
 
 from mtlrun.errors import MtlrunError, near_miss
 
+_DEEPEST = 100  # frames of a traceback that say what went round in circles
 _ENGINE = ("every", "gradients", "memory", "rescale")
 _ENGINE_LINES = "defaults: [/gradients@_here_: losses|default|jacobian, _self_]"
 _EXPECTED = {
@@ -35,12 +37,16 @@ def explain(error: BaseException) -> str | None:
     """The line for a mistake of the user's; None for any other error, which is a bug."""
     if isinstance(error, MtlrunError):
         return str(error)
+    if str(error).startswith("Config group override must be a string or a list. Got NoneType"):
+        return "null chooses no option of a group, which only experiment=null may: name one (mtlrun list names them)"
     if isinstance(error, MissingConfigException):
         return _missing_option(error)
     if isinstance(error, OverrideParseException):
         return f"cannot read '{error.override}': settings are key=value, special characters quoted"
     if isinstance(error, MarkedYAMLError):
         return _broken_yaml(error)
+    if isinstance(error, UnicodeError | YAMLError | RecursionError):
+        return _unreadable(error)
     if isinstance(error, InstantiationException):
         return _not_instantiated(error)
     if isinstance(error, ConfigCompositionException):
@@ -70,6 +76,19 @@ def _broken_yaml(error: MarkedYAMLError) -> str:
     mark = error.problem_mark or error.context_mark
     where = f"{mark.name}, line {mark.line + 1}: " if mark else ""
     return f"{where}not valid YAML: {error.problem or error.context}"
+
+
+def _unreadable(error: BaseException) -> str | None:
+    """Of a file of the user's that is no text, or whose lists and groups lie in themselves."""
+    frames = (frame for frame, _ in walk_tb(error.__traceback__) if frame.f_code.co_name == "load_config")
+    file = next((frame.f_locals["full_path"] for frame in frames if "full_path" in frame.f_locals), None)
+    if file is None:
+        names = [frame.f_globals.get("__name__") for frame, _ in walk_tb(error.__traceback__)][-_DEEPEST:]
+        circle = isinstance(error, RecursionError) and "hydra._internal.defaults_list" in names
+        return "a defaults list of your YAML files leads back to itself" if circle else None
+    if isinstance(error, RecursionError):
+        return f"{file}: an anchor that lies in itself, or too many levels of lists and groups"
+    return f"{file}: not valid YAML: no text in UTF-8"
 
 
 def _not_instantiated(error: InstantiationException) -> str:

@@ -17,6 +17,7 @@ from mtlrun.config.changes import check_change, is_open
 from mtlrun.config.check import check
 from mtlrun.config.explain import explain, suggest
 from mtlrun.config.schema import Root
+from mtlrun.config.words import as_typed
 from mtlrun.errors import ConfigError, ResumeError
 
 _FIXED = ("seed", "tasks", "init_from", "freeze")  # the numbers before and after would not belong to one run
@@ -34,7 +35,7 @@ def load_config(folder: Path) -> DictConfig:
         assert isinstance(config, DictConfig)
         OmegaConf.set_struct(config, True)
         for record in sorted(saved.parent.glob("resume-*.yaml")):
-            _apply(config, _parse([str(word) for word in OmegaConf.load(record)]))
+            _apply(config, _parse(as_typed(OmegaConf.load(record))))
     except (OSError, YAMLError, HydraException, OmegaConfBaseException) as error:
         raise ResumeError(f"cannot continue from {folder / '.hydra'}: {explain(error) or error}") from error
     return config

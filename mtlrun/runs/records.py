@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from mtlrun.errors import ResumeError
+
+log = logging.getLogger("mtlrun")
 
 METRICS = ("epoch", "step", "split", "task", "metric", "value")
 """metrics.csv, one value per line; split is train, val or test."""
@@ -44,7 +47,7 @@ class CsvTable:
             raise ResumeError(f"{path} has columns {','.join(header)}, not {','.join(columns)}: use a new run folder")
         # Unbuffered: each append is one write. In append mode a write after a rollback goes to the new end.
         self._file = path.open("ab", buffering=0)
-        self.truncate(self.size())
+        self._cut(self.size())
 
     def append(self, rows: Iterable[Sequence[object]]) -> None:
         """Write lines, in one piece; each row has one value per column, None for an empty cell."""
@@ -57,7 +60,15 @@ class CsvTable:
         return os.fstat(self._file.fileno()).st_size
 
     def truncate(self, size: int) -> None:
-        """Roll back to `size` bytes, or to the last whole line before; a shorter file stays as it is."""
+        """Roll back to `size` bytes, or to the last whole line before; of a shorter file we warn."""
+        if not isinstance(size, int) or size < 0:
+            raise ValueError(f"{size} is no size of {self.path.name}")
+        if self.size() < size:
+            found = f"{self.size():,} of {size:,} bytes are left"
+            log.warning("%s has lost lines that were there when the checkpoint was saved: %s", self.path, found)
+        self._cut(size)
+
+    def _cut(self, size: int) -> None:
         kept = self.path.read_bytes()[:size]
         whole = kept[: kept.rfind(b"\n") + 1]
         self._file.truncate(len(whole))

@@ -190,7 +190,7 @@ class GateRecords:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a checkpoint; the table, if there is one, is rolled back to it."""
-        if self._folder.gates_csv.exists():
+        if self._folder.gates_csv.exists() or state["size"]:  # a lost one is told of
             self._opened().truncate(state["size"])
         self.latest = dict(state["latest"])
 
