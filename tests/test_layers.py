@@ -21,7 +21,7 @@ LAYERS = [
         "atomic",
         "seeds",
         "troubles",
-    ],  # leaves: they import nothing of ours
+    ],  # leaves
     ["instantiate", "options", "torchrun", "linalg", "runs"],
     ["reporting", "balancers", "tasks", "data", "backbones", "loggers"],
     ["samplers", "sharing"],  # samplers draw from sources, sharing schemes are built from backbones
