@@ -103,3 +103,22 @@ def test_three_micro_batches_equal_one(name, alone):
     found, expected = alone(name, "trainer.accumulate=3"), alone(name)
     torch.testing.assert_close(found["losses"], expected["losses"], rtol=loose, atol=loose)
     torch.testing.assert_close(found["parameters"], expected["parameters"], rtol=loose, atol=loose)
+
+
+class Twins(Ranks):
+    """Two processes that hold the same."""
+
+    def __init__(self):
+        super().__init__(0, 2)
+
+    def sum(self, values):
+        return values.mul_(2)
+
+
+def test_a_parameter_without_a_gradient_anywhere_stays_without():
+    """A gradient of zero would let momentum and weight decay move it."""
+    moved, still = (torch.nn.Parameter(torch.ones(2)) for _ in range(2))
+    moved.grad = torch.tensor([1.0, 3.0])
+    Twins().sum_gradients([moved, still])
+    assert moved.grad.tolist() == [2.0, 6.0]
+    assert still.grad is None
