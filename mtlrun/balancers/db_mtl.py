@@ -42,6 +42,7 @@ class DBMTL(JacobianBalancer):
         if not is_number(beta_sigma) or beta_sigma < 0:
             raise ConfigError(f"balancer.beta_sigma must be a number >= 0, found {beta_sigma!r}")
         self.beta, self.beta_sigma = beta, beta_sigma
+        self.gives_weights = beta == 0  # else the averages are weighted, not the step's gradients
         self._average = RowPerTask()
         self._steps = PerTask(0.0)
 

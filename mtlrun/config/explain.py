@@ -19,7 +19,7 @@ from yaml import MarkedYAMLError
 
 from mtlrun.errors import MtlrunError, near_miss
 
-_ENGINE = ("every", "gradients", "memory", "rescale")
+_ENGINE = ("every", "gradients", "memory", "rescale", "heads")
 _ENGINE_LINES = "defaults: [/gradients@_here_: losses|default|jacobian, _self_]"
 _EXPECTED = {
     IntegerNode: "a whole number",
