@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mtlrun.cli.api import Result, run
-    from mtlrun.report.loading import load
-    from mtlrun.report.make import report
+    from mtlrun.reporting.loading import load
+    from mtlrun.reporting.make import report
 
 __all__ = ["Result", "__version__", "load", "report", "run"]
 
@@ -17,13 +17,13 @@ def __getattr__(name: str) -> Any:
 
         return installed_version()
     if name == "load":
-        from mtlrun.report.loading import load
+        from mtlrun.reporting.loading import load
 
         return load
     if name == "report":
-        from importlib import import_module
+        from mtlrun.reporting.make import report
 
-        return import_module("mtlrun.report")  # a package that can be called; see there
+        return report
     if name in __all__:
         from mtlrun.cli import api
 

@@ -26,7 +26,7 @@ import torch
 from mtlrun import Result, run
 from mtlrun.data.sets import study_scarce
 from mtlrun.data.source import Source
-from mtlrun.report.doubts import doubts
+from mtlrun.reporting.doubts import doubts
 
 QUIET = ["diagnostics.plots=false", "trainer.device=cpu"]
 SETTLED = "balancer=uncertainty balancer.initial=25 balancer.lr=0.1"

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "mtlrun"
 LAYERS = [
     ["types", "errors", "paths", "version", "lines", "atomic", "seeds"],  # leaves: they import nothing of ours
     ["instantiate", "options", "torchrun", "linalg", "runs"],
-    ["report", "balancers", "tasks", "data", "backbones", "loggers"],
+    ["reporting", "balancers", "tasks", "data", "backbones", "loggers"],
     ["samplers", "sharing"],  # samplers draw from sources, sharing schemes are built from backbones
     ["gradients", "diagnostics"],
     ["training"],
@@ -127,7 +127,11 @@ def test_rooms_of_data_point_down():
 
 @pytest.mark.parametrize(
     ("part", "allowed"),
-    [("runs", {"errors", "atomic"}), ("report", {"errors", "lines", "runs"}), *((part, set()) for part in LAYERS[0])],
+    [
+        ("runs", {"errors", "atomic"}),
+        ("reporting", {"errors", "lines", "runs"}),
+        *((part, set()) for part in LAYERS[0]),
+    ],
 )
 def test_low_parts_import_little(part, allowed):
     for path in [path for path in MODULES if part in (path.relative_to(PACKAGE).parts[0], path.stem)]:
@@ -143,7 +147,7 @@ def test_no_cycles():
     assert not graph, f"these modules import each other: {', '.join(sorted(graph))}"
 
 
-@pytest.mark.parametrize("part", ["runs", "report", *sorted({*LAYERS[0]} - {"types"}), "instantiate", "options"])
+@pytest.mark.parametrize("part", ["runs", "reporting", *sorted({*LAYERS[0]} - {"types"}), "instantiate", "options"])
 def test_no_torch_in(part):
     paths = [path for path in MODULES if part_of(name_of(path)) == part]
     assert paths

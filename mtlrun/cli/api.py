@@ -28,7 +28,7 @@ class Result:
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the table of results, and the plots by name."""
-        from mtlrun.report.loading import LoadedRun
+        from mtlrun.reporting.loading import LoadedRun
 
         return LoadedRun(self.folder)._repr_html_()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from pathlib import Path
 from typing import Any
@@ -150,10 +151,14 @@ def _given(config: DictConfig, key: str) -> bool:
 
 
 def job_name(number: int, overrides: str) -> str:
-    """The name of a job's folder: its number, and what varies if that is short and plain."""
-    name = f"{number}_{overrides}"
-    plain = all(character.isalnum() or character in "=,._-+" for character in overrides)
-    return name if overrides and plain and len(name) <= 80 else str(number)
+    """The name of a job's folder: its number, and what varies if that is short, such as '3_balancer-pcgrad_seed-1'.
+
+    No shell and no setting such as init_from=... needs quotes around it.
+    """
+    words = re.split(r",(?![^\[{(]*[\]})])", overrides)  # not at the commas inside of a list
+    plain = [re.sub(r"[^\w.+-]+", "-", word, flags=re.ASCII).strip("-") for word in words]
+    name = "_".join([str(number), *filter(None, plain)])
+    return name if len(name) <= 80 else str(number)
 
 
 OmegaConf.register_new_resolver("mtlrun_job", job_name, replace=True)

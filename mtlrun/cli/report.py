@@ -32,9 +32,9 @@ def main(arguments: list[str]) -> int:
         print(USAGE)
         return 2
     paths, options = _read(arguments)
-    from mtlrun.report.exports import FORMATS, write
-    from mtlrun.report.make import report
-    from mtlrun.report.terminal import show_report
+    from mtlrun.reporting.exports import FORMATS, write
+    from mtlrun.reporting.make import report
+    from mtlrun.reporting.terminal import show_report
 
     made = report(
         paths,

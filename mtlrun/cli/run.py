@@ -83,7 +83,7 @@ def job(config: DictConfig) -> None:
 
 def show_results(summary: dict[str, Any], folder: Path) -> None:
     """Print the table of results, then the folder as the last line."""
-    from mtlrun.report.tables import results_table
+    from mtlrun.reporting.tables import results_table
 
     show(results_table(summary))
     print(path_from_here(folder), flush=True)
@@ -135,11 +135,11 @@ def _close_sweep(folder: Path, code: int) -> int:
 
 def _report(folder: Path) -> None:
     """Print the sweep's report, and leave it in the folder as report.md, report.csv and report.json."""
-    from mtlrun.report.exports import write_beside
-    from mtlrun.report.make import report
-    from mtlrun.report.terminal import show_report
+    from mtlrun.reporting.exports import write_beside
+    from mtlrun.reporting.make import report
+    from mtlrun.reporting.terminal import show_report
 
-    made = report(folder)
+    made = report(path_from_here(folder))
     show_report(made)
     write_beside(made, folder)
 

@@ -42,7 +42,9 @@ def base_of(target: str) -> str:
 
 def taken(target: str, inferred: Mapping[str, Any]) -> dict[str, Any]:
     """What the data says of a task that the class `target` can be told: nothing unless it refines the data's kind."""
-    named, base = class_of(target), class_of(str(inferred.get("_target_")))
+    if "_target_" not in inferred:
+        return {}
+    named, base = class_of(target), class_of(inferred["_target_"])
     if named is None or base is None or not issubclass(named, base):
         return {}
     words = inspect.signature(named).parameters

@@ -70,7 +70,7 @@ class Parts:
 
     def tasks(self) -> Iterator[Verdict]:
         torch.manual_seed(0)
-        scheme = self._make_sharing(self._names).eval()
+        scheme = self._make_sharing(tuple(self._data[1])).eval()
         for name in self._data[1]:
             yield from task.PROMISES.verdicts(self._task_subject(name, scheme))
 
@@ -136,7 +136,7 @@ class Parts:
 
     @cached_property
     def _inferred(self) -> dict[str, dict[str, object]]:
-        return instantiate(self.config.data, "data").inferred if self.config.task.inferred else {}
+        return instantiate(self.config.data, "data").inferred
 
     def _batch(self, source: Source, name: str | None = None) -> Batch:
         """The first rows of a source, those that are labelled for a task if one is named."""

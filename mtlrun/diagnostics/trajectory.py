@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from mtlrun.report.figures.style import FAINT, INK, clean, figure, headline
+from mtlrun.reporting.figures.style import FAINT, INK, clean, figure, headline
 from mtlrun.runs.folder import RunFolder
 from mtlrun.runs.reader import Run
 from mtlrun.tasks.base import Task

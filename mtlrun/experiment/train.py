@@ -118,8 +118,8 @@ def _load(model: nn.Module, folder: Path, name: str, ranks: Ranks) -> dict[str, 
 def _report(trainer: Trainer, summary: dict[str, Any]) -> None:
     """Warn of results that should not be taken at face value, and draw the plots."""
     from mtlrun.diagnostics.trajectory import draw_trajectory  # here: they load matplotlib
-    from mtlrun.report.doubts import doubts
-    from mtlrun.report.plots import plot_run
+    from mtlrun.reporting.doubts import doubts
+    from mtlrun.reporting.plots import plot_run
 
     for line in doubts(summary):
         log.warning(line)

@@ -111,7 +111,7 @@ def test_recipe_with_losses_of_zero(warmup):
     assert weights(balancer, [0.5, 1.0, 4.0]).tolist() == pytest.approx([2.0, 1.0, 0.25])
 
 
-@pytest.mark.parametrize("after", [0, 2, 5, 7])
+@pytest.mark.parametrize("after", [0, 2, 3, 5, 7])
 def test_recipe_goes_on_where_it_was_saved(after):
     def step(balancer, index):
         found = weights(balancer, [1.0 + index, 2.0, 1.0 / (1 + index)])

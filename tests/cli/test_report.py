@@ -120,7 +120,7 @@ def test_python_loads_runs_and_reports(swept):
 
 def test_python_needs_no_torch_for_that(swept):
     script = (
-        "import mtlrun, sys; mtlrun.report('sweep'); import mtlrun.report.make; mtlrun.report('sweep');"
+        "import mtlrun, sys; mtlrun.report('sweep'); import mtlrun.reporting.make; mtlrun.report('sweep');"
         "mtlrun.load('sweep')[0]._repr_html_(); assert not {'torch', 'hydra', 'matplotlib'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True)

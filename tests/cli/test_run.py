@@ -92,9 +92,9 @@ def test_a_failing_job_does_not_stop_a_sweep(command, training):
     outcome = command("task=multidigits", "seed=0,1,2", "-m")  # the flag may stand anywhere
     sweep = only_run()
     statuses = {job.name: record(job)["status"] for job in sweep.iterdir() if job.is_dir()}
-    assert statuses == {"0_seed=0": "finished", "1_seed=1": "failed", "2_seed=2": "finished"}
+    assert statuses == {"0_seed-0": "finished", "1_seed-1": "failed", "2_seed-2": "finished"}
     assert outcome.code == 1
-    assert outcome.err == f"mtlrun: error: job 1: RuntimeError: boom (details: {sweep}/1_seed=1/run.log)\n"
+    assert outcome.err == f"mtlrun: error: job 1: RuntimeError: boom (details: {sweep}/1_seed-1/run.log)\n"
     assert "boom" in outcome.out
     assert outcome.out.splitlines()[-1] == str(sweep)
 
@@ -107,23 +107,29 @@ def test_an_interrupt_stops_a_sweep(command, training):
 
 
 def test_a_sweep_folder_with_runs_is_not_used_again(command, training):
-    Path("mine/0_seed=0").mkdir(parents=True)
-    Path("mine/0_seed=0/run.json").touch()
+    Path("mine/0_seed-0").mkdir(parents=True)
+    Path("mine/0_seed-0/run.json").touch()
     outcome = command("-m", "seed=0,1", "hydra.sweep.dir=mine")
     assert outcome.code == 2
-    assert "mine/0_seed=0 already holds a run" in outcome.err
+    assert "mine/0_seed-0 already holds a run" in outcome.err
     assert not training.calls
 
 
 def test_a_sweep_from_an_experiment_file(command, training):
     assert command("experiment=compare_balancers", "task=multidigits", "hydra.sweeper.params.seed=0").code == 0
     assert len(training.calls) == 4
-    assert {Path(path).name for _, path, _ in training.calls} >= {"0_balancer=equal,seed=0"}
+    assert {Path(path).name for _, path, _ in training.calls} >= {"0_balancer-equal_seed-0"}
 
 
 @pytest.mark.parametrize(
     ("overrides", "name"),
-    [("", "3"), ("seed=1", "3_seed=1"), ("tasks=[a,b]", "3"), ("data.path=/x", "3"), ("a=" + "b" * 99, "3")],
+    [
+        ("", "3"),
+        ("seed=1", "3_seed-1"),
+        ("tasks=[a,b],seed=1", "3_tasks-a-b_seed-1"),
+        ("data.path='/x y'", "3_data.path-x-y"),
+        ("a=" + "b" * 99, "3"),
+    ],
 )
 def test_job_folders_are_named_by_what_varies_if_it_is_plain(overrides, name):
     assert job_name(3, overrides) == name
@@ -196,5 +202,5 @@ def test_a_mistake_that_a_sweeper_comes_upon_as_it_goes_fails_its_job(command, t
     jobs = {job.name: record(job) for job in only_run().glob("*/")}
     assert outcome.code == 1
     assert outcome.err == "mtlrun: error: job 1: trainer.epochs=0: must be 1 or more\n"
-    assert jobs["1_trainer.epochs=0"]["error"] == "trainer.epochs=0: must be 1 or more"
-    assert (jobs["0_trainer.epochs=1"]["status"], len(training.calls)) == ("finished", 1)
+    assert jobs["1_trainer.epochs-0"]["error"] == "trainer.epochs=0: must be 1 or more"
+    assert (jobs["0_trainer.epochs-1"]["status"], len(training.calls)) == ("finished", 1)

@@ -1,14 +1,15 @@
 """The real command in processes of its own, on a small table."""
 
 import json
-import os
-import signal
-import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
+
+sys.path.append(str(Path(__file__).parent))
+from commands import Command
 
 
 @pytest.fixture(scope="session")
@@ -21,18 +22,14 @@ def table(tmp_path_factory):
 
 
 @pytest.fixture
-def start(tmp_path):
+def start(tmp_path, tmp_path_factory):
     """start(*words) -> a running `mtlrun WORDS` in tmp_path; killed at the end of the test if still there."""
     running = []
 
     def begin(*words):
-        command = [sys.executable, "-m", "mtlrun", *words]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        # a process group of its own: Ctrl-C reaches the command, not the tests
-        hear = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}  # tests in the background are deaf
-        process = subprocess.Popen(command, cwd=tmp_path, env=dict(os.environ), start_new_session=True, **pipes, **hear)
-        running.append(process)
-        return process
+        outputs = tmp_path_factory.mktemp("outputs")
+        running.append(Command(list(words), tmp_path, outputs))
+        return running[-1]
 
     yield begin
     for process in running:

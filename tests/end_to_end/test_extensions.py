@@ -79,7 +79,7 @@ def test_the_tests_that_new_writes_pass(say: Callable, tmp_path: Path) -> None:
 
 WRONG = {
     "sharing": (
-        "sharing=greedy balancer=pcgrad backbone=mlp",
+        "sharing=greedy balancer=pcgrad backbone=mlp backbone.hidden=[6,5]",
         """
 from mtlrun.sharing.hard import Hard
 

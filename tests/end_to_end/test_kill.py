@@ -19,7 +19,7 @@ def settings(table, folder):
         "task=arrays",
         f"data.path={table}",
         "balancer=pcgrad",
-        "trainer.epochs=12",
+        "trainer.epochs=8",
         "trainer.batch_size=8",
         "trainer.checkpoint_every=5",
         "trainer.device=cpu",
@@ -29,11 +29,12 @@ def settings(table, folder):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(table, tmp_path_factory):
+def undisturbed(table, once, together):
     from mtlrun import run
 
-    folder = tmp_path_factory.mktemp("undisturbed") / "run"
-    run([word for word in settings(table, folder) if not word.startswith("hydra")], folder=folder)
+    folder = together / "never killed"
+    words = [word for word in settings(table, folder) if not word.startswith("hydra")]
+    once("never killed", lambda: run(words, folder=folder).summary)
     return folder
 
 
@@ -44,8 +45,8 @@ def lines(path):
 POINTS = {
     "before training": lambda folder: (folder / ".hydra" / "config.yaml").exists() and (folder / "run.json").exists(),
     "first steps": lambda folder: (folder / "checkpoints" / "last.pt").exists(),
-    "third epoch": lambda folder: lines(folder / "metrics.csv") > 60,
-    "late": lambda folder: lines(folder / "metrics.csv") > 170,
+    "third epoch": lambda folder: lines(folder / "metrics.csv") > 45,
+    "late": lambda folder: lines(folder / "metrics.csv") > 110,
 }
 SLOW_POINTS = ("first steps", "late")
 
@@ -76,7 +77,7 @@ def test_kill_9_and_resume(point, table, tmp_path, start, finish, undisturbed):
 def test_a_polite_signal_saves_and_resumes(number, code, table, tmp_path, start, finish, undisturbed):
     folder = tmp_path / "run"
     process = start(*settings(table, folder))
-    wait_for(lambda: lines(folder / "metrics.csv") > 60, process)
+    wait_for(lambda: lines(folder / "metrics.csv") > 45, process)
     os.kill(process.pid, number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == code
@@ -89,7 +90,7 @@ def test_a_polite_signal_saves_and_resumes(number, code, table, tmp_path, start,
 @pytest.mark.slow
 def test_a_run_killed_twice(table, tmp_path, start, finish, undisturbed):
     folder = tmp_path / "run"
-    for words, point in ((settings(table, folder), 60), (["resume", str(folder)], 130)):
+    for words, point in ((settings(table, folder), 45), (["resume", str(folder)], 90)):
         process = start(*words)
         wait_for(lambda least=point: lines(folder / "metrics.csv") > least, process)
         process.kill()

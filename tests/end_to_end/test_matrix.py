@@ -76,19 +76,26 @@ def check(task, sharing, balancer, sampler, folder):
 
 
 SOME = [
-    (task, sharing, BALANCERS[row // 3 % 3], SAMPLERS[(row + place) % 5])
+    pytest.param(
+        task,
+        sharing,
+        BALANCERS[row // 3 % 3],
+        SAMPLERS[(row + place) % 5],
+        marks=() if (row + place) % 6 == 0 else pytest.mark.slow,
+    )
     for row, task in enumerate(SMALL)
     for place, sharing in enumerate(SHARINGS)
     if (row + place) % 3 == 0
 ]
-"""Each task set with a third of the schemes, so that each scheme meets each kind of balancer and several samplers."""
+"""Each task set with a third of the schemes, so that each scheme meets each kind of balancer and several samplers; in
+the fast run with a sixth, so that each scheme meets two kinds."""
 
 
 @pytest.fixture(scope="module", autouse=True)
-def drawings(tmp_path_factory):
+def drawings(together):
     """Drawn data are kept from one test to the next."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MTLRUN_DATA", str(tmp_path_factory.mktemp("drawings")))
+        patch.setenv("MTLRUN_DATA", str(together / "drawings"))
         yield
 
 

@@ -64,20 +64,16 @@ def assert_same(one, other):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(table, tmp_path_factory):
+def undisturbed(table, once, together):
     """undisturbed(*words) -> the folder of a run that nothing happens to."""
     from mtlrun import run
 
-    known = {}
-
     def train(*words):
-        if words not in known:
-            folder = tmp_path_factory.mktemp("undisturbed") / "run"
-            given = [word for word in settings(table, folder, *words) if not word.startswith("hydra")]
-            result = run(given, folder=folder)
-            assert result.summary["tasks"] == json.loads((folder / "summary.json").read_text())["tasks"]
-            known[words] = folder
-        return known[words]
+        name = " ".join(["undisturbed", *words])
+        given = [word for word in settings(table, "", *words) if not word.startswith("hydra")]
+        tasks = once(name, lambda: run(given, folder=together / name).summary["tasks"])
+        assert tasks == json.loads((together / name / "summary.json").read_text())["tasks"]
+        return together / name
 
     return train
 
@@ -223,13 +219,21 @@ def torchrun(tmp_path):
     return complete
 
 
-def test_torchrun_leaves_the_folder_of_one_run_and_resumes(table, tmp_path, torchrun, undisturbed):
+def test_torchrun_leaves_the_folder_of_one_run(table, tmp_path, torchrun, undisturbed):
     folder = tmp_path / "run"
-    code, out, err = torchrun(*settings(table, folder, "trainer.max_steps=60"))
+    code, out, err = torchrun(*settings(table, folder))
     assert code == 0, err
     assert out.count("epoch 0") == 1
     assert out.splitlines()[-1] == "run"
     assert {path.name for path in tmp_path.iterdir()} == {"run"}
+    assert_same(folder, undisturbed(TOGETHER))
+
+
+@pytest.mark.slow
+def test_torchrun_resumes(table, tmp_path, torchrun, undisturbed):
+    folder = tmp_path / "run"
+    code, _, err = torchrun(*settings(table, folder, "trainer.max_steps=60"))
+    assert code == 0, err
     code, _, err = torchrun("resume", str(folder), "trainer.max_steps=null")
     assert (code, status(folder)) == (0, "finished"), err
     assert len(list((folder / ".hydra").glob("resume-*.yaml"))) == 1

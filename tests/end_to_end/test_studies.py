@@ -9,7 +9,7 @@ import torch
 from mtlrun import run
 from mtlrun.data.sets import study_scarce, toy
 from mtlrun.diagnostics.trajectory import draw_trajectory
-from mtlrun.report.doubts import doubts
+from mtlrun.reporting.doubts import doubts
 from mtlrun.runs.reader import Run
 from mtlrun.tasks.objective import Objective
 

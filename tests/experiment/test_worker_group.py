@@ -183,9 +183,9 @@ def cases(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def found(cases):
+def found(cases, once):
     """What each of two processes finds; one start serves all tests, since each takes seconds to load torch."""
-    return run_together(2, together.do, together.everything, cases)
+    return once("evaluation", lambda: run_together(2, together.do, together.everything, cases))
 
 
 @pytest.mark.parametrize("case", ["table", "scenes"])

@@ -10,7 +10,7 @@ from torch import nn
 from mtlrun.balancers import load
 from mtlrun.balancers.base import GramBalancer, JacobianBalancer, LossBalancer
 from mtlrun.errors import NonFiniteError
-from mtlrun.gradients.base import MEMORY, ParameterGroups
+from mtlrun.gradients.base import MEMORY, ParameterGroups, flat
 from mtlrun.gradients.engine import Engine
 from mtlrun.gradients.passes import partition
 
@@ -260,6 +260,37 @@ def test_a_balancer_may_take_several_batches(parts, memory):
     torch.testing.assert_close(own_grad(net, "b"), (first[1]["b"] + second[1]["b"]) / 2)
     whole = torch.stack([loss.detach() for loss in net.losses(INPUTS).values()])
     torch.testing.assert_close(trace.losses, whole)
+
+
+def test_held_weights_apply_to_the_mean_of_several_batches():
+    net = Net()
+    first, second = (expected(net, inputs=part) for part in INPUTS.tensor_split(2))
+    run = engine(net, LastBatch(), every=2)
+    step(net, run)
+    trace = step(net, run)
+    assert trace.gram is None
+    torch.testing.assert_close(shared_grad(net), trace.weights @ (first[0] + second[0]) / 2)
+    torch.testing.assert_close(own_grad(net, "b"), (first[1]["b"] + second[1]["b"]) / 2)
+
+
+def test_a_row_holds_nothing_of_the_task_that_had_it_in_an_earlier_step():
+    """Some shared parameters are not every task's: their part of a row is zero, whatever was there before."""
+
+    class Two(Net):
+        def losses(self, inputs, tasks=TASKS):
+            found = super().losses(inputs, tasks)
+            return {task: loss if task != "c" else self.second.weight.square().sum() for task, loss in found.items()}
+
+    net = Two()
+    run = engine(net, Descending())
+    step(net, run)
+    step(net, run, tasks=("c", "a"))
+    found = shared_grad(net)
+    losses = net.losses(INPUTS)
+    rows = [torch.autograd.grad(losses[task], net.shared(), allow_unused=True) for task in ("c", "a")]
+    assert rows[0][0] is None
+    jacobian = torch.stack([flat(row, net.shared()) for row in rows])
+    torch.testing.assert_close(found, torch.tensor([2.0, 4.0]).double() @ jacobian)
 
 
 @pytest.mark.parametrize(("name", "rescale"), [("mgda", "sum"), ("mgda", "norm"), ("graddrop", "norm"), ("gls", "sum")])

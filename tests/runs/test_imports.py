@@ -5,8 +5,8 @@ import pytest
 
 MODULES = [
     *(f"mtlrun.runs.{name}" for name in ("folder", "records", "reader", "environment", "update_share")),
-    "mtlrun.report.plots",
-    "mtlrun.report.tables",
+    "mtlrun.reporting.plots",
+    "mtlrun.reporting.tables",
     "mtlrun.training.progress",
 ]
 

@@ -46,6 +46,26 @@ def test_tasks_on_the_same_rows_form_one_pool():
     assert task_sizes(made, TASKS) == {"a": 10, "b": 5, "c": 10}
 
 
+def test_a_task_without_a_labelled_row_in_a_source_has_no_pool_there():
+    made = make_pools([source("s", 10, ["a", "b"], {"b": torch.zeros(10).bool()}), source("t", 4, ["b"])], TASKS)
+    assert [(pool.source, pool.tasks) for pool in made] == [("s", ("a",)), ("t", ("b",))]
+    rows = BatchSampler(Uniform(), made, ("a", "b"), batch_size=4, seed=0).next(steps_of(1)[0]).rows
+    assert {name: len(part) for name, part in rows.items()} == {"s": 2, "t": 2}
+
+
+def test_a_task_with_two_sources_takes_from_each_in_proportion_to_its_rows():
+    made = make_pools([source("one", 300, ["a"]), source("two", 100, ["a"])], ("a",))
+    batches = BatchSampler(Uniform(), made, ("a",), batch_size=10, seed=0)
+    drawn = [batches.next(progress).rows for progress in steps_of(20)]
+    assert [sum(len(rows[name]) for rows in drawn) for name in ("one", "two")] == [150, 50]
+
+
+def test_sources_of_one_size_are_passed_through_in_orders_of_their_own():
+    made = make_pools([source("one", 50, ["a"]), source("two", 50, ["b"])], ("a", "b"))
+    rows = BatchSampler(Uniform(), made, ("a", "b"), batch_size=100, seed=0).next(steps_of(1)[0]).rows
+    assert not torch.equal(rows["one"], rows["two"])
+
+
 @pytest.mark.parametrize(
     ("sampler", "share_of_c"),
     [

@@ -10,8 +10,8 @@ import torch
 from omegaconf import OmegaConf
 
 from mtlrun.experiment.train import train as go_on
-from mtlrun.report.plots import FIGURES
-from mtlrun.report.series import Series
+from mtlrun.reporting.plots import FIGURES
+from mtlrun.reporting.series import Series
 from mtlrun.runs.folder import RunFolder
 from mtlrun.runs.reader import Run
 from mtlrun.training.recorder import GateRecords

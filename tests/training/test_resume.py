@@ -7,6 +7,7 @@ import signal
 import pytest
 import torch
 from omegaconf import OmegaConf
+from sampling import representatives, sampled
 
 from mtlrun.balancers import load
 from mtlrun.errors import Interrupted
@@ -62,7 +63,7 @@ def resume(folder):
     go_on(OmegaConf.load(folder / ".hydra" / "config.yaml"), RunFolder(folder), resume=True)
 
 
-@pytest.mark.parametrize("balancer", BALANCERS)
+@pytest.mark.parametrize("balancer", sampled(BALANCERS, representatives(BALANCERS)))
 def test_every_balancer(train, tmp_path, monkeypatch, balancer):
     settings = (f"balancer={balancer}", DROPOUT, "diagnostics.every=2")
     train(*settings)

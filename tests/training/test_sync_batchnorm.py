@@ -72,8 +72,10 @@ def trainings(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def found(trainings):
-    return run_together(2, together.do, together.batch_norm_and_steps, LAYERS, trainings, STEPS)
+def found(trainings, once):
+    return once(
+        "batch norm", lambda: run_together(2, together.do, together.batch_norm_and_steps, LAYERS, trainings, STEPS)
+    )
 
 
 @pytest.mark.parametrize("name", LAYERS)

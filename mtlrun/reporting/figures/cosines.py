@@ -1,0 +1,97 @@
+"""How the tasks' gradients on the shared parameters point: together, apart, against each other."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from mtlrun.reporting.figures.courses import band, finish, line
+from mtlrun.reporting.figures.style import FAINT, INK, NAMED_LINES, figure, headline, look, short
+from mtlrun.reporting.series import Course, Series, smooth
+
+_CONFLICTING = 6  # pairs named, where there are too many to name
+_NARROWEST = 0.2  # least range of the colours, so that noise around zero looks like what it is
+
+
+def heat_map(series: Series) -> Figure | None:
+    """Mean cosine of each pair over the measured steps; with its value for up to ten tasks."""
+    tasks, mean_TT = series.tasks, series.cosines.mean()
+    apart = ~np.eye(len(tasks), dtype=bool)
+    if not np.isfinite(mean_TT[apart]).any():
+        return None
+    side = max(4.2, 1.6 + (0.62 if len(tasks) <= NAMED_LINES else 0.17) * len(tasks))
+    drawing = figure(side + 0.9, side)
+    axes = drawing.subplots()
+    headline(axes, "Mean cosine of the tasks' gradients")
+    limit = max(_NARROWEST, float(np.nanmax(np.abs(mean_TT[apart]))))
+    shown = np.where(apart, mean_TT, np.nan)
+    image = axes.imshow(shown, cmap="RdBu", vmin=-limit, vmax=limit)
+    axes.set_facecolor("#dddddd")  # the diagonal, and pairs that were never measured together
+    _names(axes, tasks)
+    if len(tasks) <= NAMED_LINES:
+        _values(axes, shown, limit)
+    bar = drawing.colorbar(image, ax=axes, shrink=0.8)
+    bar.set_label("below 0: in conflict", fontsize=8)
+    bar.ax.tick_params(labelsize=8)
+    bar.outline.set_visible(False)
+    return drawing
+
+
+def course(series: Series) -> Figure | None:
+    """Cosine of each pair over time; for many pairs their spread and the most conflicting ones."""
+    pairs = _pairs(series)
+    if not pairs:
+        return None
+    many = len(pairs) > NAMED_LINES
+    drawing = figure(8, 4)
+    axes = drawing.subplots()
+    if many:
+        band(axes, {pair: smooth(values) for pair, values in pairs.items()})
+    named = sorted(pairs, key=lambda pair: pairs[pair].y.mean())[:_CONFLICTING] if many else [*pairs]
+    for place, pair in enumerate(named):
+        line(axes, pair, pairs[pair], look(place))
+    axes.axhline(0, color=INK, linewidth=0.8)
+    note = f"named: the {_CONFLICTING} most conflicting of {len(pairs)} pairs, by their mean"
+    headline(axes, "Cosine of the tasks' gradients over time", note if many else "")
+    finish(axes, "cosine", "step")
+    return drawing
+
+
+def _pairs(series: Series) -> dict[str, Course]:
+    tasks, cosines = series.tasks, series.cosines
+    found = {
+        f"{short(a, 15)} / {short(b, 15)}": Course(cosines.steps, cosines.values_STT[:, i, j]).known()
+        for i, a in enumerate(tasks)
+        for j, b in enumerate(tasks[:i])
+    }
+    return {pair: values for pair, values in found.items() if len(values.x)}
+
+
+def _names(axes: Axes, tasks: list[str]) -> None:
+    size = 8 if len(tasks) <= NAMED_LINES else 6
+    places, names = range(len(tasks)), [short(task, 20) for task in tasks]
+    axes.set_xticks(places, names, rotation=90 if len(tasks) > 4 else 0, fontsize=size)
+    axes.set_yticks(places, names, fontsize=size)
+    axes.tick_params(length=0)
+    axes.spines[:].set_color(FAINT)
+    axes.set_xticks([place - 0.5 for place in places][1:], minor=True)
+    axes.set_yticks([place - 0.5 for place in places][1:], minor=True)
+    axes.grid(which="minor", color="white", linewidth=1 if len(tasks) <= NAMED_LINES else 0.3)
+    axes.tick_params(which="minor", length=0)
+
+
+def _values(axes: Axes, mean_TT: NDArray[np.float64], limit: float) -> None:
+    for (row, column), value in np.ndenumerate(mean_TT):
+        if np.isfinite(value):
+            colour = "white" if abs(value) > 0.65 * limit else INK
+            axes.text(
+                column,
+                row,
+                f"{value:.2f}".replace("-", "−"),
+                ha="center",
+                va="center",
+                fontsize=8,
+                color=colour,
+            )

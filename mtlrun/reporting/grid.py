@@ -1,0 +1,111 @@
+"""The table of a section as cells of text, the same for every rendering."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from mtlrun.reporting.gains import MEASURES, Measure
+from mtlrun.reporting.model import Cell, Row, Section
+from mtlrun.reporting.settings import short_key, spelled
+from mtlrun.reporting.text import arrow, decimals, duration, fixed, memory
+
+MOST_TASK_COLUMNS = 8
+"""More tasks than this become rows where the width of the page is not known."""
+
+Kind = Literal["setting", "score", "delta", "rank", "count", "cost"]
+
+
+@dataclass(frozen=True)
+class GridCell:
+    """A value and what belongs to it: its deviation or interval."""
+
+    text: str
+    spread: str = ""
+    bold: bool = False
+
+    def line(self) -> str:
+        """Both on one line."""
+        return f"{self.text} {self.spread}".rstrip()
+
+
+@dataclass(frozen=True)
+class GridColumn:
+    """A heading over one cell per row. `heading` and `unit` may stand on lines of their own."""
+
+    heading: str
+    unit: str
+    kind: Kind
+    cells: tuple[GridCell, ...]
+
+
+def grid(section: Section, measure: Measure) -> list[GridColumn]:
+    """The columns in their order: what varies, each task, the measure, mean rank, seeds, time, memory.
+
+    Columns that hold nothing are left out.
+    """
+    rows = section.rows
+    columns = [
+        *(_settings(key, rows) for key in section.columns),
+        *(_scores(section, place) for place in range(len(section.tasks))),
+        _deltas(rows, measure),
+        GridColumn("mean", "rank", "rank", tuple(GridCell(fixed(row.rank, 2)) for row in rows)),
+        GridColumn("n", "", "count", tuple(GridCell(str(len(row.seeds))) for row in rows)),
+        GridColumn("time", "", "cost", tuple(GridCell(duration(row.seconds)) for row in rows)),
+        GridColumn("memory", "", "cost", tuple(GridCell(memory(row.memory)) for row in rows)),
+    ]
+    return [column for column in columns if column.kind == "setting" or any(cell.text != "-" for cell in column.cells)]
+
+
+def _settings(key: str, rows: Sequence[Row]) -> GridColumn:
+    cells = [
+        GridCell(spelled(row.settings[key]) + (" (edge)" if key in row.edges else "") if key in row.settings else "-")
+        for row in rows
+    ]
+    return GridColumn(short_key(key), "", "setting", tuple(cells))
+
+
+def _scores(section: Section, place: int) -> GridColumn:
+    cells = [row.cells[place] for row in section.rows]
+    places = decimals([cell.deviation for cell in cells], [cell.mean for cell in cells])
+    column = section.tasks[place]
+    unit = f"{column.metric} {arrow(column.higher)}"
+    return GridColumn(column.task, unit, "score", tuple(_score(cell, places) for cell in cells))
+
+
+def _score(cell: Cell, places: int) -> GridCell:
+    spread = "" if cell.deviation is None else f"±{fixed(cell.deviation, places)}"
+    return GridCell(fixed(cell.mean, places), spread, cell.bold)
+
+
+def _deltas(rows: Sequence[Row], measure: Measure) -> GridColumn:
+    name, _, direction = MEASURES[measure].partition(" (")
+    half = [row.delta.reach for row in rows if row.delta]
+    places = max(1, decimals(half))
+    cells = tuple(_delta(row, places) for row in rows)
+    return GridColumn(name, arrow(direction.startswith("higher")), "delta", cells)
+
+
+def _delta(row: Row, places: int) -> GridCell:
+    if row.delta is None:
+        return GridCell("-")
+    low, high = row.delta.low, row.delta.high
+    spread = "" if low is None or high is None else f"[{low:+.{places}f}, {high:+.{places}f}]"
+    return GridCell(f"{row.delta.mean:+.{places}f}", spread, row.delta_bold)
+
+
+def tasks_as_rows(columns: Sequence[GridColumn]) -> list[GridColumn]:
+    """The same cells with a column for each configuration: for more tasks than fit beside each other."""
+    named = [column for column in columns if column.kind == "setting"]
+    kept = [column for column in columns if column.kind != "setting"]
+    names = tuple(GridCell(f"{column.heading} {column.unit}".strip()) for column in kept)
+    first = GridColumn("", ", ".join(column.heading for column in named), "setting", names)
+    count = len(columns[0].cells)
+    rows = [
+        GridColumn(
+            "", "\n".join(column.cells[row].text for column in named), "score", tuple(c.cells[row] for c in kept)
+        )
+        for row in range(count)
+    ]
+    return [first, *rows]

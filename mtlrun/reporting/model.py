@@ -1,0 +1,146 @@
+"""A report as plain values. Renderers draw it and compute nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from mtlrun.reporting.gains import Measure
+from mtlrun.reporting.many_tasks import ManyTasks
+from mtlrun.reporting.paired import Estimate
+
+Verdict = Literal["better", "worse", "undecided"]
+
+
+@dataclass(frozen=True)
+class TaskColumn:
+    """A task with the metric that judges it.
+
+    test_error: standard error of the metric by the number of test rows, at the mean of the rows; None where unknown.
+    """
+
+    task: str
+    metric: str
+    higher: bool
+    test_error: float | None = None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A row's result in one task.
+
+    gain: the paired difference to the baseline in the metric's own unit, positive is better; None without a baseline.
+    """
+
+    values: Mapping[int, float]
+    mean: float | None
+    deviation: float | None
+    bold: bool = False
+    gain: Estimate | None = None
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One configuration over its seeds.
+
+    settings: of the columns of the section; a key that the configuration lacks is absent.
+    baseline: place of the single-task row in the section; None where there is none, and for a baseline itself.
+    delta: Delta-m or Delta-p; see `Report.measure`.
+    edges: tuned keys whose value lies at the edge of their grid.
+    """
+
+    label: str
+    settings: Mapping[str, Any]
+    seeds: tuple[int | None, ...]
+    folders: tuple[str, ...]
+    cells: tuple[Cell, ...]
+    is_baseline: bool = False
+    baseline: int | None = None
+    delta: Estimate | None = None
+    delta_bold: bool = False
+    verdict: Verdict | None = None
+    rank: float | None = None
+    seconds: float | None = None
+    memory: float | None = None
+    validation: float | None = None
+    many: ManyTasks | None = None
+    edges: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Section:
+    """A table: all configurations of one task set.
+
+    columns: settings that tell the rows apart. common: overrides that all runs share.
+    verdicts: a line per row. conclusion: one sentence on the whole.
+    notes: how to read the numbers. commands: what to run next.
+    """
+
+    tasks: tuple[TaskColumn, ...]
+    columns: tuple[str, ...]
+    common: tuple[str, ...]
+    rows: tuple[Row, ...]
+    conclusion: str
+    verdicts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The tasks in one line; their number where there are many."""
+        names = [column.task for column in self.tasks]
+        return ", ".join(names) if len(names) <= 6 else f"{len(names)} tasks"
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A run that counts nowhere, and why."""
+
+    folder: str
+    label: str
+    status: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class TidyValue:
+    """A line of the tidy table: one value of one run."""
+
+    run: str
+    seed: int | None
+    settings: Mapping[str, Any]
+    task: str
+    metric: str
+    split: str
+    value: float
+    higher: bool | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that a report says."""
+
+    by: str
+    measure: Measure
+    sections: tuple[Section, ...]
+    unfinished: tuple[Unfinished, ...] = ()
+    tidy: tuple[TidyValue, ...] = ()
+
+    def __str__(self) -> str:
+        from mtlrun.reporting.terminal import as_text
+
+        return as_text(self)
+
+    def _repr_html_(self) -> str:
+        from mtlrun.reporting.html_table import as_html
+
+        return as_html(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it in plain values, as `--json` writes it."""
+        from mtlrun.reporting.exports import as_dict
+
+        return as_dict(self)

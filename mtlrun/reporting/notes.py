@@ -1,0 +1,103 @@
+"""The lines below a table: how its numbers are to be read, and what to run next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from mtlrun.reporting.compared import Compared
+from mtlrun.reporting.further_seeds import further_seeds, single_task_runs
+from mtlrun.reporting.gains import MEANINGS, Measure
+from mtlrun.reporting.model import Row, TaskColumn
+from mtlrun.reporting.pooling import label
+from mtlrun.reporting.text import listed
+from mtlrun.reporting.tuning import Tuned, describe
+from mtlrun.reporting.verdicts import power_note
+
+
+def notes(
+    rows: Sequence[Row],
+    tasks: Sequence[TaskColumn],
+    compared: Sequence[Compared],
+    measure: Measure,
+    tuned: Sequence[Tuned],
+) -> Iterator[str]:
+    """What the columns mean, what was tested, what these seeds cannot show, and what is odd about the runs."""
+    if any(row.delta is not None for row in rows):
+        yield f"{MEANINGS[measure]}. Computed for each seed, then averaged; [95 % t interval over seeds]."
+        yield from filter(None, [_correction(rows)])
+    yield from filter(
+        None,
+        (
+            _near_zero(compared, measure),
+            _bold(rows),
+            power_note(rows, len(tasks) * len(rows) * (len(rows) - 1) // 2),
+            _test_noise(rows, tasks),
+        ),
+    )
+    yield from (describe(choice, label(choice.pool, _others(rows, choice))) for choice in tuned)
+    yield from filter(None, (_unmatched(rows), _repeats(compared), _versions(compared)))
+
+
+def _others(rows: Sequence[Row], choice: Tuned) -> list[str]:
+    """The columns that name a method, without what was tuned."""
+    return sorted({key for row in rows for key in row.settings} - {*choice.grids})
+
+
+def commands(rows: Sequence[Row], compared: Sequence[Compared]) -> list[str]:
+    """What would let the table say more: single-task runs where there are none, and seeds up to five."""
+    pools = [entry.pool for entry in compared]
+    missing = None if any(row.is_baseline for row in rows) else single_task_runs(pools[0])
+    return [*([missing] if missing else []), *further_seeds(pools)]
+
+
+def _correction(rows: Sequence[Row]) -> str | None:
+    count = sum(cell.gain is not None and cell.gain.p is not None for row in rows for cell in row.cells)
+    if count < 2:
+        return None
+    return f"Verdicts hold for all {count} comparisons together (Holm's correction); an interval holds for itself."
+
+
+def _bold(rows: Sequence[Row]) -> str | None:
+    if len(rows) < 2 or all(len(row.seeds) < 2 for row in rows):
+        return None
+    rule = "paired t tests over seeds, Holm's correction over all pairs of rows and tasks"
+    if any(cell.bold for row in rows for cell in row.cells):
+        return f"Bold: the best of a column and all that is not separated from it ({rule})."
+    return f"Nothing is bold: no row is separated from the best of its column ({rule})."
+
+
+def _test_noise(rows: Sequence[Row], tasks: Sequence[TaskColumn]) -> str | None:
+    if all(len(row.seeds) < 2 for row in rows):
+        return None
+    known = [f"{column.task} {column.test_error:.2g}" for column in tasks if column.test_error is not None]
+    line = "The deviation over seeds leaves out the noise of the test rows, which all configurations share"
+    return f"{line}; its standard error is {listed(known)}." if known else f"{line}."
+
+
+def _near_zero(compared: Sequence[Compared], measure: Measure) -> str | None:
+    small = {
+        f"{stick.task} {stick.metric} {stick.baseline:.3g}": None
+        for entry in compared
+        for stick in entry.sticks
+        if not stick.relative
+    }
+    if not small:
+        return None
+    name = MEANINGS[measure].partition(":")[0]
+    return f"Baselines too near zero for a ratio ({listed([*small])}): {name} takes 100 times the difference there."
+
+
+def _unmatched(rows: Sequence[Row]) -> str | None:
+    odd = [row.label for row in rows if row.delta is not None and row.delta.count < len(row.seeds)]
+    return f"Not every seed has its single-task run; those that have are compared: {listed(odd)}." if odd else None
+
+
+def _repeats(compared: Sequence[Compared]) -> str | None:
+    count = sum(entry.pool.repeats for entry in compared)
+    runs = "1 run has" if count == 1 else f"{count} runs have"
+    return f"{runs} the same settings and seed as a later one and were left out." if count else None
+
+
+def _versions(compared: Sequence[Compared]) -> str | None:
+    found = [*dict.fromkeys(version for entry in compared for version in entry.pool.versions())]
+    return f"These runs ran on {len(found)} versions of the code: {listed(found)}." if len(found) > 1 else None

@@ -1,0 +1,83 @@
+"""Commands in processes of their own that need not import torch each: forked from a process that has imported it.
+
+The process knows none of mtlrun, and what a command does begins with its first import of it, as it does for a user.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import runpy
+import signal
+import sys
+from multiprocessing import get_context
+from pathlib import Path
+
+PREPARED = [
+    "torch",
+    "torch._dynamo",
+    "torchvision",
+    "torchmetrics.detection",
+    "hydra.main",
+    "scipy.optimize",
+]
+"""What takes seconds to import."""
+
+_server = get_context("forkserver")
+_server.set_forkserver_preload(PREPARED)
+
+
+class Command:
+    """A running `mtlrun WORDS` in a session of its own, with what tests ask of a `subprocess.Popen`.
+
+    Args:
+        words: of the command line.
+        folder: it runs in this one.
+        outputs: folder for what it writes to stdout and stderr.
+    """
+
+    def __init__(self, words: list[str], folder: Path, outputs: Path) -> None:
+        self._paths = [outputs / name for name in ("stdout", "stderr")]
+        self._process = _server.Process(target=_command, args=(words, folder, self._paths, dict(os.environ)))
+        self._process.start()
+        self.pid = self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        return self.returncode
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """What the command has written, once it has ended."""
+        self._process.join(timeout)
+        if self.returncode is None:
+            raise TimeoutError(f"not ended after {timeout} seconds")
+        out, err = (path.read_text() for path in self._paths)
+        return out, err
+
+    def kill(self) -> None:
+        self._process.kill()
+
+
+def _command(words: list[str], folder: Path, outputs: list[Path], environment: dict[str, str]) -> None:
+    """Become what the shell would have started."""
+    os.setsid()  # a process group of its own: Ctrl-C reaches the command, not the tests
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    for path, number in zip(outputs, (1, 2)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background are deaf
+    sys.path.insert(0, str(folder))
+    sys.argv = ["mtlrun", *words]
+    code: object = 0
+    try:
+        runpy.run_module("mtlrun", run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        code = end.code
+    atexit._run_exitfuncs()  # which multiprocessing leaves out
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code if isinstance(code, int) else 0)

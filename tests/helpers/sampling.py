@@ -1,0 +1,33 @@
+"""Which cases of a large parametrisation the fast run takes, the same ones every time; the others are `slow`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import pytest
+
+from mtlrun.balancers import load
+from mtlrun.balancers.base import Balancer
+
+
+def sampled(cases: Iterable[Any], fast: Collection[Any]) -> list[Any]:
+    """All cases, in order; those that are not among `fast` are slow."""
+    return [case if case in fast else pytest.param(case, marks=pytest.mark.slow) for case in cases]
+
+
+def representatives(balancers: Iterable[str]) -> list[str]:
+    """The first balancer of each sort that engine and trainer treat differently."""
+    sorts: dict[tuple[Any, ...], str] = {}
+    for name in balancers:
+        sorts.setdefault(_sort(load(name)), name)
+    return [*sorts.values()]
+
+
+def _sort(balancer: Balancer) -> tuple[Any, ...]:
+    """What the balancer reads, takes and weighs, and whether it keeps numbers or draws them."""
+    own = type(balancer).own_weights is not Balancer.own_weights
+    early = getattr(balancer, "weights_need_losses", None)
+    kept = balancer.state_dict().keys() - {"last_good", "fallbacks"}
+    state = "drawn" if kept & {"seed", "generator"} else bool(kept)
+    return balancer.reads, balancer.batches, balancer.observes, own, early, state
