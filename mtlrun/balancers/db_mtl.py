@@ -39,6 +39,7 @@ class DBMTL(JacobianBalancer):
         below("balancer.beta", beta, 0, 1)
         not_negative("balancer.beta_sigma", beta_sigma)
         self.beta, self.beta_sigma = beta, beta_sigma
+        self.gives_weights = beta == 0  # else the averages are weighted, not the step's gradients
         self._average = RowPerTask()
         self._steps = PerTask(0.0)
 

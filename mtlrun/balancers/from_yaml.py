@@ -11,7 +11,7 @@ from mtlrun.errors import choose
 from mtlrun.instantiate import instantiate
 from mtlrun.paths import CONF
 
-RUN_SETTINGS = ("defaults", "every", "gradients", "memory", "rescale")
+RUN_SETTINGS = ("defaults", "every", "gradients", "memory", "rescale", "heads")
 """Keys that belong to the gradient engine of a run, not to the method."""
 
 

@@ -36,6 +36,8 @@ class GradDrop(JacobianBalancer):
         ConfigError: for a leak outside 0 to 1.
     """
 
+    gives_weights = False
+
     def __init__(self, leak: float | Mapping[str, float] | None = None, seed: int = 0) -> None:
         by_task = dict(leak) if isinstance(leak, Mapping) else {}
         for_all = 0.0 if leak is None or isinstance(leak, Mapping) else leak

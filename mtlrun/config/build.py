@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from mtlrun.backbones.base import Backbone
 from mtlrun.balancers.base import Balancer
 from mtlrun.config.build_data import build_data, on_device
-from mtlrun.config.combinations import check_balancer, check_engine, trunk_end
+from mtlrun.config.combinations import check_balancer, check_clip, check_engine, trunk_end
 from mtlrun.config.words import without_secrets
 from mtlrun.data.source import Source, Splits
 from mtlrun.errors import ConfigError, choose
@@ -66,6 +66,7 @@ def build(config: DictConfig, folder: RunFolder, ranks: Ranks | None = None) -> 
     log.info("%s; %s", splits.statement, _sizes(model))
     engine = build_engine(model, balancer, engine_settings, ranks)
     check_engine(config, engine, model.sharing)
+    check_clip(settings.clip, engine)
     rows = settings.batch_size * balancer.batches
     batch_sampler = BatchSampler(sampler, make_pools(splits.train, tasks), list(tasks), rows, config.seed)
     steps_per_epoch = math.ceil(sum(map(len, splits.train)) / rows)
@@ -129,6 +130,7 @@ def build_stepper(
         device=device,
         precision=settings.precision,
         clip_norm=settings.clip_norm,
+        clip=settings.clip,
     )
 
 

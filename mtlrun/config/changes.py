@@ -16,7 +16,13 @@ from mtlrun.options import as_typed
 OPEN_GROUPS = ("data", "backbone", "sharing", "sampler", "balancer", "optimizer", "scheduler", "logger")
 """Groups that hold a `_target_` and the arguments of whatever it names."""
 
-ENGINE_SETTINGS: dict[str, Any] = {"every": 1, "gradients": "parameters", "memory": "buffer", "rescale": "paper"}
+ENGINE_SETTINGS: dict[str, Any] = {
+    "every": 1,
+    "gradients": "parameters",
+    "memory": "buffer",
+    "rescale": "paper",
+    "heads": "own",
+}
 """What stands beside a balancer's own options and belongs to the gradient engine, with defaults.
 
 A user's own YAML need not state them."""

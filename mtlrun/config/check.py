@@ -91,6 +91,8 @@ def _check_trainer(trainer: Any) -> None:
         )
     if trainer.clip_norm is not None and not trainer.clip_norm > 0:
         raise ConfigError(f"trainer.clip_norm={trainer.clip_norm}: must be above 0, or null for no clipping")
+    if trainer.clip.value != "all" and trainer.clip_norm is None:
+        raise ConfigError(f"trainer.clip={trainer.clip.value}: nothing is clipped, give trainer.clip_norm too")
 
 
 def _check_processes(trainer: Any) -> None:

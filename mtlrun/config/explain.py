@@ -21,7 +21,7 @@ from yaml import MarkedYAMLError, YAMLError
 from mtlrun.errors import MtlrunError, near_miss
 
 _DEEPEST = 100  # frames of a traceback that say what went round in circles
-_ENGINE = ("every", "gradients", "memory", "rescale")
+_ENGINE = ("every", "gradients", "memory", "rescale", "heads")
 _ENGINE_LINES = "defaults: [/gradients@_here_: losses|default|jacobian, _self_]"
 _EXPECTED = {
     IntegerNode: "a whole number",

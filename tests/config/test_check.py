@@ -123,6 +123,12 @@ def test_clip_norm_is_positive(value):
         check(make(trainer__clip_norm=value))
 
 
+def test_shared_clipping_needs_a_norm():
+    check(make(trainer__clip="shared", trainer__clip_norm=1.0))
+    with pytest.raises(ConfigError, match=r"^trainer\.clip=shared: nothing is clipped, give trainer\.clip_norm too$"):
+        check(make(trainer__clip="shared"))
+
+
 @pytest.mark.parametrize("group", GROUPS)
 def test_every_group_needs_a_choice(group):
     config = make()

@@ -66,7 +66,21 @@ class Short(JacobianBalancer):
         return None, jacobian.sum(0)[:-1]
 
 
+class Silent(JacobianBalancer):
+    def direction(self, jacobian: Tensor, losses: Tensor, tasks: tuple[str, ...]) -> tuple[None, Tensor]:
+        return None, jacobian.sum(0)
+
+
+class Denying(JacobianBalancer):
+    gives_weights = False
+
+    def direction(self, jacobian: Tensor, losses: Tensor, tasks: tuple[str, ...]) -> tuple[Tensor, Tensor]:
+        return torch.ones_like(losses), jacobian.sum(0)
+
+
 BALANCERS = {
+    "it returns no weights: set gives_weights to False": Silent,
+    "it returns weights: leave gives_weights at True": Denying,
     "shape [3, 3] for 3 tasks, not [3]": Wide,
     "has shape [49] for 50 parameters, not [50]": Short,
     "weights() returns a list, not a tensor": lambda: Given(Tensor.tolist),
