@@ -17,7 +17,7 @@ MISTAKES = [
     ("balencer=pcgrad", "no setting 'balencer'; did you mean 'balancer'?"),
     (
         "data=null",
-        "null chooses no option of a group, which only experiment=null may: name one (mtlrun list names them)",
+        "null chooses no option of a group: name one (mtlrun list names them)",
     ),
     ("hydra/launcher=submit", "no hydra/launcher 'submit' (there are: basic)"),
     # keys

@@ -138,5 +138,5 @@ def test_a_shorter_table_is_told_of(left, told, tmp_path, caplog):
 
 @pytest.mark.parametrize("size", [-1, "x", None, 1.5])
 def test_a_size_that_is_none(size, tmp_path):
-    with pytest.raises(ValueError, match="is no size of tasks.csv"):
+    with pytest.raises(ValueError, match="is no size of tasks"):
         Table(tmp_path / "tasks.csv", TASKS).truncate(size)
