@@ -80,8 +80,8 @@ MISTAKES = [
     ("sharing=mmoe sharing.experts=1000000", "sharing.experts=1000000: must be at most 1024"),
     ("sharing=ple sharing.task_experts=1000000", "sharing.task_experts=1000000: must be at most 1024"),
     (
-        "optimizer._target_=torch.optim.Admaw",
-        "optimizer._target_=torch.optim.Admaw: 'torch.optim' has no 'Admaw'; did you mean 'AdamW'?",
+        "optimizer._target_=torch.optim.AdmaW",
+        "optimizer._target_=torch.optim.AdmaW: 'torch.optim' has no 'AdmaW'; did you mean 'AdamW'?",
     ),
     (
         "balancer._target_=mtlrun.balancers.fixed",
