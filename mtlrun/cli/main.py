@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 
+from mtlrun.cli.modules import look_in
 from mtlrun.cli.output import leave_quietly, open_closed_streams, steady_output
 from mtlrun.cli.terminal import complain
 from mtlrun.cli.together import refuse_verb
@@ -28,9 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     open_closed_streams()
     words = list(sys.argv[1:] if arguments is None else arguments)
     unwind_on_signals()
-    if os.getcwd() not in sys.path:
-        # Users keep their own classes beside them; an installed script does not look there by itself.
-        sys.path.append(os.getcwd())
+    look_in(Path.cwd())
     try:
         verb, rest = _split(words)
         refuse_verb(verb)

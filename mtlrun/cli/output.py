@@ -56,7 +56,7 @@ def steady_output() -> Iterator[None]:
     """Within this context a standard stream that ends does not end the command."""
     before = sys.stdout, sys.stderr
     ours = SteadyStream(sys.stdout), SteadyStream(sys.stderr)
-    sys.stdout, sys.stderr = ours  # type: ignore[assignment]
+    sys.stdout, sys.stderr = ours
     try:
         yield
     finally:

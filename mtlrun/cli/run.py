@@ -18,6 +18,7 @@ from omegaconf import DictConfig
 
 from mtlrun.cli.flags import hydra_arguments
 from mtlrun.cli.folders import Refused, RunFolders, knows_its_jobs, refuse_used
+from mtlrun.cli.modules import look_in
 from mtlrun.cli.terminal import complain, show
 from mtlrun.cli.together import claimed
 from mtlrun.config.explain import explain
@@ -94,8 +95,7 @@ def show_results(summary: dict[str, Any], folder: Path) -> None:
 def _as_in_the_command() -> None:
     """A launcher's process starts without the schema, and without the classes beside the user."""
     register_schema()
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())
+    look_in(Path.cwd())
 
 
 def _attempt(words: list[str]) -> int:

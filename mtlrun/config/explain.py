@@ -38,7 +38,7 @@ def explain(error: BaseException) -> str | None:
     if isinstance(error, MtlrunError):
         return str(error)
     if str(error).startswith("Config group override must be a string or a list. Got NoneType"):
-        return "null chooses no option of a group, which only experiment=null may: name one (mtlrun list names them)"
+        return "null chooses no option of a group: name one (mtlrun list names them)"
     if isinstance(error, MissingConfigException):
         return _missing_option(error)
     if isinstance(error, OverrideParseException):

@@ -17,6 +17,7 @@ from mtlrun.config.changes import check_change, is_open
 from mtlrun.config.check import check
 from mtlrun.config.explain import explain, suggest
 from mtlrun.config.schema import Root
+from mtlrun.config.whereabouts import find_files, started_in
 from mtlrun.config.words import as_typed
 from mtlrun.errors import ConfigError, ResumeError
 
@@ -34,6 +35,9 @@ def load_config(folder: Path) -> DictConfig:
         config = OmegaConf.merge(OmegaConf.structured(Root), OmegaConf.load(saved))
         assert isinstance(config, DictConfig)
         OmegaConf.set_struct(config, True)
+        start = started_in(folder)
+        if start is not None:
+            find_files(config, start)
         for record in sorted(saved.parent.glob("resume-*.yaml")):
             _apply(config, _parse(as_typed(OmegaConf.load(record))))
     except (OSError, YAMLError, HydraException, OmegaConfBaseException) as error:

@@ -75,6 +75,19 @@ class CsvTable:
         if not whole:
             self.append([self._columns])
 
+    def content(self) -> bytes:
+        """All of it."""
+        return self.path.read_bytes()
+
+    def rebuild(self, content: bytes) -> None:
+        """Roll back to what `content()` was at a checkpoint, whatever has become of the file since."""
+        if self.content()[: len(content)] == content:
+            self._cut(len(content))
+            return
+        log.warning("%s was changed or has lost lines: it is again as when the checkpoint was saved", self.path)
+        self._file.truncate(0)
+        self._file.write(content)
+
     def close(self) -> None:
         """Close the file; nothing is pending, since every append is written at once."""
         self._file.close()
@@ -93,6 +106,12 @@ class NoTable(CsvTable):
         return 0
 
     def truncate(self, size: int) -> None:
+        """Nothing to do."""
+
+    def content(self) -> bytes:
+        return b""
+
+    def rebuild(self, content: bytes) -> None:
         """Nothing to do."""
 
     def close(self) -> None:

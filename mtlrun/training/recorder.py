@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -213,12 +214,29 @@ class MetricsTable:
         self._logger.log(step, {f"{split}/{task}/{metric}": value for task, metric, value in rows})
 
     def state_dict(self) -> dict[str, Any]:
-        return {"size": self._table.size()}
+        """The whole table, which is short, and by which the run is judged."""
+        packed = bytearray(zlib.compress(self._table.content(), 1))
+        return {"size": self._table.size(), "content": torch.frombuffer(packed, dtype=torch.uint8)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint; the table is rolled back to it."""
-        self._table.truncate(state["size"])
+        """Go on from a checkpoint; the table is rolled back to it, and rebuilt if it was lost."""
+        if "content" not in state:  # from before it was kept
+            self._table.truncate(state["size"])
+            return
+        self._table.rebuild(_unpacked(state["content"].numpy().tobytes(), state["size"]))
 
     def clear(self) -> None:
         """Empty the table of a run that starts over."""
         self._table.truncate(0)
+
+
+def _unpacked(packed: bytes, size: int) -> bytes:
+    """What `zlib.compress` has packed; raises ValueError unless it has this size, without unpacking more than that."""
+    unpack = zlib.decompressobj()
+    try:
+        content = unpack.decompress(packed, size + 1)
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
+    if len(content) != size:
+        raise ValueError(f"a table of {size} bytes has another size")
+    return content

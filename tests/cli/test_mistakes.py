@@ -17,7 +17,7 @@ MISTAKES = [
     ("balencer=pcgrad", "no setting 'balencer'; did you mean 'balancer'?"),
     (
         "data=null",
-        "null chooses no option of a group, which only experiment=null may: name one (mtlrun list names them)",
+        "null chooses no option of a group: name one (mtlrun list names them)",
     ),
     ("hydra/launcher=submit", "no hydra/launcher 'submit' (there are: basic)"),
     # keys
@@ -80,8 +80,8 @@ MISTAKES = [
     ("sharing=mmoe sharing.experts=1000000", "sharing.experts=1000000: must be at most 1024"),
     ("sharing=ple sharing.task_experts=1000000", "sharing.task_experts=1000000: must be at most 1024"),
     (
-        "optimizer._target_=torch.optim.Admaw",
-        "optimizer._target_=torch.optim.Admaw: 'torch.optim' has no 'Admaw'; did you mean 'AdamW'?",
+        "optimizer._target_=torch.optim.AdmaW",
+        "optimizer._target_=torch.optim.AdmaW: 'torch.optim' has no 'AdmaW'; did you mean 'AdamW'?",
     ),
     (
         "balancer._target_=mtlrun.balancers.fixed",
