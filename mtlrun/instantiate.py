@@ -103,7 +103,9 @@ def _refusal(error: TypeError, wanted: Signature, given: dict[str, Any], where: 
     extra = next((word for word in given if word not in wanted.parameters), None)
     if extra is None or takes_any:
         return str(error)
-    return f"got an unexpected keyword argument '{extra}': leave it out with ~{where}.{extra}"
+    hint = near_miss(extra, wanted.parameters) or ":"
+    takes = ", ".join(wanted.parameters)
+    return f"got an unexpected keyword argument '{extra}'{hint} leave it out with ~{where}.{extra} (it takes: {takes})"
 
 
 def _mistake(error: InstantiationException, settings: Any, where: str) -> MtlrunError:

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from mtlrun.balancers.base import GramBalancer
-from mtlrun.errors import ConfigError, choose
+from mtlrun.errors import choose
 from mtlrun.linalg.max_min import max_min_weights
 from mtlrun.linalg.nonnegative import compact
-from mtlrun.options import is_number
+from mtlrun.options import not_negative
 
 SHRINK = {"none": lambda c: 1.0, "linear": lambda c: 1 / (1 + c), "square": lambda c: 1 / (1 + c * c)}
 
@@ -28,8 +28,7 @@ class CAGrad(GramBalancer):
     """
 
     def __init__(self, c: float = 0.5, shrink: str = "none") -> None:
-        if not is_number(c) or c < 0:
-            raise ConfigError(f"balancer.c must be a number >= 0, found {c!r}")
+        not_negative("balancer.c", c)
         self.c = c
         self.factor = SHRINK[choose(shrink, SHRINK, "balancer.shrink")](c)
 

@@ -15,7 +15,7 @@ from mtlrun.balancers.state import PerTask
 from mtlrun.errors import ConfigError, choose
 from mtlrun.linalg.gram import gram_matrix
 from mtlrun.linalg.simplex import project_simplex
-from mtlrun.options import is_number
+from mtlrun.options import is_number, not_negative
 
 CHUNK = 1 << 22
 """Columns of the tracked gradients that are stacked at once for their Gram matrix."""
@@ -57,8 +57,7 @@ class MoCo(JacobianBalancer):
         if not is_number(beta) or not 0 < beta <= 1:
             raise ConfigError(f"balancer.beta must be a number above 0 and up to 1, found {beta!r}")
         for name, value in (("beta_sigma", beta_sigma), ("gamma_sigma", gamma_sigma), ("gamma", gamma), ("rho", rho)):
-            if not is_number(value) or value < 0:
-                raise ConfigError(f"balancer.{name} must be a number >= 0, found {value!r}")
+            not_negative(f"balancer.{name}", value)
         self.beta, self.beta_sigma = beta, beta_sigma
         self.gamma, self.gamma_sigma, self.rho = gamma, gamma_sigma, rho
         self.update = choose(update, ("raw", "tracked"), "balancer.update")

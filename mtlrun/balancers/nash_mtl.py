@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from mtlrun.balancers.base import GramBalancer
-from mtlrun.balancers.options import positive
 from mtlrun.linalg.fair import fair_solution
+from mtlrun.options import positive
 
 
 class NashMTL(GramBalancer):
@@ -25,7 +25,7 @@ class NashMTL(GramBalancer):
     """
 
     def __init__(self, max_norm: float | None = None) -> None:
-        self.max_norm = None if max_norm is None else positive("max_norm", max_norm)
+        self.max_norm = None if max_norm is None else positive("balancer.max_norm", max_norm)
 
     def solve(self, gram: Tensor, losses: Tensor, tasks: tuple[str, ...]) -> Tensor:
         found = fair_solution(gram.numpy(), 1.0)

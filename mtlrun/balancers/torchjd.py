@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from mtlrun.balancers.base import Balancer, GramBalancer, JacobianBalancer, LossBalancer
-from mtlrun.balancers.options import positive
-from mtlrun.balancers.torchjd_objects import ACROSS_BATCHES, FAILURES, Objects, Recipe
+from mtlrun.balancers.torchjd_objects import ACROSS_BATCHES, FAILURES, Construction, Objects
 from mtlrun.errors import ConfigError, NonFiniteError, NotConverged
 from mtlrun.lines import one_line
+from mtlrun.options import positive
 
 ADAM = "mtlrun_adam"
 """Attribute of a scalarizer with parameters of its own: their optimizer, which is saved with it."""
@@ -35,7 +35,7 @@ def torchjd_balancer(
     saved, but not that of an object which holds a solver's problem (NashMTL): that one starts afresh after a resume.
 
     Args:
-        method: name of the class; see `Recipe`.
+        method: name of the class; see `Construction`.
         options: arguments of its constructor.
         lr: learning rate of the weights that a scalarizer learns together with the network, as UW and IMTLL do (Adam).
         seed: of the random draws.
@@ -45,8 +45,8 @@ def torchjd_balancer(
     """
     if options is not None and not isinstance(options, Mapping):
         raise ConfigError(f"balancer.options must be a group of settings, found {options!r}")
-    positive("lr", lr)
-    recipe = Recipe(method, options or {})
+    positive("balancer.lr", lr)
+    recipe = Construction(method, options or {})
     objects = Objects(recipe, seed)
     example = recipe.build(recipe.example_tasks(), torch.zeros((), dtype=torch.float64))
     library = import_module("torchjd.aggregation")

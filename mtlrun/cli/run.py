@@ -139,7 +139,7 @@ def _close_sweep(folder: Path, code: int) -> int:
 
 
 def _report(folder: Path) -> None:
-    """Print the sweep's report, and leave it in the folder as report.md, report.csv and report.json."""
+    """Print the sweep's report, and leave it in the folder as report.md, report.csv, report.json and report.html."""
     from mtlrun.reporting.exports import write_beside
     from mtlrun.reporting.make import report
     from mtlrun.reporting.terminal import show_report

@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mtlrun.errors import ConfigError
+from mtlrun.options import as_typed, is_number
 
 OURS = ("mtlrun.", "torch.")
 """Targets whose options are known here; a class of the user's own may mean anything by a name."""
@@ -41,7 +42,7 @@ class Bound:
         return all(map(self._admits, value if isinstance(value, list) else [value]))
 
     def _admits(self, value: Any) -> bool:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if not is_number(value):
             return False
         if self.whole and not isinstance(value, int):
             return False
@@ -134,7 +135,7 @@ def _check_numbers(key: str, value: Any, finite: bool) -> None:
         for word, part in value.items() if isinstance(value, dict) else enumerate(value):
             _check_numbers(f"{key}.{word}", part, finite)
     elif isinstance(value, float) and (math.isnan(value) or (finite and math.isinf(value))):
-        raise ConfigError(f"{key}={_shown(value)}: must be a {'finite ' if finite else ''}number")
+        raise ConfigError(f"{key}={as_typed(value)}: must be a {'finite ' if finite else ''}number")
 
 
 def _check_named(group: str, settings: Mapping[str, Any], bounds: Mapping[str, Bound]) -> None:
@@ -144,14 +145,14 @@ def _check_named(group: str, settings: Mapping[str, Any], bounds: Mapping[str, B
     for option, bound in bounds.items():
         value = settings.get(option)
         if value is not None and not bound.holds(value):
-            raise ConfigError(f"{group}.{option}={_shown(value)}: must be {bound}")
+            raise ConfigError(f"{group}.{option}={as_typed(value)}: must be {bound}")
 
 
 def _check_words(scheduler: Mapping[str, Any]) -> None:
     for option, words in WORDS.get(_kind(scheduler), {}).items():
         if option in scheduler and scheduler[option] not in words:
             why = ", since a validation score is better when higher" if words == ("max",) else ""
-            raise ConfigError(f"scheduler.{option}={_shown(scheduler[option])}: must be {' or '.join(words)}{why}")
+            raise ConfigError(f"scheduler.{option}={as_typed(scheduler[option])}: must be {' or '.join(words)}{why}")
 
 
 def _check_nesterov(optimizer: Mapping[str, Any]) -> None:
@@ -179,10 +180,3 @@ def _known(settings: Any, targets: tuple[str, ...]) -> bool:
 def _kind(settings: Mapping[str, Any]) -> str:
     """Name of the class if it is one of torch's, else ''."""
     return str(settings["_target_"]).rpartition(".")[2] if _known(settings, ("torch.optim.",)) else ""
-
-
-def _shown(value: Any) -> str:
-    """As it is typed on the command line."""
-    if isinstance(value, list):
-        return f"[{','.join(map(_shown, value))}]"
-    return "null" if value is None else str(value).lower() if isinstance(value, bool | float) else str(value)

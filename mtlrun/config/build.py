@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from mtlrun.backbones.base import Backbone
 from mtlrun.balancers.base import Balancer
-from mtlrun.config.build_data import build_data, place
+from mtlrun.config.build_data import build_data, on_device
 from mtlrun.config.combinations import check_balancer, check_engine, trunk_end
 from mtlrun.config.words import without_secrets
 from mtlrun.data.source import Source, Splits
@@ -71,7 +71,7 @@ def build(config: DictConfig, folder: RunFolder, ranks: Ranks | None = None) -> 
     steps_per_epoch = math.ceil(sum(map(len, splits.train)) / rows)
     total_steps = int(min(settings.epochs * steps_per_epoch, settings.max_steps or math.inf))
     stepper = build_stepper(config, model, tasks, engine, device, (steps_per_epoch, total_steps))
-    splits, split = place(splits, device), RowSplit(balancer.batches, ranks, settings.accumulate)
+    splits, split = on_device(splits, device), RowSplit(balancer.batches, ranks, settings.accumulate)
     evaluator = Evaluator(
         stepper.network, tasks, device, settings.precision, settings.eval_batch_size, ranks, settings.workers
     )

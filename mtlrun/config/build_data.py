@@ -78,9 +78,9 @@ def build_task(name: str, kind: dict[str, Any]) -> Task:
     return task
 
 
-def place(splits: Splits, device: torch.device) -> Splits:
+def on_device(splits: Splits, device: torch.device) -> Splits:
     """The splits with their in-memory sources on the device, as far as they fit."""
-    train, val, test = (devices.place(part, device) for part in (splits.train, splits.val, splits.test))
+    train, val, test = (devices.on_device(part, device) for part in (splits.train, splits.val, splits.test))
     return replace(splits, train=train, val=val, test=test)
 
 

@@ -66,16 +66,16 @@ def suggest(word: str, options: Iterable[str]) -> str:
 
 def _missing_option(error: MissingConfigException) -> str:
     group, _, option = (error.missing_cfg_file or "").rpartition("/")
-    place = _place(str(error))
+    where = _file_of(str(error))
     if not group:
-        return f"{place}no configuration file '{option}'"
-    return f"{place}no {group} '{option}'{suggest(option, error.options or [])}"
+        return f"{where}no configuration file '{option}'"
+    return f"{where}no {group} '{option}'{suggest(option, error.options or [])}"
 
 
 def _broken_yaml(error: MarkedYAMLError) -> str:
     mark = error.problem_mark or error.context_mark
-    place = f"{mark.name}, line {mark.line + 1}: " if mark else ""
-    return f"{place}not valid YAML: {error.problem or error.context}"
+    where = f"{mark.name}, line {mark.line + 1}: " if mark else ""
+    return f"{where}not valid YAML: {error.problem or error.context}"
 
 
 def _unreadable(error: BaseException) -> str | None:
@@ -109,10 +109,10 @@ def _not_composed(error: ConfigCompositionException) -> str:
     cause = error.__cause__ or error.__context__
     if _lacks_package(text, cause):
         inside = f"without it, all that it sets lies in {_group(text)}"
-        return f"{_place(text)}its first line must be '# @package _global_': {inside}"
+        return f"{_file_of(text)}its first line must be '# @package _global_': {inside}"
     if isinstance(cause, OmegaConfBaseException):
         override = re.search(r"Error merging override (\S+)", text)
-        return _place(text) + _wrong_setting(cause, override.group(1) if override else "")
+        return _file_of(text) + _wrong_setting(cause, override.group(1) if override else "")
     sweep = re.match(r"(?:Ambiguous value for argument|Sweep parameters) '(.*?)'", text)
     if sweep:
         return f"{sweep.group(1)} lists several values: add -m to sweep over them, or write [...] for a list"
@@ -139,7 +139,7 @@ def _group(text: str) -> str:
     return found.group(1).rpartition("/")[0] if found else ""
 
 
-def _place(text: str) -> str:
+def _file_of(text: str) -> str:
     """'task/mine.yaml: ' for an error inside a file; nothing for the command line and the main file."""
     found = re.match(r"In '(.*?)':", text)
     return f"{found.group(1)}.yaml: " if found and found.group(1) not in ("config", "hydra/config") else ""
@@ -161,9 +161,9 @@ def unknown_setting(key: str, parent: Container) -> str:
         return f"'{path}' has no entry '{word}' yet: write +{key}=... to add one"
     if path == "balancer" and word in _ENGINE and _is_own(parent):
         return f"no setting '{word}' in balancer: write +{key}=..., or begin its YAML with {_ENGINE_LINES}"
-    place = f" in {path}" if path else ""
+    where = f" in {path}" if path else ""
     options = [str(option) for option in parent] if isinstance(parent, DictConfig) else []
-    return f"no setting '{word}'{place}{suggest(word, options)}"
+    return f"no setting '{word}'{where}{suggest(word, options)}"
 
 
 def _is_own(balancer: Container) -> bool:

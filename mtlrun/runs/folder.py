@@ -15,7 +15,7 @@ from mtlrun.errors import ConfigError, FolderLost, ResumeError
 from mtlrun.runs.environment import git_state, machine, versions
 from mtlrun.runs.jsonfile import overwrite_json, read_json, write_json
 from mtlrun.runs.lock import FolderLock
-from mtlrun.runs.records import NoTable, Table
+from mtlrun.runs.records import CsvTable, NoTable
 from mtlrun.troubles import trouble
 
 Ending = Literal["finished", "failed", "interrupted"]
@@ -89,9 +89,9 @@ class RunFolder:
         """Folder of the pictures; made if absent."""
         return self._made("plots")
 
-    def table(self, path: Path, columns: Sequence[str]) -> Table:
+    def table(self, path: Path, columns: Sequence[str]) -> CsvTable:
         """One of the tables above, to write to."""
-        return Table(path, columns) if self.writes else NoTable()
+        return CsvTable(path, columns) if self.writes else NoTable()
 
     def start(
         self,

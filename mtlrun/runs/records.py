@@ -28,7 +28,7 @@ Row = dict[str, Value]
 _TEXT = frozenset(("split", "task", "metric", "task_a", "task_b", "gate"))
 
 
-class Table:
+class CsvTable:
     """A CSV file that grows by whole lines and can be rolled back. Opening it drops a line torn by a kill.
 
     Args:
@@ -93,7 +93,7 @@ class Table:
         self._file.close()
 
 
-class NoTable(Table):
+class NoTable(CsvTable):
     """The table of a process that does not write."""
 
     def __init__(self) -> None:

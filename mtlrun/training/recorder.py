@@ -17,7 +17,7 @@ from mtlrun.gradients.base import Trace
 from mtlrun.linalg.gram import norms
 from mtlrun.loggers.base import Logger
 from mtlrun.runs.folder import RunFolder
-from mtlrun.runs.records import COSINES, GATES, METRICS, TASKS, Table
+from mtlrun.runs.records import COSINES, GATES, METRICS, TASKS, CsvTable
 
 ALL_STAGES = "all"
 """Name of the gate of a task that has only one."""
@@ -161,7 +161,7 @@ class GateRecords:
     def __init__(self, folder: RunFolder) -> None:
         self.latest: dict[str, dict[str, list[float]]] = {}
         self._folder = folder
-        self._table: Table | None = None
+        self._table: CsvTable | None = None
         self._pending: list[tuple[int, str, str, Tensor]] = []
 
     def add(self, step: int, gates: Mapping[str, Tensor], tasks: Collection[str]) -> None:
@@ -195,7 +195,7 @@ class GateRecords:
             self._opened().truncate(state["size"])
         self.latest = dict(state["latest"])
 
-    def _opened(self) -> Table:
+    def _opened(self) -> CsvTable:
         if self._table is None:
             self._table = self._folder.table(self._folder.gates_csv, GATES)
         return self._table
