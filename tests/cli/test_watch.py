@@ -9,8 +9,8 @@ from run_folders import write_result
 
 from mtlrun.cli.watch import watch
 from mtlrun.reporting.watching import Watch, tables
-from mtlrun.runs.progress import RunProgress, read_progress
 from mtlrun.runs.lock import FolderLock
+from mtlrun.runs.progress import RunProgress, read_progress
 from mtlrun.runs.reader import Run
 
 START = 1_000_000_000
