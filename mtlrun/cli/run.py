@@ -18,15 +18,18 @@ from omegaconf import DictConfig
 
 from mtlrun.cli.flags import hydra_arguments
 from mtlrun.cli.folders import Refused, RunFolders, knows_its_jobs, refuse_used
+from mtlrun.cli.modules import look_in
 from mtlrun.cli.terminal import complain, show
 from mtlrun.cli.together import claimed
 from mtlrun.config.explain import explain
 from mtlrun.config.schema import register_schema
+from mtlrun.config.words import as_typed
 from mtlrun.experiment.run import run, verdict
 from mtlrun.lines import path_from_here
 from mtlrun.paths import CONF
 from mtlrun.runs.reader import find_runs
 from mtlrun.training.interrupt import exit_code
+from mtlrun.troubles import trouble
 
 TRACEBACKS = "MTLRUN_FULL_ERROR"
 """Set to 1 where the user asked Hydra for tracebacks; launchers' processes inherit it."""
@@ -64,7 +67,7 @@ def job(config: DictConfig) -> None:
     path = Path(hydra.runtime.output_dir)
     sweeping = hydra.mode == RunMode.MULTIRUN
     # A job of a sweep is told by its own settings, which also train it alone.
-    words = list(hydra.overrides.task) if sweeping else sys.argv[1:]
+    words = as_typed(hydra.overrides.task) if sweeping else sys.argv[1:]
     _as_in_the_command()
     try:
         folder = claimed(lambda: refuse_used(path), config)
@@ -92,8 +95,7 @@ def show_results(summary: dict[str, Any], folder: Path) -> None:
 def _as_in_the_command() -> None:
     """A launcher's process starts without the schema, and without the classes beside the user."""
     register_schema()
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())
+    look_in(Path.cwd())
 
 
 def _attempt(words: list[str]) -> int:
@@ -115,12 +117,15 @@ def _attempt(words: list[str]) -> int:
 def _tell(error: Exception) -> int:
     """One line for a mistake (2), a traceback for a bug of ours (1)."""
     line = explain(error)
+    refused = trouble(error) if line is None else None
+    if refused is not None:
+        line = "{}: {}".format(*refused)
     if line is None or os.environ.get("HYDRA_FULL_ERROR") == "1":
         traceback.print_exception(error, file=sys.stderr)
     if line is None:
         return 1
     complain(line)
-    return 2
+    return 1 if refused else 2
 
 
 def _close_sweep(folder: Path, code: int) -> int:

@@ -11,7 +11,7 @@ from rich.live import Live
 from mtlrun.errors import ConfigError
 from mtlrun.reporting.make import report_on
 from mtlrun.reporting.terminal import fitting_tables, show_report
-from mtlrun.reporting.watching import Look, Watch, tables
+from mtlrun.reporting.watching import Snapshot, RunWatcher, tables
 
 _SECONDS = 2.0
 
@@ -35,14 +35,14 @@ def main(arguments: list[str]) -> int:
 def watch(paths: list[str], seconds: float = _SECONDS) -> int:
     """The same with another pause between two looks."""
     screen = Console(highlight=False)
-    looks = _looks(Watch(paths), seconds)
+    looks = _looks(RunWatcher(paths), seconds)
     redraws = screen.is_terminal and not screen.is_dumb_terminal
     last = _redraw(looks, screen) if redraws else _print_changes(looks, screen)
     show_report(report_on(last.entries), screen)
     return int(any(entry.status != "finished" for entry in last.entries))
 
 
-def _looks(runs: Watch, seconds: float) -> Iterator[Look]:
+def _looks(runs: RunWatcher, seconds: float) -> Iterator[Snapshot]:
     """A look now and then; the last one has all runs ended."""
     while not (look := runs.look()).ended:
         yield look
@@ -50,14 +50,14 @@ def _looks(runs: Watch, seconds: float) -> Iterator[Look]:
     yield look
 
 
-def _redraw(looks: Iterator[Look], screen: Console) -> Look:
+def _redraw(looks: Iterator[Snapshot], screen: Console) -> Snapshot:
     with Live(console=screen, auto_refresh=False, transient=True, vertical_overflow="ellipsis") as live:
         for look in looks:
             live.update(_drawn(look, screen), refresh=True)
     return look
 
 
-def _print_changes(looks: Iterator[Look], screen: Console) -> Look:
+def _print_changes(looks: Iterator[Snapshot], screen: Console) -> Snapshot:
     before: object = None
     for look in looks:
         if look.state != before and not look.ended:
@@ -66,7 +66,7 @@ def _print_changes(looks: Iterator[Look], screen: Console) -> Look:
     return look
 
 
-def _drawn(look: Look, screen: Console) -> Group:
+def _drawn(look: Snapshot, screen: Console) -> Group:
     shown = [table for columns in tables(look) for table in fitting_tables(columns, screen)]
     jobs = "1 job has" if look.waiting == 1 else f"{look.waiting} jobs have"
     return Group(*shown, *([f"{jobs} not started yet."] if look.waiting else []))

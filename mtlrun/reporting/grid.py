@@ -54,7 +54,7 @@ def grid(section: Section, measure: Measure) -> list[GridColumn]:
     rows = section.rows
     columns = [
         *(_settings(key, rows) for key in section.columns),
-        *(_scores(section, place) for place in range(len(section.tasks))),
+        *(_scores(section, index) for index in range(len(section.tasks))),
         _deltas(rows, measure),
         GridColumn("mean", "rank", "rank", tuple(GridCell(fixed(row.rank, 2), number=row.rank) for row in rows)),
         GridColumn("n", "", "count", tuple(GridCell(str(len(row.seeds)), number=len(row.seeds)) for row in rows)),
@@ -72,33 +72,33 @@ def _settings(key: str, rows: Sequence[Row]) -> GridColumn:
     return GridColumn(short_key(key), "", "setting", tuple(cells))
 
 
-def _scores(section: Section, place: int) -> GridColumn:
-    cells = [row.cells[place] for row in section.rows]
-    places = decimals([cell.deviation for cell in cells], [cell.mean for cell in cells])
-    column = section.tasks[place]
+def _scores(section: Section, index: int) -> GridColumn:
+    cells = [row.cells[index] for row in section.rows]
+    digits = decimals([cell.deviation for cell in cells], [cell.mean for cell in cells])
+    column = section.tasks[index]
     unit = f"{column.metric} {arrow(column.higher)}"
-    return GridColumn(column.task, unit, "score", tuple(_score(cell, places) for cell in cells))
+    return GridColumn(column.task, unit, "score", tuple(_score(cell, digits) for cell in cells))
 
 
-def _score(cell: Cell, places: int) -> GridCell:
-    spread = "" if cell.deviation is None else f"±{fixed(cell.deviation, places)}"
-    return GridCell(fixed(cell.mean, places), spread, cell.bold, cell.mean, cell.verdict)
+def _score(cell: Cell, digits: int) -> GridCell:
+    spread = "" if cell.deviation is None else f"±{fixed(cell.deviation, digits)}"
+    return GridCell(fixed(cell.mean, digits), spread, cell.bold, cell.mean, cell.verdict)
 
 
 def _deltas(rows: Sequence[Row], measure: Measure) -> GridColumn:
     name, _, direction = MEASURES[measure].partition(" (")
     half = [row.delta.reach for row in rows if row.delta]
-    places = max(1, decimals(half))
-    cells = tuple(_delta(row, places) for row in rows)
+    digits = max(1, decimals(half))
+    cells = tuple(_delta(row, digits) for row in rows)
     return GridColumn(name, arrow(direction.startswith("higher")), "delta", cells)
 
 
-def _delta(row: Row, places: int) -> GridCell:
+def _delta(row: Row, digits: int) -> GridCell:
     if row.delta is None:
         return GridCell("-")
     low, high = row.delta.low, row.delta.high
-    spread = "" if low is None or high is None else f"[{low:+.{places}f}, {high:+.{places}f}]"
-    return GridCell(f"{row.delta.mean:+.{places}f}", spread, row.delta_bold, row.delta.mean, row.verdict)
+    spread = "" if low is None or high is None else f"[{low:+.{digits}f}, {high:+.{digits}f}]"
+    return GridCell(f"{row.delta.mean:+.{digits}f}", spread, row.delta_bold, row.delta.mean, row.verdict)
 
 
 def tasks_as_rows(columns: Sequence[GridColumn]) -> list[GridColumn]:

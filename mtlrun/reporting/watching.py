@@ -25,7 +25,7 @@ _Group = Sequence[Entry]
 
 
 @dataclass(frozen=True)
-class Look:
+class Snapshot:
     """The runs as they were at one moment. waiting: jobs of a sweep that have no folder yet."""
 
     entries: Sequence[Entry]
@@ -45,13 +45,13 @@ class Look:
 
 
 @dataclass
-class Watch:
+class RunWatcher:
     """Reads the runs below some paths again and again; a finished run is read once."""
 
     paths: Sequence[str]
     _finished: dict[str, Entry] = field(default_factory=dict)
 
-    def look(self) -> Look:
+    def look(self) -> Snapshot:
         """The runs as they are now.
 
         Raises:
@@ -63,7 +63,7 @@ class Watch:
         going = [run for run, entry in zip(runs.values(), entries) if entry.status == "running"]
         progress = {str(run.path): read_progress(run, effective_config(run).get("trainer") or {}) for run in going}
         sweeps = {parent.resolve() for parent in (*folders, *(run.path.parent for run in runs.values()))}
-        return Look(entries, progress, sum(map(_missing_jobs, sweeps)))
+        return Snapshot(entries, progress, sum(map(_missing_jobs, sweeps)))
 
     def _entry(self, run: Run) -> Entry:
         known = self._finished.get(str(run.path))
@@ -75,7 +75,7 @@ class Watch:
         return entry
 
 
-def tables(look: Look) -> list[list[GridColumn]]:
+def tables(look: Snapshot) -> list[list[GridColumn]]:
     """A table for each task set; configurations without a finished run stand at the end of the only one, or apart."""
     groups = _groups(look.entries)
     keys = varying([Pool((group[0],)) for group in groups])
@@ -98,7 +98,7 @@ def _table(
     unplaced: Sequence[int],
     groups: Sequence[_Group],
     keys: Sequence[str],
-    look: Look,
+    look: Snapshot,
 ) -> list[GridColumn]:
     """found: group -> row of the section."""
     places = sorted([*found, *unplaced])
@@ -136,7 +136,7 @@ def _settings(groups: Sequence[_Group], keys: Sequence[str]) -> Iterator[GridCol
         yield GridColumn(short_key(key), "", "setting", cells)
 
 
-def _progress(groups: Sequence[_Group], look: Look) -> GridColumn:
+def _progress(groups: Sequence[_Group], look: Snapshot) -> GridColumn:
     return GridColumn("progress", "", "cost", tuple(GridCell(_words(group, look.progress)) for group in groups))
 
 

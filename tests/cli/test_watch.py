@@ -8,7 +8,7 @@ import pytest
 from run_folders import write_result
 
 from mtlrun.cli.watch import watch
-from mtlrun.reporting.watching import Watch, tables
+from mtlrun.reporting.watching import RunWatcher, tables
 from mtlrun.runs.lock import FolderLock
 from mtlrun.runs.progress import RunProgress, read_progress
 from mtlrun.runs.reader import Run
@@ -69,7 +69,7 @@ def test_the_table_has_a_row_per_configuration(tmp_path):
     going_on(tmp_path / "a2", seed=2)
     going_on(tmp_path / "b0", seed=0, balancer="pcgrad")
     write_result(tmp_path / "b1", {}, seed=1, balancer="pcgrad", status="failed", **same)
-    (columns,) = tables(Watch([str(tmp_path)]).look())
+    (columns,) = tables(RunWatcher([str(tmp_path)]).look())
     assert cells(columns, "balancer") == ["equal", "pcgrad"]
     assert cells(columns, "left") == ["0.550", "-"]
     assert cells(columns, "progress") == [
@@ -84,10 +84,10 @@ def test_jobs_that_have_not_started_are_waited_for(tmp_path):
     words = ["task=digits", "balancer=equal,pcgrad", "seed=range(3)", "data.x=[1,2]"]
     content = {"hydra": {"sweeper": sweeper, "overrides": {"task": words}}}
     (tmp_path / "multirun.yaml").write_text(json.dumps(content))
-    look = Watch([str(tmp_path)]).look()
+    look = RunWatcher([str(tmp_path)]).look()
     assert (look.waiting, look.ended) == (5, False)
     (tmp_path / "report.json").write_text("{}")  # the sweep has ended, with a job killed
-    assert Watch([str(tmp_path)]).look().ended
+    assert RunWatcher([str(tmp_path)]).look().ended
 
 
 def test_it_prints_once_per_change_and_ends_with_the_report(tmp_path, capsys):

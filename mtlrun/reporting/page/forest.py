@@ -18,7 +18,7 @@ _MOST_LINES = 400  # in all forests of a section: about 150 KB
 
 
 @dataclass(frozen=True)
-class Line:
+class ForestLine:
     """A row's estimate as a picture and in words."""
 
     row: PageRow
@@ -32,7 +32,7 @@ class Forest:
     """The rows in one quantity. axis: [(place in %, text)]."""
 
     title: str
-    lines: Sequence[Line]
+    lines: Sequence[ForestLine]
     axis: Sequence[tuple[float, str]]
 
 
@@ -71,7 +71,7 @@ def _forest(title: str, entries: Sequence[_Entry]) -> Forest:
 
     marks = ticks(low, high, 4)
     lines = [
-        Line(
+        ForestLine(
             row,
             _bar(estimate, row, place(0.0), [place(value) for value in _ends(estimate)]),
             with_interval(estimate),
