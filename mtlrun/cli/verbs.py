@@ -5,6 +5,7 @@ VERBS = {
     "resume": "continue a run: mtlrun resume RUN [key=value ...]",
     "eval": "evaluate a run: mtlrun eval RUN [checkpoint=best|last] [split=test|val]",
     "report": "runs averaged over seeds, compared, judged: mtlrun report PATH... [--by last] [--csv F] ...",
+    "watch": "the same table while the runs go on, from their files alone: mtlrun watch PATH...",
     "check": "whether parts keep their promises: mtlrun check [GROUP=OPTION ...] [--config-dir DIR]",
     "new": "write a part of your own: mtlrun new balancer|sampler|sharing|task|data|backbone NAME [--to DIR]",
     "list": "every group with its options: mtlrun list [GROUP [OPTION]]",
