@@ -180,6 +180,7 @@ def test_an_interpolation_stays_one_in_overrides_and_files(name, sweep, command,
     monkeypatch.setenv("SECRET", name)
     words = ["task=arrays", "data.path=${oc.env:SECRET}", "optimizer.weight_decay=${.lr}"]
     outcome = command(*words, *(["-m", "seed=0,1"] if sweep else []))
+    assert training.calls, outcome
     config, folder, _ = training.calls[0]
     assert (outcome.code, config.data.path, config.optimizer.weight_decay) == (0, name, config.optimizer.lr)
     for file in ("run.json", "run.log", ".hydra/config.yaml", ".hydra/overrides.yaml"):
