@@ -11,7 +11,7 @@ from rich.live import Live
 from mtlrun.errors import ConfigError
 from mtlrun.reporting.make import report_on
 from mtlrun.reporting.terminal import fitting_tables, show_report
-from mtlrun.reporting.watching import Snapshot, RunWatcher, tables
+from mtlrun.reporting.watching import RunWatcher, Snapshot, tables
 
 _SECONDS = 2.0
 

@@ -61,7 +61,7 @@ def report_on(
     entries: Sequence[Entry],
     by: By = "best",
     measure: Measure = "delta_m",
-    baselines: Sequence[Pool] = (),
+    baselines: Sequence[RunPool] = (),
     tune_keys: Sequence[str] = (),
 ) -> Report:
     """The report on runs that were read already; [] as `baselines`: the single-task runs among them."""

@@ -12,7 +12,7 @@ from mtlrun.reporting.entries import Entry, read_entry
 from mtlrun.reporting.grid import GridCell, GridColumn, grid
 from mtlrun.reporting.make import folders_of, report_on
 from mtlrun.reporting.model import Section
-from mtlrun.reporting.pooling import Pool, varying
+from mtlrun.reporting.pooling import RunPool, varying
 from mtlrun.reporting.settings import effective_config, fingerprint, short_key, spelled
 from mtlrun.runs.progress import RunProgress, read_progress
 from mtlrun.runs.reader import Run, find_runs
@@ -78,7 +78,7 @@ class RunWatcher:
 def tables(look: Snapshot) -> list[list[GridColumn]]:
     """A table for each task set; configurations without a finished run stand at the end of the only one, or apart."""
     groups = _groups(look.entries)
-    keys = varying([Pool((group[0],)) for group in groups])
+    keys = varying([RunPool((group[0],)) for group in groups])
     sections = report_on(look.entries).sections
     placed = [_places(section, groups) for section in sections]
     unplaced = [place for place in range(len(groups)) if not any(place in found for found in placed)]
