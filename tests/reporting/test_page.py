@@ -92,6 +92,15 @@ def test_a_curve_is_the_mean_of_its_runs(page):
     assert row["s"] == pytest.approx(np.std(row["r"], axis=0, ddof=1), rel=1e-2, abs=1e-4)
 
 
+def test_rows_of_other_lengths_share_a_plot(tmp_path):
+    for name, epochs in (("a", 4), ("b", 6)):
+        write_run(tmp_path / name, 2, epochs=epochs, steps_per_epoch=10)
+        write_result(tmp_path / name, {"task00": 0.5, "task01": 0.5}, balancer=name)
+    curves = data_of(FORMATS["html"](report(tmp_path)))["sections"][0]["curves"][1]
+    assert curves["x"] == [1, 2, 3, 4, 5, 6]
+    assert [curve["m"].count(None) for curve in curves["curves"][0]] == [2, 0]
+
+
 def test_names_are_shown_as_they_are(result, tmp_path):
     for seed in range(2):
         for method in ("<i>a", "b"):

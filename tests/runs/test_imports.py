@@ -7,6 +7,8 @@ MODULES = [
     *(f"mtlrun.runs.{name}" for name in ("folder", "records", "reader", "environment", "update_share")),
     "mtlrun.reporting.plots",
     "mtlrun.reporting.tables",
+    "mtlrun.reporting.page.render",
+    "mtlrun.reporting.watching",
     "mtlrun.training.progress",
 ]
 

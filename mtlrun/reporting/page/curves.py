@@ -158,5 +158,8 @@ def _curve(runs: Sequence[Courses], name: str, x: Array, singles: bool) -> dict[
 def _plain(values: Array) -> Iterator[float | int | None]:
     """Four digits: more than a screen has room for."""
     for value in values:
+        if not np.isfinite(value):
+            yield None
+            continue
         number = float(f"{value:.4g}") if abs(value) < 1000 else float(round(value))
-        yield None if not np.isfinite(value) else (int(number) if number.is_integer() else number)
+        yield int(number) if number.is_integer() else number
