@@ -12,6 +12,7 @@ from torch import nn
 from mtlrun.config.build import build, build_evaluator
 from mtlrun.config.promises import check_parts_of
 from mtlrun.errors import choose
+from mtlrun.experiment.objective import check_objective
 from mtlrun.experiment.samples import draw_test_samples
 from mtlrun.experiment.summary import summarise
 from mtlrun.experiment.transfer import start_from, warn_of_frozen_chance
@@ -87,6 +88,7 @@ def _ready(config: DictConfig, folder: RunFolder, resume: bool, ranks: Ranks) ->
     trainer = build(config, folder, ranks)
     if ranks.first:
         check_parts_of(config, trainer)
+        check_objective(config.objective, {name: task.directions for name, task in trainer.tasks.items()})
     resumed = resume and (folder.checkpoints / "last.pt").exists()
     if ranks.first and not resumed:
         if config.init_from is not None:
