@@ -15,7 +15,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from mtlrun import torchrun
-from mtlrun.cli.launching import check_directions, check_plugins, threads_per_job
+from mtlrun.cli.launching import check_directions, check_plugins, leave_to_the_sweep, threads_per_job
 from mtlrun.cli.sweep import jobs, knows_its_jobs, points, save_sweep
 from mtlrun.cli.together import refuse_sweep, write_nothing
 from mtlrun.config.composed import check_composed
@@ -63,6 +63,7 @@ class RunFolders(Callback):
             _name_jobs_by_what_varies(config)
             _share_cores(config)
             save_sweep(config, folder)
+            leave_to_the_sweep(config)
         except Exception as error:
             raise Refused(error) from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from importlib.util import find_spec
 from typing import Any
 
@@ -16,6 +17,7 @@ from mtlrun.errors import ConfigError
 from mtlrun.paths import CONF
 
 _GROUPS = ("launcher", "sweeper")
+_LAUNCHING = re.compile(r"[+~]*hydra[./](launcher|sweeper)\b")
 _SHARES_THIS_MACHINE = ("joblib", "submitit_local", "ray")
 """Launchers that start several jobs on one machine, which would each take all of its cores."""
 
@@ -37,6 +39,17 @@ def prefer_ready_options() -> None:
                 if "defaults" in node.node:
                     node.node.defaults = []  # ours has them, since they name groups beside it
                 store.store(path.stem, node.node, f"plugins/{group}", node.package, node.provider)
+
+
+def leave_to_the_sweep(config: DictConfig) -> None:
+    """Keep the choice of launcher and sweeper out of what jobs are composed from: a job has no use for it.
+
+    A launcher's process loads its plugin in an order of its own, and would meet both the plugin's option and ours.
+    """
+    if all(config.hydra.runtime.choices[f"hydra/{group}"] == "basic" for group in _GROUPS):
+        return
+    words = [word for word in config.hydra.overrides.hydra if not _LAUNCHING.match(word)]
+    config.hydra.overrides.hydra = [*words, *(f"hydra/{group}=basic" for group in _GROUPS)]
 
 
 def check_plugins(hydra: Any) -> None:

@@ -11,6 +11,8 @@ from hydra.core.plugins import Plugins
 from hydra.types import HydraContext
 
 from mtlrun.cli.again import GOES_ON, NEW, STARTS_AFRESH, Plan, again, put_aside
+from mtlrun.cli.folders import RunFolders
+from mtlrun.cli.launching import leave_to_the_sweep
 from mtlrun.cli.run import attempt, close_sweep, raw_errors
 from mtlrun.cli.sweep import Job, Sweep
 from mtlrun.config.saved import change, load_config
@@ -34,6 +36,7 @@ def main(arguments: list[str]) -> int:
     hydra_words = [word for word in words[1:] if word.lstrip("+~").startswith(("hydra.", "hydra/"))]
     changes = [word for word in words[1:] if word not in hydra_words]
     code = 0
+    RunFolders.sweeps.append(Path(words[0]))
     with raw_errors(), Sweep(Path(words[0]), hydra_words) as sweep:
         jobs = [*sweep.jobs()]
         plans = _plans(jobs, next((flag for flag in flags if flag != "--dry-run"), None), changes)
@@ -98,6 +101,7 @@ def _launch(sweep: Sweep, jobs: Sequence[Job], plans: dict[int, Plan], changes: 
         if plans[job.number].action == STARTS_AFRESH:
             put_aside(job.folder)
     command = ("mtlrun", "rerun", str(path_from_here(sweep.folder)), *changes)
+    leave_to_the_sweep(sweep.config)
     by_folder = {sweep.name(job): plans[job.number] for job in jobs}
     launcher = Plugins.instance().instantiate_launcher(
         hydra_context=HydraContext(config_loader=sweep.loader, callbacks=Callbacks()),

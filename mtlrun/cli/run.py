@@ -20,7 +20,6 @@ from omegaconf import DictConfig
 from mtlrun.cli.flags import hydra_arguments
 from mtlrun.cli.folders import Refused, RunFolders, refuse_used
 from mtlrun.cli.launching import prefer_ready_options
-from mtlrun.cli.sweep import knows_its_jobs
 from mtlrun.cli.terminal import complain, show
 from mtlrun.cli.together import claimed
 from mtlrun.config.explain import explain
@@ -76,7 +75,7 @@ def job(config: DictConfig) -> Objective | None:
     as_in_the_command()
     try:
         folder = claimed(lambda: refuse_used(path), config)
-        summary = run(config, folder, ["mtlrun", *words], checked=not sweeping or knows_its_jobs(hydra))
+        summary = run(config, folder, ["mtlrun", *words], checked=not sweeping)
     except Exception as error:
         if not sweeping and os.environ.get(TRACEBACKS) == "1":
             raise

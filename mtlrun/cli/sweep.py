@@ -19,7 +19,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from mtlrun.cli.launching import prefer_ready_options
+from mtlrun.cli.launching import check_plugins, prefer_ready_options
+from mtlrun.config.compose import as_mistake
 from mtlrun.config.schema import register_schema
 from mtlrun.errors import ResumeError, near_miss
 from mtlrun.paths import CONF
@@ -28,8 +29,8 @@ from mtlrun.runs.reader import find_runs
 BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 """Hydra's own sweeper, which knows all of its jobs at once."""
 
-RECORD = "multirun.yaml"
-"""The configuration of a sweep with its `hydra` node, in the sweep's folder: Hydra's own name for it."""
+RECORD = "sweep.yaml"
+"""The `hydra` node of a sweep's configuration, in the sweep's folder."""
 
 
 def jobs(config: DictConfig) -> list[list[str]]:
@@ -58,7 +59,8 @@ def points(config: DictConfig) -> list[list[str]]:
 def save_sweep(config: DictConfig, folder: Path) -> None:
     """Keep what `mtlrun rerun` needs, before the first job starts; not every sweeper does so by itself."""
     folder.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(config, folder / RECORD)
+    hydra = {key: config.hydra[key] for key in ("overrides", "runtime", "sweeper", "launcher")}
+    OmegaConf.save(DictConfig({"hydra": hydra}), folder / RECORD)
 
 
 def _overrides(config: DictConfig) -> list[Override]:
@@ -118,7 +120,12 @@ class Sweep:
                 search.prepend("command-line", f"file://{source.path}", SearchPathQuery(provider="schema"))
         hydra = Hydra.create_main_hydra2("mtlrun", search)
         self.loader = hydra.config_loader
-        self.config = hydra.compose_config("config", self._overrides(), RunMode.MULTIRUN)
+        try:
+            self.config = hydra.compose_config("config", self._overrides(), RunMode.MULTIRUN)
+            check_plugins(self.config.hydra)
+        except Exception as error:
+            self.__exit__()
+            raise as_mistake(error) from error
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -152,7 +159,10 @@ class Sweep:
         with open_dict(composed):
             composed.hydra.job.num = number
         HydraConfig.instance().set_config(composed)
-        return self.folder / str(composed.hydra.sweep.subdir)
+        try:
+            return self.folder / str(composed.hydra.sweep.subdir)
+        finally:
+            HydraConfig.instance().cfg = None
 
 
 def knows_its_jobs(hydra: Any) -> bool:

@@ -18,6 +18,7 @@ from mtlrun.experiment.summary import summarise
 from mtlrun.experiment.transfer import start_from, warn_of_frozen_chance
 from mtlrun.experiment.worker import RemoteProgress
 from mtlrun.gradients.ranks import Ranks
+from mtlrun.lines import RUN_LOG_ONLY
 from mtlrun.runs.folder import RunFolder
 from mtlrun.runs.reader import Run
 from mtlrun.training.checkpoint import load, load_part
@@ -122,9 +123,11 @@ def _report(trainer: Trainer, summary: dict[str, Any]) -> None:
     from mtlrun.diagnostics.trajectory import draw_trajectory  # here: they load matplotlib
     from mtlrun.reporting.doubts import doubts
     from mtlrun.reporting.plots import plot_run
+    from mtlrun.reporting.tables import results_text
 
     for line in doubts(summary):
         log.warning(line)
+    log.info("results\n%s", results_text(summary), extra=RUN_LOG_ONLY)
     if trainer.diagnostics.plots:
         plot_run(Run(trainer.folder.path))
         draw_trajectory(Run(trainer.folder.path), trainer.tasks)

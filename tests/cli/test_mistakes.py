@@ -14,6 +14,10 @@ TASKS = "detection, lane, drivable, sign"
 MISTAKES = [
     # options and groups
     ("balancer=gradnrom", "no balancer 'gradnrom'; did you mean 'gradnorm'?"),
+    ("lr=0.1", "no setting 'lr'; did you mean 'optimizer.lr'?"),
+    ("epochs=3", "no setting 'epochs'; did you mean 'trainer.epochs'?"),
+    ("+epochs=3", "no setting 'epochs'; did you mean 'trainer.epochs'?"),
+    ("balancer=pcgrad every=3", "no setting 'every'; did you mean 'balancer.every' or 'diagnostics.every'?"),
     ("balencer=pcgrad", "no setting 'balencer'; did you mean 'balancer'?"),
     ("data=null", "Config group override must be a string or a list. Got NoneType"),
     ("hydra/launcher=submit", "no hydra/launcher 'submit' (there are: basic)"),

@@ -176,7 +176,7 @@ def test_jobs_on_one_machine_share_its_cores(words, threads, command, training, 
             joblib_launcher.JoblibLauncher, "launch", lambda self, jobs, initial_job_idx: started.append(self.config)
         )
     command("-m", "task=multidigits", *words.split())
-    record = yaml.safe_load((only_sweep() / "multirun.yaml").read_text())
+    record = yaml.safe_load((only_sweep() / "sweep.yaml").read_text())
     set_there = [word for word in record["hydra"]["overrides"]["hydra"] if "env_set" in word]
     assert set_there == ([] if threads is None else [f"+hydra.job.env_set.OMP_NUM_THREADS='{threads}'"])
 
