@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 from uuid import uuid4
+
+UNFINISHED = ".*.tmp"
+"""Pattern of the names of files that are being written."""
 
 
 @contextmanager
@@ -25,5 +28,7 @@ def complete_file(path: Path) -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())  # else the new name could reach the disk before the content
         os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    except BaseException:
+        with suppress(OSError):  # the first error says more
+            unfinished.unlink(missing_ok=True)
+        raise

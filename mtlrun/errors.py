@@ -30,6 +30,10 @@ class ProcessLost(RuntimeError):
     """One of several processes that train together has died (exit code 1)."""
 
 
+class FolderLost(RuntimeError):
+    """The folder of a run was removed while it went on (exit code 1)."""
+
+
 class NotConverged(ArithmeticError):
     """A balancer's solver gave up on this step; its weights fall back to the last good ones and training goes on."""
 

@@ -28,6 +28,11 @@ def one_line(error: object) -> str:
     return printable(" ".join(str(error).split()))
 
 
+def reason(error: Exception) -> str:
+    """What another package says of its error, on one line of at most 300 letters; its class where it says nothing."""
+    return one_line(error)[:300] or type(error).__name__
+
+
 def path_from_here(path: Path) -> str:
     """The path as the user would type it from the current folder."""
     try:

@@ -5,7 +5,9 @@ A truth value is no number here, although it is one in Python.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
 
 from mtlrun.errors import ConfigError
 
@@ -71,6 +73,17 @@ def positive(option: str, value: float) -> float:
     return value
 
 
+def not_negative(option: str, value: float) -> float:
+    """A finite number of at least 0.
+
+    Raises:
+        ConfigError: if it is anything else.
+    """
+    if not is_number(value) or value < 0:
+        raise ConfigError(f"{option} must be a number >= 0, found {value!r}")
+    return value
+
+
 def share(option: str, value: float, empty: bool = True) -> float:
     """A share below 1, from 0 if it may be `empty`, else above 0.
 
@@ -93,6 +106,54 @@ def flag(option: str, value: bool) -> bool:
     if not isinstance(value, bool):
         raise ConfigError(f"{option} must be true or false, found {value!r}")
     return value
+
+
+def whole_numbers(option: str, values: Sequence[int], example: str) -> list[int]:
+    """A list of one or more whole numbers of at least 1; `example` is what the message says to try.
+
+    Raises:
+        ConfigError: if it is anything else.
+    """
+    listed = _listed(values)
+    if not listed or any(not is_whole(value) or value < 1 for value in listed):
+        raise ConfigError(
+            f"{option} should be a list of positive whole numbers, found {values}; try {option}={example}"
+        )
+    return listed
+
+
+def numbers(option: str, values: Sequence[float], example: str) -> list[float]:
+    """A list of one or more finite numbers; `example` is what the message says to try.
+
+    Raises:
+        ConfigError: if it is anything else.
+    """
+    listed = _listed(values)
+    if not listed or not all(map(is_number, listed)):
+        raise ConfigError(f"{option} should be a list of finite numbers, found {values}; try {option}={example}")
+    return listed
+
+
+def _listed(values: Any) -> list[Any]:
+    return list(values) if isinstance(values, Iterable) and not isinstance(values, str) else []
+
+
+def local_path(option: str, value: str | Path) -> Path:
+    """A path on this machine, where ~ is the home folder.
+
+    Raises:
+        ConfigError: if it is a number or another thing that is no path.
+    """
+    if not isinstance(value, str | Path):
+        raise ConfigError(f"{option} should be a path, found {value!r}; try {option}=./{value}")
+    return Path(value).expanduser()
+
+
+def as_typed(value: Any) -> str:
+    """A value as it is typed on the command line."""
+    if isinstance(value, list):
+        return f"[{','.join(map(as_typed, value))}]"
+    return "null" if value is None else str(value).lower() if isinstance(value, bool | float) else str(value)
 
 
 def distinct(option: str, value: Sequence[str]) -> list[str]:

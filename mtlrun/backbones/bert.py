@@ -14,11 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from mtlrun.backbones.base import Backbone
-from mtlrun.backbones.checks import local_path, one_line, probability
 from mtlrun.backbones.tokens import (
     POOLS,
-    Pool,
     Reader,
+    TokenPool,
     check_heads,
     join,
     one_at_least,
@@ -26,9 +25,10 @@ from mtlrun.backbones.tokens import (
     token_feature,
     token_length,
     visible,
-    whole,
 )
 from mtlrun.errors import ConfigError, choose, near_miss
+from mtlrun.lines import reason
+from mtlrun.options import below, local_path, whole
 from mtlrun.types import Feature
 
 ROUNDING = 1e-4
@@ -76,22 +76,22 @@ class Bert(Backbone):
         if folder is None:
             check_heads(width, heads)
             sizes = {
-                "vocab_size": whole("vocabulary", vocabulary, 30522),
-                "num_hidden_layers": whole("layers", layers, 4),
+                "vocab_size": whole("backbone.vocabulary", vocabulary),
+                "num_hidden_layers": whole("backbone.layers", layers),
                 "hidden_size": width,
                 "num_attention_heads": heads,
-                "hidden_dropout_prob": probability(dropout, "dropout"),
+                "hidden_dropout_prob": below("backbone.dropout", dropout, 0, 1),
                 "attention_probs_dropout_prob": dropout,
             }
             model = _fresh(package, sizes, length)
             remedy = f"backbone.vocabulary={vocabulary} must be that of the data"
         else:
-            model = _read(package, local_path(folder, "folder"), length)
+            model = _read(package, local_path("backbone.folder", folder), length)
             remedy = f"data.tokenizer={folder} cuts texts into the tokens that the model knows"
         stages = _stages(model, Reader(model.config.vocab_size, remedy), length)
         channels = model.config.hidden_size
         features = [token_feature(name, channels) for name in stages]
-        super().__init__({**stages, "pool": Pool(pool)}, [*features, Feature("pool", channels, None)])
+        super().__init__({**stages, "pool": TokenPool(pool)}, [*features, Feature("pool", channels, None)])
 
 
 def _transformers() -> ModuleType:
@@ -123,7 +123,7 @@ def _read(package: ModuleType, folder: Path, length: int) -> Any:
     try:
         model, found = package.AutoModel.from_pretrained(folder, output_loading_info=True, **options)
     except Exception as error:  # transformers, its models and safetensors raise anything from OSError to their own
-        raise ConfigError(f"{where}: {one_line(error)}") from error
+        raise ConfigError(f"{where}: {reason(error)}") from error
     missing = sorted(name for name in found["missing_keys"] if "pooler." not in name)
     if missing:
         raise ConfigError(f"{where}: its weights lack {len(missing)} of the model's tensors, such as {missing[0]}")
@@ -145,8 +145,8 @@ def _stages(model: Any, reader: Reader, length: int) -> dict[str, nn.Module]:
         with torch.no_grad():
             expected = encoder(rows)
     except Exception as error:  # too few positions, a decoder that wants more: anything may be raised
-        name, reason = type(model).__name__, one_line(error)
-        raise ConfigError(f"backbone=bert: {name} does not take texts of {length} tokens: {reason}") from error
+        name = type(model).__name__
+        raise ConfigError(f"backbone=bert: {name} does not take texts of {length} tokens: {reason(error)}") from error
     stages = _chain(model, reader)
     alike = bool(stages) and _puts_out(nn.Sequential(*stages.values()), rows, expected)
     model.train()

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from torch import nn
 
 from mtlrun.backbones.base import Backbone
-from mtlrun.backbones.checks import image_shape, is_small, sizes
+from mtlrun.backbones.input_shape import image_shape, is_small
 from mtlrun.backbones.norms import NormFactory, map_norm
 from mtlrun.backbones.weights import load_weights
+from mtlrun.options import whole_numbers
 from mtlrun.types import Feature
 
 
@@ -41,7 +42,7 @@ class CNN(Backbone):
         weights: str | None = None,
     ) -> None:
         image = image_shape(input_shape, "cnn")
-        widths = [image[0], *sizes(channels, "channels")]
+        widths = [image[0], *whole_numbers("backbone.channels", channels, "[64,128]")]
         first = 1 if is_small(image, 2 ** len(channels), small_input) else 2
         make_norm = map_norm(norm)
         stages, features = {}, []

@@ -9,9 +9,9 @@ from torchvision import models
 from torchvision.models.convnext import ConvNeXt as Torchvision
 
 from mtlrun.backbones.base import Backbone
-from mtlrun.backbones.checks import image_shape, is_small, probability
-from mtlrun.backbones.torchvision_parts import PadTo, first_layer, load_network
-from mtlrun.types import Feature
+from mtlrun.backbones.input_shape import image_shape, is_small
+from mtlrun.backbones.torchvision_parts import PadTo, doubling_features, first_layer, load_network
+from mtlrun.options import below
 
 STRIDE = 32
 """Input pixels per pixel of the last map, with the usual stem."""
@@ -43,7 +43,7 @@ class ConvNeXt(Backbone):
     ) -> None:
         image = image_shape(input_shape, "convnext_tiny")
         small = is_small(image, STRIDE, small_input)
-        network = build(probability(drop_path, "drop_path"))
+        network = build(below("backbone.drop_path", drop_path, 0, 1))
         network.classifier = nn.Identity()
         stem, *parts = network.features
         stem[0] = first_layer(stem[0], image[0], 3 if small else None)
@@ -51,11 +51,7 @@ class ConvNeXt(Backbone):
         stages = {"stem": stem if small else nn.Sequential(PadTo(4), stem), "stage1": parts[0]}
         for i, (down, blocks) in enumerate(zip(parts[1::2], parts[2::2]), start=2):
             stages[f"stage{i}"] = nn.Sequential(down[0], PadTo(2), down[1], blocks)
-        finest = 1 if small else 4
-        channels = stem[0].out_channels
-        features = [Feature("stem", channels, finest)]
-        features += [Feature(f"stage{i + 1}", channels << i, finest << i) for i in range(4)]
-        super().__init__(stages, features)
+        super().__init__(stages, doubling_features(stem[0].out_channels, 1 if small else 4))
 
 
 def build(drop_path: float) -> Torchvision:

@@ -9,7 +9,7 @@ from torchvision import models
 from torchvision.models.segmentation.deeplabv3 import ASPP
 
 from mtlrun.backbones.base import Backbone
-from mtlrun.backbones.checks import image_shape, is_small
+from mtlrun.backbones.input_shape import image_shape, is_small
 from mtlrun.backbones.resnet import stem
 from mtlrun.backbones.torchvision_parts import replace_norms
 from mtlrun.backbones.weights import load_weights

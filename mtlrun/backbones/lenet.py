@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from torch import nn
 
 from mtlrun.backbones.base import Backbone
-from mtlrun.backbones.checks import image_shape, probability
+from mtlrun.backbones.input_shape import image_shape
 from mtlrun.backbones.weights import load_weights
+from mtlrun.options import below
 from mtlrun.types import Feature
 
 SMALLEST = 16
@@ -35,7 +36,7 @@ class LeNet(Backbone):
         channels, height, width = image_shape(input_shape, "lenet", SMALLEST)
         pixels = _side(height) * _side(width)
         conv2 = _convolution(10, 20)
-        if probability(dropout, "dropout"):
+        if below("backbone.dropout", dropout, 0, 1):
             # A dropped channel is zero before as well as after pooling and ReLU, so it may as well come last.
             conv2.append(nn.Dropout2d(dropout))
         fc = OrderedDict(flatten=nn.Flatten(), linear=nn.Linear(20 * pixels, 50), relu=nn.ReLU(inplace=True))

@@ -10,8 +10,8 @@ from math import prod
 from torch import nn
 
 from mtlrun.backbones.base import Backbone
-from mtlrun.backbones.checks import sizes
 from mtlrun.backbones.weights import load_weights
+from mtlrun.options import whole_numbers
 from mtlrun.types import Feature
 
 
@@ -31,8 +31,8 @@ class Linear(Backbone):
     """
 
     def __init__(self, input_shape: Sequence[int], hidden: Sequence[int] = (1,), weights: str | None = None) -> None:
-        widths = [prod(input_shape), *sizes(hidden, "hidden")]
-        stages = {f"layer{place}": _layer(*pair) for place, pair in enumerate(pairwise(widths), start=1)}
+        widths = [prod(input_shape), *whole_numbers("backbone.hidden", hidden, "[64,128]")]
+        stages = {f"layer{index}": _layer(*pair) for index, pair in enumerate(pairwise(widths), start=1)}
         features = [Feature(name, width, None) for name, width in zip(stages, widths[1:])]
         super().__init__(stages, features, fixed_size=True)
         load_weights(self, weights)

@@ -9,10 +9,10 @@ from math import prod
 from torch import nn
 
 from mtlrun.backbones.base import Backbone
-from mtlrun.backbones.checks import probability, sizes
 from mtlrun.backbones.norms import NormFactory, vector_norm
 from mtlrun.backbones.weights import load_weights
 from mtlrun.errors import choose
+from mtlrun.options import below, whole_numbers
 from mtlrun.types import Feature
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -48,10 +48,10 @@ class MLP(Backbone):
         norm: str = "none",
         weights: str | None = None,
     ) -> None:
-        widths = [prod(input_shape), *sizes(hidden, "hidden")]
+        widths = [prod(input_shape), *whole_numbers("backbone.hidden", hidden, "[64,128]")]
         nonlinearity = ACTIVATIONS[choose(activation, ACTIVATIONS, "backbone.activation")]
         make_norm = vector_norm(norm)
-        probability(dropout, "dropout")
+        below("backbone.dropout", dropout, 0, 1)
         stages = {
             f"layer{i + 1}": _layer(widths[i], widths[i + 1], nonlinearity, dropout, make_norm)
             for i in range(len(hidden))

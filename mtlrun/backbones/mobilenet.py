@@ -8,7 +8,7 @@ from torch import nn
 from torchvision import models
 
 from mtlrun.backbones.base import Backbone
-from mtlrun.backbones.checks import image_shape, is_small
+from mtlrun.backbones.input_shape import image_shape, is_small
 from mtlrun.backbones.torchvision_parts import first_layer, load_network, replace_norms
 from mtlrun.errors import choose
 from mtlrun.types import Feature

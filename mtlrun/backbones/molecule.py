@@ -11,9 +11,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mtlrun.backbones.base import Backbone
-from mtlrun.backbones.checks import Bounds, suited
+from mtlrun.backbones.id_bounds import IdBounds
+from mtlrun.backbones.input_shape import suited
 from mtlrun.backbones.weights import load_weights
 from mtlrun.errors import ConfigError, choose
+from mtlrun.options import number, whole
 from mtlrun.types import Feature
 
 FACTS = 4
@@ -67,14 +69,14 @@ class Molecule(Backbone):
         weights: str | None = None,
     ) -> None:
         _check_shape(input_shape)
-        _check_number("channels", channels, 1, int, 64)
-        _check_number("interactions", interactions, 1, int, 3)
-        _check_number("gaussians", gaussians, 2, int, 40)
-        _check_number("cutoff", cutoff, 0.1, (int, float), 10)
+        whole("backbone.channels", channels)
+        whole("backbone.interactions", interactions)
+        whole("backbone.gaussians", gaussians, 2)
+        number("backbone.cutoff", cutoff, 0.1)
         choose(readout, READOUTS, "backbone.readout")
-        stages: dict[str, nn.Module] = {"embedding": _Embedding(channels)}
-        for number in range(1, interactions + 1):
-            stages[f"interaction{number}"] = _Interaction(channels, gaussians, float(cutoff))
+        stages: dict[str, nn.Module] = {"embedding": _AtomEmbedding(channels)}
+        for count in range(1, interactions + 1):
+            stages[f"interaction{count}"] = _Interaction(channels, gaussians, float(cutoff))
         features = [Feature(name, channels, 1, carried=FACTS) for name in stages]
         stages["readout"] = _Readout(channels, None if readout == "mean" else input_shape[0])
         super().__init__(stages, [*features, Feature("readout", channels, None)])
@@ -82,7 +84,7 @@ class Molecule(Backbone):
 
 
 @dataclass(frozen=True, slots=True)
-class Pairs:
+class AtomPairs:
     """Pairs of atoms that see each other, each pair once.
 
     first, second: [P], positions among all B * A atoms of the batch.
@@ -94,25 +96,25 @@ class Pairs:
     distances: Tensor
 
 
-def find_pairs(atoms: Tensor, cutoff: float) -> Pairs:
+def find_pairs(atoms: Tensor, cutoff: float) -> AtomPairs:
     """The pairs within each molecule that are closer than `cutoff`; atoms [B, A, 4]."""
     real = atoms[:, :, 0] > 0
     present = real[:, :, None] & real[:, None, :]
     row, first, second = present.triu(1).nonzero(as_tuple=True)
     first, second = first + row * atoms.shape[1], second + row * atoms.shape[1]
-    places = atoms[:, :, 1:].flatten(0, 1)
-    distances = torch.linalg.vector_norm(places.index_select(0, first) - places.index_select(0, second), dim=1)
+    positions = atoms[:, :, 1:].flatten(0, 1)
+    distances = torch.linalg.vector_norm(positions.index_select(0, first) - positions.index_select(0, second), dim=1)
     near = (distances < cutoff).nonzero().squeeze(1)
-    return Pairs(*(values.index_select(0, near) for values in (first, second, distances)))
+    return AtomPairs(*(values.index_select(0, near) for values in (first, second, distances)))
 
 
-class _Embedding(nn.Module):
+class _AtomEmbedding(nn.Module):
     """Atoms [B, A, 4] -> map, with the features of their elements and positions relative to their mean."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.elements = nn.Embedding(ELEMENTS, channels, padding_idx=0)
-        self.known = Bounds(ELEMENTS, "atomic number", "leave molecules with other atoms out of the data")
+        self.known = IdBounds(ELEMENTS, "atomic number", "leave molecules with other atoms out of the data")
 
     def forward(self, atoms: Tensor) -> Tensor:
         numbers, positions = atoms[:, :, 0], atoms[:, :, 1:]
@@ -143,7 +145,7 @@ class _Interaction(nn.Module):
         return _join(features + change * _is_real(atoms), atoms)
 
 
-def _convolve(features: Tensor, filters: Tensor, pairs: Pairs) -> Tensor:
+def _convolve(features: Tensor, filters: Tensor, pairs: AtomPairs) -> Tensor:
     """Sum over the others in its pairs of their features times the pair's filter: [B, A, C] -> [B, A, C].
 
     Args:
@@ -181,15 +183,15 @@ class _Readout(nn.Module):
 class _Gaussians(nn.Module):
     """Distances [P] -> [P, K]: Gaussians on a regular grid from 0 to the cutoff, as wide as they are apart."""
 
-    places: Tensor
+    centres: Tensor
 
     def __init__(self, count: int, cutoff: float) -> None:
         super().__init__()
-        self.register_buffer("places", torch.arange(count, dtype=torch.float32), persistent=False)
+        self.register_buffer("centres", torch.arange(count, dtype=torch.float32), persistent=False)
         self.width = cutoff / (count - 1)
 
     def forward(self, distances: Tensor) -> Tensor:
-        offsets = (distances / self.width)[:, None] - self.places
+        offsets = (distances / self.width)[:, None] - self.centres
         return torch.exp((-0.5 * offsets.square()).clamp_min(NEGLIGIBLE))
 
 
@@ -231,13 +233,4 @@ def _check_shape(input_shape: Sequence[int]) -> None:
         raise ConfigError(
             f"backbone=molecule takes molecules (A, {FACTS}), the number and position of each atom, found rows of "
             f"shape {shape}: choose backbone={suited(shape)}"
-        )
-
-
-def _check_number(option: str, value: float, least: float, kind: type | tuple[type, ...], example: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, kind) or not least <= value < math.inf:
-        what = "whole number" if kind is int else "number"
-        raise ConfigError(
-            f"backbone.{option} should be a {what} of at least {least:g}, found {value}; "
-            f"try backbone.{option}={example:g}"
         )

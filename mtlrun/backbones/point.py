@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isfinite
 
 import torch
 from torch import Tensor, nn
 
 from mtlrun.backbones.base import Backbone
 from mtlrun.backbones.weights import load_weights
-from mtlrun.errors import ConfigError
+from mtlrun.options import numbers
 from mtlrun.types import Feature
 
 
@@ -29,12 +28,8 @@ class Point(Backbone):
     def __init__(
         self, input_shape: Sequence[int], start: Sequence[float] = (-8.5, 7.5), weights: str | None = None
     ) -> None:
-        numbers = [] if isinstance(start, str | int | float) else list(start)
-        if not numbers or not all(isinstance(number, int | float) and isfinite(number) for number in numbers):
-            raise ConfigError(
-                f"backbone.start should be a list of finite numbers, found {start}; try backbone.start=[-8.5,7.5]"
-            )
-        super().__init__({"point": Coordinates(numbers)}, [Feature("point", len(numbers), None)])
+        start = numbers("backbone.start", start, "[-8.5,7.5]")
+        super().__init__({"point": Coordinates(start)}, [Feature("point", len(start), None)])
         load_weights(self, weights)
 
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from torch import nn
 
 from mtlrun.backbones.base import Backbone
-from mtlrun.backbones.checks import probability, sizes
 from mtlrun.backbones.norms import BatchNorm1d
 from mtlrun.backbones.resnet import ResNet
+from mtlrun.options import below, whole
 from mtlrun.types import Feature
 
 
@@ -40,7 +40,7 @@ class ProjectedResNet(Backbone):
         dropout: float = 0.5,
         weights: str | None = None,
     ) -> None:
-        [width] = sizes([width], "width")
+        whole("backbone.width", width)
         network = ResNet(input_shape, depth, norm, small_input, weights)
         linear = nn.Linear(network.features[-1].channels, width)
         nn.init.normal_(linear.weight, std=0.005)
@@ -51,7 +51,7 @@ class ProjectedResNet(Backbone):
             linear=linear,
             norm=BatchNorm1d(width),
             relu=nn.ReLU(inplace=True),
-            dropout=nn.Dropout(probability(dropout, "dropout")),
+            dropout=nn.Dropout(below("backbone.dropout", dropout, 0, 1)),
         )
         stages = {**network.stages, "projection": nn.Sequential(projection)}
         super().__init__(stages, [*network.features, Feature("projection", width, None)])

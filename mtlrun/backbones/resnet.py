@@ -10,7 +10,7 @@ from torchvision import models
 from torchvision.models.resnet import ResNet as Torchvision
 
 from mtlrun.backbones.base import Backbone
-from mtlrun.backbones.checks import image_shape, is_small
+from mtlrun.backbones.input_shape import image_shape, is_small
 from mtlrun.backbones.norms import map_norm
 from mtlrun.backbones.weights import load_weights
 from mtlrun.errors import choose

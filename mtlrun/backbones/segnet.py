@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, max_pool2d, max_unpool2d, pad
 
 from mtlrun.backbones.base import Backbone
-from mtlrun.backbones.checks import image_shape, sizes
+from mtlrun.backbones.input_shape import image_shape
 from mtlrun.backbones.norms import BatchNorm2d
 from mtlrun.backbones.weights import load_weights
-from mtlrun.errors import ConfigError
+from mtlrun.options import flag, whole_numbers
 from mtlrun.types import Feature
 
 Size = tuple[int, int]
@@ -49,10 +49,8 @@ class SegNet(Backbone):
         weights: str | None = None,
     ) -> None:
         inputs, height, width = image_shape(input_shape, "segnet")
-        widths = sizes(channels, "channels")
-        if not isinstance(unpooling, bool):
-            raise ConfigError(f"backbone.unpooling should be true or false, found {unpooling!r}")
-        if unpooling:
+        widths = whole_numbers("backbone.channels", channels, "[64,128]")
+        if flag("backbone.unpooling", unpooling):
             stages: dict[str, nn.Module] = {"segnet": _Whole(inputs, widths)}
             features = [Feature("segnet", widths[0], 1)]
         else:
@@ -73,12 +71,12 @@ class _Whole(nn.Module):
         size = values.shape[-2:]
         unit = 2 ** len(self.encoder)
         values = pad(values, (0, -size[1] % unit, 0, -size[0] % unit))
-        places = []
+        indices = []
         for level in self.encoder:
-            values, place = max_pool2d(level(values), 2, return_indices=True)
-            places.append(place)
-        for level, place in zip(self.decoder, reversed(places)):
-            values = level(max_unpool2d(values, place, [2, 2]))
+            values, index = max_pool2d(level(values), 2, return_indices=True)
+            indices.append(index)
+        for level, index in zip(self.decoder, reversed(indices)):
+            values = level(max_unpool2d(values, index, [2, 2]))
         return values[..., : size[0], : size[1]]
 
 
@@ -97,21 +95,21 @@ def _levels(inputs: int, widths: list[int], size: Size) -> tuple[dict[str, nn.Mo
     """The levels as stages. Those of the encoder end in pooling, those of the decoder begin with enlarging."""
     stages: dict[str, nn.Module] = {}
     features = []
-    for place, level in enumerate(_encoder(inputs, widths)):
-        name = f"enc{place + 1}"
+    for index, level in enumerate(_encoder(inputs, widths)):
+        name = f"enc{index + 1}"
         stages[name] = nn.Sequential(level, nn.MaxPool2d(2, ceil_mode=True))
-        features.append(Feature(name, widths[place], 2 ** (place + 1)))
-    for place, level in zip(reversed(range(len(widths))), _decoder(widths)):
-        name, stride = f"dec{place + 1}", 2**place
+        features.append(Feature(name, widths[index], 2 ** (index + 1)))
+    for index, level in zip(reversed(range(len(widths))), _decoder(widths)):
+        name, stride = f"dec{index + 1}", 2**index
         stages[name] = _Enlarged((-(-size[0] // stride), -(-size[1] // stride)), level)
-        features.append(Feature(name, widths[max(place - 1, 0)], stride))
+        features.append(Feature(name, widths[max(index - 1, 0)], stride))
     return stages, features
 
 
 def _encoder(inputs: int, widths: list[int]) -> nn.ModuleList:
     return nn.ModuleList(
-        _convolutions(before, *[after] * (2 if place < 2 else 3))
-        for place, (before, after) in enumerate(pairwise([inputs, *widths]))
+        _convolutions(before, *[after] * (2 if index < 2 else 3))
+        for index, (before, after) in enumerate(pairwise([inputs, *widths]))
     )
 
 
@@ -119,7 +117,7 @@ def _decoder(widths: list[int]) -> nn.ModuleList:
     """From the coarsest level to the finest; each hands on the channels of the next finer one."""
     steps = [*enumerate(pairwise([widths[0], *widths]))]
     return nn.ModuleList(
-        _convolutions(inner, *[outer] * (2 if place < 2 else 3)) for place, (outer, inner) in reversed(steps)
+        _convolutions(inner, *[outer] * (2 if index < 2 else 3)) for index, (outer, inner) in reversed(steps)
     )
 
 

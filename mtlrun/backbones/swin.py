@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from torchvision.models.swin_transformer import SwinTransformer
 
 from mtlrun.backbones.base import Backbone
-from mtlrun.backbones.checks import image_shape, is_small, probability
-from mtlrun.backbones.torchvision_parts import PadTo, first_layer, load_network
-from mtlrun.types import Feature
+from mtlrun.backbones.input_shape import image_shape, is_small
+from mtlrun.backbones.torchvision_parts import PadTo, doubling_features, first_layer, load_network
+from mtlrun.options import below
 
 STRIDE = 32
 """Input pixels per pixel of the last map, with the usual patches."""
@@ -43,19 +43,15 @@ class Swin(Backbone):
     ) -> None:
         image = image_shape(input_shape, "swin_t")
         small = is_small(image, STRIDE, small_input)
-        network = build(probability(drop_path, "drop_path"))
+        network = build(below("backbone.drop_path", drop_path, 0, 1))
         network.head = nn.Identity()
         stem, *parts = network.features
         stem[0] = first_layer(stem[0], image[0], 3 if small else None)
         load_network(network, weights, "head.")
-        stages: dict[str, nn.Module] = {"stem": _Patches(stem, 1 if small else 4), "stage1": _Blocks(parts[0])}
+        stages: dict[str, nn.Module] = {"stem": _PaddedPatches(stem, 1 if small else 4), "stage1": _Blocks(parts[0])}
         for i, (merge, blocks) in enumerate(zip(parts[1::2], parts[2::2]), start=2):
             stages[f"stage{i}"] = _Blocks(merge, blocks, *([network.norm] if i == 4 else []))
-        finest = 1 if small else 4
-        channels = stem[0].out_channels
-        features = [Feature("stem", channels, finest)]
-        features += [Feature(f"stage{i + 1}", channels << i, finest << i) for i in range(4)]
-        super().__init__(stages, features)
+        super().__init__(stages, doubling_features(stem[0].out_channels, 1 if small else 4))
 
 
 def build(drop_path: float) -> SwinTransformer:
@@ -71,7 +67,7 @@ def build(drop_path: float) -> SwinTransformer:
     )
 
 
-class _Patches(nn.Module):
+class _PaddedPatches(nn.Module):
     """Image -> map."""
 
     def __init__(self, embed: nn.Module, edge: int) -> None:

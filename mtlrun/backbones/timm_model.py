@@ -16,10 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from mtlrun.backbones.base import Backbone
-from mtlrun.backbones.checks import image_shape, one_line
+from mtlrun.backbones.input_shape import image_shape
 from mtlrun.backbones.torchvision_parts import replace_norms
 from mtlrun.backbones.weights import check_fit, weights_file
 from mtlrun.errors import ConfigError, near_miss
+from mtlrun.lines import reason
 from mtlrun.types import Feature
 
 
@@ -71,7 +72,7 @@ class TimmModel(Backbone):
             outputs = self(torch.zeros(1, *image))
         except Exception as error:  # networks raise anything from AssertionError on
             raise ConfigError(
-                f"{where}: {one_line(error)}; for networks such as ViTs try "
+                f"{where}: {reason(error)}; for networks such as ViTs try "
                 f"backbone.options={{img_size:[{height},{width}]}}"
             ) from error
         self.train()
@@ -110,7 +111,7 @@ def _create(timm: ModuleType, model: str, channels: int, options: dict[str, Any]
         raise
     except Exception as error:  # timm and its networks raise anything from AssertionError to pickle's errors
         file = "" if path is None else f" backbone.weights={path}"
-        raise ConfigError(f"backbone=timm backbone.model={model}{file}: {one_line(error)}") from error
+        raise ConfigError(f"backbone=timm backbone.model={model}{file}: {reason(error)}") from error
 
 
 def _check_weights(timm: ModuleType, make: Callable[..., Any], path: Path) -> None:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from mtlrun.backbones.checks import Bounds, suited
+from mtlrun.backbones.id_bounds import IdBounds
+from mtlrun.backbones.input_shape import suited
 from mtlrun.errors import ConfigError
-from mtlrun.options import is_whole
+from mtlrun.options import whole
 from mtlrun.types import Feature
 
 CARRIED = 1
@@ -33,27 +34,13 @@ def token_length(input_shape: Sequence[int], backbone: str) -> int:
     return shape[0]
 
 
-def whole(option: str, value: int, example: int) -> int:
-    """`value` if it is a positive whole number.
-
-    Raises:
-        ConfigError: naming backbone.`option`, if it is anything else.
-    """
-    if not is_whole(value) or value < 1:
-        raise ConfigError(
-            f"backbone.{option} should be a whole number of at least 1, found {value!r}; "
-            f"try backbone.{option}={example}"
-        )
-    return value
-
-
 def check_heads(width: int, heads: int) -> None:
     """Each head attends with an equal share of the features.
 
     Raises:
         ConfigError: if `width` and `heads` are no positive whole numbers, or the one does not divide the other.
     """
-    if whole("width", width, 128) % whole("heads", heads, 4):
+    if whole("backbone.width", width) % whole("backbone.heads", heads):
         raise ConfigError(f"backbone.heads={heads} must divide backbone.width={width}; try backbone.heads=4")
 
 
@@ -104,7 +91,7 @@ class Reader(nn.Module):
 
     def __init__(self, vocabulary: int, remedy: str) -> None:
         super().__init__()
-        self.known = Bounds(vocabulary, "token id", remedy)
+        self.known = IdBounds(vocabulary, "token id", remedy)
 
     def forward(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         ids, segments = rows.unbind(2)
@@ -112,7 +99,7 @@ class Reader(nn.Module):
         return ids, segments
 
 
-class Pool(nn.Module):
+class TokenPool(nn.Module):
     """Map -> vectors [B, C]: the features of the first token, or the mean over all but padding.
 
     Args:

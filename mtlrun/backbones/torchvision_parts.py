@@ -11,6 +11,7 @@ from torch.nn.functional import pad
 from mtlrun.backbones.norms import BatchNorm2d, NormFactory, map_norm
 from mtlrun.backbones.weights import check_fit, read_state, weights_file
 from mtlrun.errors import choose
+from mtlrun.types import Feature
 
 
 def load_network(network: nn.Module, weights: str | None, classifier: str, rename: Callable[[str], str] = str) -> None:
@@ -90,3 +91,14 @@ class PadTo(nn.Module):
         height, width = maps.shape[-2:]
         right, below = -width % self.multiple, -height % self.multiple
         return pad(maps, (0, right, 0, below)) if right or below else maps
+
+
+def doubling_features(channels: int, finest: int) -> list[Feature]:
+    """Of a stem and stages 1 to 4: each from the second on has twice the channels and half the resolution before it.
+
+    Args:
+        channels: of the stem and of stage1.
+        finest: input pixels per pixel of their maps.
+    """
+    stages = [Feature(f"stage{i + 1}", channels << i, finest << i) for i in range(4)]
+    return [Feature("stem", channels, finest), *stages]

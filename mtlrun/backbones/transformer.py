@@ -9,21 +9,20 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mtlrun.backbones.base import Backbone
-from mtlrun.backbones.checks import probability
 from mtlrun.backbones.tokens import (
     POOLS,
-    Pool,
     Reader,
+    TokenPool,
     check_heads,
     join,
     take_apart,
     token_feature,
     token_length,
     visible,
-    whole,
 )
 from mtlrun.backbones.weights import load_weights
 from mtlrun.errors import choose
+from mtlrun.options import below, whole
 from mtlrun.types import Feature
 
 SPREAD = 0.02
@@ -65,20 +64,20 @@ class Transformer(Backbone):
         weights: str | None = None,
     ) -> None:
         length = token_length(input_shape, "transformer")
-        whole("vocabulary", vocabulary, 8000)
-        whole("layers", layers, 4)
+        whole("backbone.vocabulary", vocabulary)
+        whole("backbone.layers", layers)
         check_heads(width, heads)
-        probability(dropout, "dropout")
-        stages: dict[str, nn.Module] = {"embedding": _Embedding(vocabulary, length, width, dropout)}
+        below("backbone.dropout", dropout, 0, 1)
+        stages: dict[str, nn.Module] = {"embedding": _TokenEmbedding(vocabulary, length, width, dropout)}
         for number in range(1, layers + 1):
             stages[f"block{number}"] = _Block(width, heads, dropout, last=number == layers)
         features = [token_feature(name, width) for name in stages]
-        stages["pool"] = Pool(choose(pool, POOLS, "backbone.pool"))
+        stages["pool"] = TokenPool(choose(pool, POOLS, "backbone.pool"))
         super().__init__(stages, [*features, Feature("pool", width, None)])
         load_weights(self, weights)
 
 
-class _Embedding(nn.Module):
+class _TokenEmbedding(nn.Module):
     """Rows [B, L, 2] -> map: the sum of what token, position and segment stand for, normalised."""
 
     def __init__(self, vocabulary: int, length: int, width: int, dropout: float) -> None:
@@ -101,7 +100,7 @@ class _Block(nn.Module):
 
     def __init__(self, width: int, heads: int, dropout: float, last: bool) -> None:
         super().__init__()
-        self.norm1, self.attention = nn.LayerNorm(width), _Attention(width, heads, dropout)
+        self.norm1, self.attention = nn.LayerNorm(width), _SelfAttention(width, heads, dropout)
         self.norm2, self.widen, self.narrow = nn.LayerNorm(width), _dense(width, 4 * width), _dense(4 * width, width)
         self.dropout = nn.Dropout(dropout)
         self.end = nn.LayerNorm(width) if last else nn.Identity()
@@ -114,7 +113,7 @@ class _Block(nn.Module):
         return join(self.end(features), segments)
 
 
-class _Attention(nn.Module):
+class _SelfAttention(nn.Module):
     """Features [B, L, C] -> [B, L, C]; a linear layer per projection, so that sharing schemes find them by name."""
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:

@@ -10,10 +10,9 @@ from torch.nn.functional import interpolate
 from torchvision.models.vision_transformer import VisionTransformer
 
 from mtlrun.backbones.base import Backbone
-from mtlrun.backbones.checks import image_shape, probability
+from mtlrun.backbones.input_shape import image_shape
 from mtlrun.backbones.torchvision_parts import PadTo, first_layer, load_network
-from mtlrun.errors import ConfigError
-from mtlrun.options import is_whole
+from mtlrun.options import below, whole
 from mtlrun.types import Feature
 
 GRID = 14
@@ -44,9 +43,7 @@ class ViT(Backbone):
         self, input_shape: Sequence[int], patch: int = 16, dropout: float = 0.0, weights: str | None = None
     ) -> None:
         channels, height, width = image_shape(input_shape, "vit_b_16")
-        if not is_whole(patch) or patch < 1:
-            raise ConfigError(f"backbone.patch should be a whole number of at least 1, found {patch!r}")
-        network = build(patch, probability(dropout, "dropout"))
+        network = build(whole("backbone.patch", patch), below("backbone.dropout", dropout, 0, 1))
         network.heads = nn.Identity()
         projection = network.conv_proj
         assert isinstance(projection, nn.Conv2d)
@@ -55,7 +52,7 @@ class ViT(Backbone):
         grid = (-(-height // patch), -(-width // patch))
         layers, encoder = [*network.encoder.layers], network.encoder
         positions = _positions(encoder.pos_embedding, grid)
-        stages: dict[str, nn.Module] = {"stem": _Patches(projection, positions, patch, dropout)}
+        stages: dict[str, nn.Module] = {"stem": _PatchEmbedding(projection, positions, patch, dropout)}
         each = len(layers) // STAGES
         for i in range(STAGES):
             last = [encoder.ln] if i == STAGES - 1 else []
@@ -89,7 +86,7 @@ def _positions(table: Tensor, grid: tuple[int, int]) -> Tensor:
     return maps.clone() if grid == (GRID, GRID) else interpolate(maps, grid, mode="bicubic", align_corners=True)
 
 
-class _Patches(nn.Module):
+class _PatchEmbedding(nn.Module):
     """Image -> map of patches with their positions."""
 
     def __init__(self, projection: nn.Module, positions: Tensor, patch: int, dropout: float) -> None:

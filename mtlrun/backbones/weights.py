@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from mtlrun.backbones.base import Backbone
-from mtlrun.backbones.checks import local_path
 from mtlrun.errors import ConfigError, near_miss
+from mtlrun.options import local_path
 
 LISTED = 3
 """Names that a message gives before it says how many more there are."""
@@ -56,7 +56,7 @@ def weights_file(weights: str) -> Path:
     Raises:
         ConfigError: if it is no path, names a folder, or nothing that is there.
     """
-    path = local_path(weights, "weights")
+    path = local_path("backbone.weights", weights)
     if path.is_dir():
         raise ConfigError(f"backbone.weights: '{path}' is a folder: give a file in it")
     if not path.is_file():

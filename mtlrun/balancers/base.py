@@ -57,7 +57,10 @@ class Balancer(ABC):
         """Take the losses [T] of the same batch after the step; only methods with `observes` use them."""
 
     def own_weights(self, losses: Tensor, tasks: tuple[str, ...]) -> Tensor | None:
-        """Weights [T] of the gradients on the tasks' own parameters, for the few gradient balancers that have any."""
+        """Weights [T] of the gradients on the tasks' own parameters, for the few gradient balancers that have any.
+
+        `balancer.heads=weighted` puts the weights of the shared parameters' update in their place.
+        """
         return None
 
     def check(self, tasks: Sequence[str]) -> None:  # noqa: B027 (most methods name no task)
@@ -156,10 +159,15 @@ class JacobianBalancer(Balancer):
     """Reads the per-task gradients themselves and returns the combined gradient: T backward passes."""
 
     reads = "jacobian"
+    gives_weights: bool = True
+    """False where the update is no weighted sum of the step's gradients, so that nothing else can be weighted alike."""
 
     @abstractmethod
     def direction(self, jacobian: Tensor, losses: Tensor, tasks: tuple[str, ...]) -> tuple[Tensor | None, Tensor]:
-        """(weights [T] or None, combined gradient [P]) from the gradients [T, P] and losses [T]."""
+        """(weights [T] or None, combined gradient [P]) from the gradients [T, P] and losses [T].
+
+        None if and only if `gives_weights` is False.
+        """
 
     def _combine(self, losses: Tensor, jacobian: Tensor, tasks: tuple[str, ...]) -> tuple[Tensor | None, Tensor]:
         check_finite(jacobian.abs().amax(1), tasks)

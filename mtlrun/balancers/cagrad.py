@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from mtlrun.balancers.base import GramBalancer
-from mtlrun.errors import ConfigError, choose
+from mtlrun.errors import choose
 from mtlrun.linalg.max_min import max_min_weights
 from mtlrun.linalg.nonnegative import compact
-from mtlrun.options import is_number
+from mtlrun.options import not_negative
 
-SHRINK = {"none": lambda c: 1.0, "linear": lambda c: 1 / (1 + c), "square": lambda c: 1 / (1 + c * c)}
+SHRINK: dict[str, Callable[[float, int], float]] = {
+    "none": lambda c, tasks: 1.0,
+    "linear": lambda c, tasks: 1 / (1 + c),
+    "square": lambda c, tasks: 1 / (1 + c * c),
+    "square_sum": lambda c, tasks: tasks / (1 + c * c),
+}
+"""Factor on the update, from c and the number of active tasks."""
 
 
 class CAGrad(GramBalancer):
@@ -23,16 +31,16 @@ class CAGrad(GramBalancer):
 
     Args:
         c: radius of the ball relative to |g_0|; 0 is the mean gradient. The paper's guarantees hold for c < 1.
-        shrink: 'none' as in the paper, or the factor of the authors' code: 'linear' for d / (1 + c), 'square' for
-            d / (1 + c^2).
+        shrink: 'none' as in the paper, or the factor of the authors' code: 'linear' for d / (1 + c), as in its toy
+            problem, 'square' for d / (1 + c^2), and 'square_sum' for T d / (1 + c^2), which is what its networks are
+            trained with: T times the mean gradient is the sum.
     """
 
     def __init__(self, c: float = 0.5, shrink: str = "none") -> None:
-        if not is_number(c) or c < 0:
-            raise ConfigError(f"balancer.c must be a number >= 0, found {c!r}")
+        not_negative("balancer.c", c)
         self.c = c
-        self.factor = SHRINK[choose(shrink, SHRINK, "balancer.shrink")](c)
+        self.shrink = SHRINK[choose(shrink, SHRINK, "balancer.shrink")]
 
     def solve(self, gram: Tensor, losses: Tensor, tasks: tuple[str, ...]) -> Tensor:
         correction = max_min_weights(compact(gram.numpy()), self.c)
-        return self.factor * torch.from_numpy(1 / len(gram) + correction)
+        return self.shrink(self.c, len(gram)) * torch.from_numpy(1 / len(gram) + correction)

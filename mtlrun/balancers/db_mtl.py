@@ -10,8 +10,7 @@ from torch import Tensor
 from mtlrun.balancers.base import JacobianBalancer
 from mtlrun.balancers.rows_state import RowPerTask, weighted_sum
 from mtlrun.balancers.state import PerTask
-from mtlrun.errors import ConfigError
-from mtlrun.options import is_number
+from mtlrun.options import below, not_negative
 
 EPSILON = 1e-8
 """Added to the losses, as in the paper: a loss of zero has no logarithm."""
@@ -37,11 +36,10 @@ class DBMTL(JacobianBalancer):
     """
 
     def __init__(self, beta: float = 0.9, beta_sigma: float = 0.0) -> None:
-        if not is_number(beta) or not 0 <= beta < 1:
-            raise ConfigError(f"balancer.beta must be a number from 0 to below 1, found {beta!r}")
-        if not is_number(beta_sigma) or beta_sigma < 0:
-            raise ConfigError(f"balancer.beta_sigma must be a number >= 0, found {beta_sigma!r}")
+        below("balancer.beta", beta, 0, 1)
+        not_negative("balancer.beta_sigma", beta_sigma)
         self.beta, self.beta_sigma = beta, beta_sigma
+        self.gives_weights = beta == 0  # else the averages are weighted, not the step's gradients
         self._average = RowPerTask()
         self._steps = PerTask(0.0)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from mtlrun.errors import ConfigError
+from mtlrun.options import is_whole
 from mtlrun.seeds import mixed_seed
 
 WHOLE = 1 << 64
@@ -12,7 +13,7 @@ WHOLE = 1 << 64
 
 def check_seed(seed: int) -> int:
     """Return a seed that is a whole number; otherwise raise ConfigError."""
-    if isinstance(seed, bool) or not isinstance(seed, int):
+    if not is_whole(seed):
         raise ConfigError(f"balancer.seed must be a whole number, found {seed!r}")
     return seed
 

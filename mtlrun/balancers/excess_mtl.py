@@ -8,10 +8,9 @@ import torch
 from torch import Tensor
 
 from mtlrun.balancers.base import JacobianBalancer
-from mtlrun.balancers.options import positive
 from mtlrun.balancers.rows_state import RowPerTask
 from mtlrun.balancers.state import PerTask
-from mtlrun.errors import ConfigError
+from mtlrun.options import positive, whole
 
 
 class ExcessMTL(JacobianBalancer):
@@ -36,9 +35,7 @@ class ExcessMTL(JacobianBalancer):
     """
 
     def __init__(self, eta: float = 0.01, baseline_steps: int = 1) -> None:
-        if isinstance(baseline_steps, bool) or not isinstance(baseline_steps, int) or baseline_steps < 1:
-            raise ConfigError(f"balancer.baseline_steps must be a whole number from 1, found {baseline_steps!r}")
-        self.eta, self.baseline_steps = positive("eta", eta), baseline_steps
+        self.eta, self.baseline_steps = positive("balancer.eta", eta), whole("balancer.baseline_steps", baseline_steps)
         self._curvature = RowPerTask()
         self._numbers = {"steps": PerTask(0.0), "baseline": PerTask(0.0), "log_share": PerTask(0.0)}
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from mtlrun.balancers.base import GramBalancer
-from mtlrun.balancers.options import positive
 from mtlrun.linalg.fair import fair_solution
+from mtlrun.options import positive
 
 
 class FairGrad(GramBalancer):
@@ -26,7 +26,7 @@ class FairGrad(GramBalancer):
     """
 
     def __init__(self, alpha: float = 1.0) -> None:
-        self.alpha = positive("alpha", alpha)
+        self.alpha = positive("balancer.alpha", alpha)
 
     def solve(self, gram: Tensor, losses: Tensor, tasks: tuple[str, ...]) -> Tensor:
         found = fair_solution(gram.numpy(), 1 / self.alpha)

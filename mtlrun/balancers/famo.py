@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from mtlrun.balancers.base import LossBalancer
-from mtlrun.balancers.options import NumberPerTask, positive
+from mtlrun.balancers.number_per_task import NumberPerTask
 from mtlrun.balancers.state import AdamPerTask, PerTask
-from mtlrun.errors import ConfigError
-from mtlrun.options import is_number
+from mtlrun.options import not_negative, positive
 
 
 class FAMO(LossBalancer):
@@ -44,12 +43,11 @@ class FAMO(LossBalancer):
         min_losses: Mapping[str, float] | None = None,
         epsilon: float = 1e-8,
     ) -> None:
-        if not is_number(gamma) or gamma < 0:
-            raise ConfigError(f"balancer.gamma must be a number >= 0, found {gamma!r}")
+        not_negative("balancer.gamma", gamma)
         self.gamma = gamma
-        self.epsilon = positive("epsilon", epsilon)
+        self.epsilon = positive("balancer.epsilon", epsilon)
         self._min_losses = NumberPerTask("min_losses", min_losses, 0.0)
-        self._logits = AdamPerTask(0.0, positive("lr", lr))
+        self._logits = AdamPerTask(0.0, positive("balancer.lr", lr))
         self._before = PerTask(0.0)
         self._tasks: tuple[str, ...] = ()
 

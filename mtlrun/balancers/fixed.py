@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor
 
 from mtlrun.balancers.base import LossBalancer
-from mtlrun.balancers.options import NumberPerTask
+from mtlrun.balancers.number_per_task import NumberPerTask
 
 
 class Fixed(LossBalancer):

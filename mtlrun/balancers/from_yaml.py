@@ -11,7 +11,7 @@ from mtlrun.errors import choose
 from mtlrun.instantiate import instantiate
 from mtlrun.paths import CONF
 
-RUN_SETTINGS = ("defaults", "every", "gradients", "memory", "rescale")
+RUN_SETTINGS = ("defaults", "every", "gradients", "memory", "rescale", "heads")
 """Keys that belong to the gradient engine of a run, not to the method."""
 
 
@@ -24,4 +24,4 @@ def load_balancer(name: str, options: dict[str, Any]) -> Balancer:
     for option in options:
         choose(option, [key for key in method if key != "_target_"], f"option of balancer '{name}'")
     root = OmegaConf.create({"seed": 0, "balancer": {**method, **options}})
-    return instantiate(root.balancer, "balancer")
+    return instantiate(root.balancer, "balancer", Balancer)

@@ -10,9 +10,8 @@ from torch import Tensor
 
 from mtlrun.balancers.base import JacobianBalancer
 from mtlrun.balancers.draws import check_seed, step_generator
-from mtlrun.balancers.options import NumberPerTask
-from mtlrun.errors import ConfigError
-from mtlrun.options import is_number
+from mtlrun.balancers.number_per_task import NumberPerTask
+from mtlrun.options import number
 
 CHUNK = 1 << 16
 """Columns that are combined at once, so that temporary copies stay in cache."""
@@ -37,12 +36,13 @@ class GradDrop(JacobianBalancer):
         ConfigError: for a leak outside 0 to 1.
     """
 
+    gives_weights = False
+
     def __init__(self, leak: float | Mapping[str, float] | None = None, seed: int = 0) -> None:
         by_task = dict(leak) if isinstance(leak, Mapping) else {}
         for_all = 0.0 if leak is None or isinstance(leak, Mapping) else leak
-        for place, value in {"": for_all, **{f".{task}": value for task, value in by_task.items()}}.items():
-            if not is_number(value) or not 0 <= value <= 1:
-                raise ConfigError(f"balancer.leak{place} must be a number from 0 to 1, found {value!r}")
+        for suffix, value in {"": for_all, **{f".{task}": value for task, value in by_task.items()}}.items():
+            number(f"balancer.leak{suffix}", value, 0, 1)
         self.leaks = NumberPerTask("leak", by_task, for_all)
         self._leaky = any([for_all, *by_task.values()])
         self.seed = check_seed(seed)

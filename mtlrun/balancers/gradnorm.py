@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from mtlrun.balancers.base import GramBalancer
-from mtlrun.balancers.options import positive
 from mtlrun.balancers.state import AdamPerTask, PerTask
 from mtlrun.linalg.gram import norms
+from mtlrun.options import positive
 
 SMALLEST_WEIGHT = 1e-6
 
@@ -30,7 +30,7 @@ class GradNorm(GramBalancer):
     """
 
     def __init__(self, alpha: float = 1.5, lr: float = 0.025) -> None:
-        positive("lr", lr)
+        positive("balancer.lr", lr)
         self.alpha = alpha
         self._weight = AdamPerTask(1.0, lr)
         self._first_loss = PerTask(float("nan"))

@@ -11,9 +11,8 @@ from torch import Tensor
 
 from mtlrun.balancers.base import GramBalancer
 from mtlrun.balancers.per_pair import PerPair
-from mtlrun.errors import ConfigError
 from mtlrun.linalg.unit import RESOLUTION, Array, unit_rows
-from mtlrun.options import is_number
+from mtlrun.options import number
 
 LARGEST_TARGET = 1 - 1e-6
 """Bound of a target cosine's size; at 1 itself, which identical gradients approach, the correction is infinite."""
@@ -37,8 +36,7 @@ class GradVac(GramBalancer):
     """
 
     def __init__(self, beta: float = 1e-2, seed: int = 0) -> None:
-        if not is_number(beta) or not 0 <= beta <= 1:
-            raise ConfigError(f"balancer.beta must be a number from 0 to 1, found {beta!r}")
+        number("balancer.beta", beta, 0, 1)
         self.beta = beta
         self._generator = torch.Generator().manual_seed(seed)
         self._targets = PerPair(0.0)
@@ -55,8 +53,8 @@ class GradVac(GramBalancer):
     def _orders(self, tasks: tuple[str, ...]) -> Array:
         """Keys [T, T] that sort each task's visits; it comes first itself. Drawn by name, whatever the rows' order."""
         draws = torch.rand(len(tasks), len(tasks), generator=self._generator, dtype=torch.float64).fill_diagonal_(-1)
-        places = np.argsort(np.argsort(tasks))
-        return draws.numpy()[np.ix_(places, places)]
+        indices = np.argsort(np.argsort(tasks))
+        return draws.numpy()[np.ix_(indices, indices)]
 
     def state_dict(self) -> dict[str, Any]:
         return super().state_dict() | {

@@ -7,8 +7,8 @@ from typing import Any
 from torch import Tensor
 
 from mtlrun.balancers.base import LossBalancer
-from mtlrun.balancers.options import positive
 from mtlrun.balancers.state import AdamPerTask
+from mtlrun.options import positive
 
 LARGEST = 40.0
 """Bound of s: a loss that stays at 0 would raise its s for ever, until exp(s) overflows."""
@@ -18,7 +18,7 @@ class LossScales:
     """Learned scales exp(s_t) that bring every exp(s_t) L_t to about 1, by descent on exp(s_t) L_t - s_t."""
 
     def __init__(self, lr: float) -> None:
-        self._log_scale = AdamPerTask(0.0, positive("lr", lr))
+        self._log_scale = AdamPerTask(0.0, positive("balancer.lr", lr))
 
     def get(self, tasks: tuple[str, ...], like: Tensor) -> Tensor:
         """exp(s) [T]."""

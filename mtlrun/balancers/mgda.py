@@ -8,7 +8,7 @@ from torch import Tensor
 from mtlrun.balancers.base import GramBalancer
 from mtlrun.errors import choose
 from mtlrun.linalg.min_norm import min_norm_weights
-from mtlrun.linalg.nonnegative import EPSILON, Array, Rows, compact
+from mtlrun.linalg.nonnegative import EPSILON, Array, CompactRows, compact
 
 NORMALIZATIONS = ("none", "l2", "loss", "loss+")
 
@@ -32,7 +32,7 @@ class MGDA(GramBalancer):
         scaled = self._lengths(rows, losses.abs().numpy())[:, None] * rows.units
         return torch.from_numpy(min_norm_weights(scaled, rows.independent))
 
-    def _lengths(self, rows: Rows, losses: Array) -> Array:
+    def _lengths(self, rows: CompactRows, losses: Array) -> Array:
         """Of the normalised gradients, [T]. A loss of zero counts as the rounding of the largest."""
         lengths = rows.lengths if self.normalization in ("none", "loss") else (rows.lengths > 0).astype(float)
         if self.normalization in ("none", "l2") or not losses.any():

@@ -15,7 +15,7 @@ from mtlrun.balancers.state import PerTask
 from mtlrun.errors import ConfigError, choose
 from mtlrun.linalg.gram import gram_matrix
 from mtlrun.linalg.simplex import project_simplex
-from mtlrun.options import is_number
+from mtlrun.options import is_number, not_negative
 
 CHUNK = 1 << 22
 """Columns of the tracked gradients that are stacked at once for their Gram matrix."""
@@ -25,13 +25,12 @@ class MoCo(JacobianBalancer):
     """Weights on the simplex, moved towards the min-norm point of gradients that are tracked over the steps.
 
     In the k-th step the tracked gradients, zero at first, become y_t + beta_k (g_t - y_t); the weights, equal at first,
-    then become the projection on the simplex of w - gamma_k (Y Y^T w + rho w). The update is sum_t w_t g_t.
+    then become the projection on the simplex of w - gamma_k (Y Y^T w + rho w). The update is sum_t w_t y_t.
     beta_k = beta / k^beta_sigma and gamma_k = gamma / k^gamma_sigma, with the values of the authors' code.
 
-    gamma is an absolute step size, so the weights depend on the scale of the gradients. Deviations: the paper and the
-    authors' code combine the tracked gradients, which `update='tracked'` does; the paper's projection of y_t on a ball
-    of a radius that nobody knows is left out, as in the code. Absent tasks keep their share of the weights, and k
-    counts a task's own steps where its gradient is tracked.
+    gamma is an absolute step size, so the weights depend on the scale of the gradients. Deviations: the paper's
+    projection of y_t on a ball of a radius that nobody knows is left out, as in the authors' code. Absent tasks keep
+    their share of the weights, and k counts a task's own steps where its gradient is tracked.
 
     Args:
         beta: step size of the tracked gradients, above 0 up to 1.
@@ -39,7 +38,8 @@ class MoCo(JacobianBalancer):
         gamma: step size of the weights.
         gamma_sigma: its decay.
         rho: pull of the weights towards equal ones.
-        update: 'raw' combines this step's gradients, 'tracked' the tracked ones.
+        update: 'tracked' combines the tracked gradients, as the paper and the authors' code do; 'raw' those of this
+            step, sum_t w_t g_t, so that there are weights to report and to multiply heads by.
 
     Raises:
         ConfigError: for an option out of range.
@@ -52,16 +52,16 @@ class MoCo(JacobianBalancer):
         gamma: float = 0.1,
         gamma_sigma: float = 0.5,
         rho: float = 0.0,
-        update: str = "raw",
+        update: str = "tracked",
     ) -> None:
         if not is_number(beta) or not 0 < beta <= 1:
             raise ConfigError(f"balancer.beta must be a number above 0 and up to 1, found {beta!r}")
         for name, value in (("beta_sigma", beta_sigma), ("gamma_sigma", gamma_sigma), ("gamma", gamma), ("rho", rho)):
-            if not is_number(value) or value < 0:
-                raise ConfigError(f"balancer.{name} must be a number >= 0, found {value!r}")
+            not_negative(f"balancer.{name}", value)
         self.beta, self.beta_sigma = beta, beta_sigma
         self.gamma, self.gamma_sigma, self.rho = gamma, gamma_sigma, rho
-        self.update = choose(update, ("raw", "tracked"), "balancer.update")
+        self.update = choose(update, ("tracked", "raw"), "balancer.update")
+        self.gives_weights = update == "raw"
         self._tracked = RowPerTask()
         self._seen, self._shares = PerTask(0.0), Shares()
         self._steps = 0

@@ -10,7 +10,7 @@ from mtlrun.balancers.base import GramBalancer
 from mtlrun.balancers.shares import Shares
 from mtlrun.errors import ConfigError
 from mtlrun.linalg.simplex import project_simplex
-from mtlrun.options import is_number
+from mtlrun.options import is_number, not_negative
 
 
 class MoDo(GramBalancer):
@@ -32,8 +32,7 @@ class MoDo(GramBalancer):
 
     def __init__(self, gamma: float = 0.1, rho: float = 0.1, batches: int = 3) -> None:
         for name, value in (("gamma", gamma), ("rho", rho)):
-            if not is_number(value) or value < 0:
-                raise ConfigError(f"balancer.{name} must be a number >= 0, found {value!r}")
+            not_negative(f"balancer.{name}", value)
         if not is_number(batches) or batches not in (1, 3):
             raise ConfigError(f"balancer.batches must be 1 or 3, found {batches!r}")
         self.gamma, self.rho, self.batches = gamma, rho, batches

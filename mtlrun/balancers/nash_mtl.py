@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from mtlrun.balancers.base import GramBalancer
-from mtlrun.balancers.options import positive
 from mtlrun.linalg.fair import fair_solution
+from mtlrun.options import positive
 
 
 class NashMTL(GramBalancer):
@@ -17,15 +17,16 @@ class NashMTL(GramBalancer):
     depend on the scale of any loss. At a stationary point see `fair_solution`; a task without a gradient has weight 0.
 
     Deviations: a convex Newton method finds the exact solution at every step, where the authors approximate it by a
-    few linearised problems from the last weights on. Their code solves for G divided by its Frobenius norm, which
-    multiplies the update by the root of that norm, and clips it at norm 1; here the update is the paper's.
+    few linearised problems from the last weights on. Their solver sees G divided by its Frobenius norm, and takes the
+    division back in its constraints, so that the update is the paper's whatever the scale of the gradients; then
+    their code clips it at norm 1, which max_norm=1 does.
 
     Args:
         max_norm: shortens an update that is longer than this; None to leave it (its norm is sqrt T).
     """
 
     def __init__(self, max_norm: float | None = None) -> None:
-        self.max_norm = None if max_norm is None else positive("max_norm", max_norm)
+        self.max_norm = None if max_norm is None else positive("balancer.max_norm", max_norm)
 
     def solve(self, gram: Tensor, losses: Tensor, tasks: tuple[str, ...]) -> Tensor:
         found = fair_solution(gram.numpy(), 1.0)

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from mtlrun.balancers.base import LossBalancer
 from mtlrun.balancers.state import PerTask
-from mtlrun.errors import ConfigError, choose
-from mtlrun.options import is_number
+from mtlrun.errors import choose
+from mtlrun.options import below
 
 
 class Scale(LossBalancer):
@@ -32,8 +32,7 @@ class Scale(LossBalancer):
     """
 
     def __init__(self, by: str = "initial", momentum: float = 0.99) -> None:
-        if not is_number(momentum) or not 0 <= momentum < 1:
-            raise ConfigError(f"balancer.momentum must be a number from 0 to below 1, found {momentum!r}")
+        below("balancer.momentum", momentum, 0, 1)
         self.momentum = 1.0 if choose(by, ("initial", "running"), "balancer.by") == "initial" else momentum
         self._reference = PerTask(0.0)
 

@@ -13,7 +13,7 @@ from mtlrun.errors import ConfigError
 from mtlrun.linalg.min_norm import min_norm_weights
 from mtlrun.linalg.nonnegative import compact
 from mtlrun.linalg.simplex import project_simplex
-from mtlrun.options import is_number
+from mtlrun.options import below, is_number, not_negative, whole
 
 
 class SDMGrad(GramBalancer):
@@ -40,15 +40,12 @@ class SDMGrad(GramBalancer):
         self, lam: float = 0.3, batches: int = 3, lr: float = 10.0, momentum: float = 0.5, steps: int = 20
     ) -> None:
         for name, value in (("lam", lam), ("lr", lr)):
-            if not is_number(value) or value < 0:
-                raise ConfigError(f"balancer.{name} must be a number >= 0, found {value!r}")
-        if not is_number(momentum) or not 0 <= momentum < 1:
-            raise ConfigError(f"balancer.momentum must be a number from 0 to below 1, found {momentum!r}")
-        if not is_number(steps) or steps < 1 or steps != int(steps):
-            raise ConfigError(f"balancer.steps must be an integer >= 1, found {steps!r}")
+            not_negative(f"balancer.{name}", value)
+        below("balancer.momentum", momentum, 0, 1)
+        whole("balancer.steps", steps)
         if not is_number(batches) or batches not in (1, 3):
             raise ConfigError(f"balancer.batches must be 1 or 3, found {batches!r}")
-        self.lam, self.batches, self.lr, self.momentum, self.steps = lam, batches, lr, momentum, int(steps)
+        self.lam, self.batches, self.lr, self.momentum, self.steps = lam, batches, lr, momentum, steps
         self._shares = Shares()
 
     def solve(self, gram: Tensor, losses: Tensor, tasks: tuple[str, ...]) -> Tensor:

@@ -47,8 +47,8 @@ class PerTask:
         self._values = self._values.to(like)
 
     def _index(self, tasks: tuple[str, ...]) -> Tensor:
-        places = [self._names.index(task) for task in tasks]
-        return torch.tensor(places, device=self._values.device)
+        indices = [self._names.index(task) for task in tasks]
+        return torch.tensor(indices, device=self._values.device)
 
 
 class AdamPerTask:

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from mtlrun.balancers.base import LossBalancer
-from mtlrun.balancers.options import NumberPerTask, positive
+from mtlrun.balancers.number_per_task import NumberPerTask
 from mtlrun.balancers.state import PerTask
 from mtlrun.errors import ConfigError, choose
+from mtlrun.options import positive, whole
 
 
 class STCH(LossBalancer):
@@ -43,11 +44,9 @@ class STCH(LossBalancer):
         ideal: Mapping[str, float] | None = None,
         warmup: int = 5,
     ) -> None:
-        self.mu = positive("mu", mu)
+        self.mu = positive("balancer.mu", mu)
         self.form = choose(form, ("losses", "log_ratios"), "balancer.form")
-        if isinstance(warmup, bool) or not isinstance(warmup, int) or warmup < 1:
-            raise ConfigError(f"balancer.warmup must be a whole number of epochs >= 1, found {warmup!r}")
-        self.warmup = warmup
+        self.warmup = whole("balancer.warmup", warmup)
         self._preference = NumberPerTask("task_weights", task_weights, 1.0, above=0.0)
         self._ideal = NumberPerTask("ideal", ideal, 0.0)
         for option in (self._preference, self._ideal):

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from mtlrun.balancers.base import Balancer, GramBalancer, JacobianBalancer, LossBalancer
-from mtlrun.balancers.options import positive
-from mtlrun.balancers.torchjd_objects import ACROSS_BATCHES, FAILURES, Objects, Recipe
+from mtlrun.balancers.torchjd_objects import ACROSS_BATCHES, FAILURES, Construction, Objects
 from mtlrun.errors import ConfigError, NonFiniteError, NotConverged
 from mtlrun.lines import one_line
+from mtlrun.options import positive
 
 ADAM = "mtlrun_adam"
 """Attribute of a scalarizer with parameters of its own: their optimizer, which is saved with it."""
@@ -35,7 +35,7 @@ def torchjd_balancer(
     saved, but not that of an object which holds a solver's problem (NashMTL): that one starts afresh after a resume.
 
     Args:
-        method: name of the class; see `Recipe`.
+        method: name of the class; see `Construction`.
         options: arguments of its constructor.
         lr: learning rate of the weights that a scalarizer learns together with the network, as UW and IMTLL do (Adam).
         seed: of the random draws.
@@ -45,15 +45,15 @@ def torchjd_balancer(
     """
     if options is not None and not isinstance(options, Mapping):
         raise ConfigError(f"balancer.options must be a group of settings, found {options!r}")
-    positive("lr", lr)
-    recipe = Recipe(method, options or {})
+    positive("balancer.lr", lr)
+    recipe = Construction(method, options or {})
     objects = Objects(recipe, seed)
     example = recipe.build(recipe.example_tasks(), torch.zeros((), dtype=torch.float64))
     library = import_module("torchjd.aggregation")
     if method in ACROSS_BATCHES or isinstance(example, library.GramianWeightedAggregator):
         return TorchJDGram(objects)
     if isinstance(example, library.Aggregator):
-        return TorchJDJacobian(objects)
+        return TorchJDJacobian(objects, isinstance(example, library.WeightedAggregator))
     return (TorchJDObserving if hasattr(example, "update") else TorchJDLoss)(objects, lr)
 
 
@@ -90,8 +90,8 @@ class TorchJDGram(GramBalancer):
 class TorchJDJacobian(JacobianBalancer):
     """Applies an aggregator to the gradients."""
 
-    def __init__(self, objects: Objects) -> None:
-        self.objects = objects
+    def __init__(self, objects: Objects, gives_weights: bool) -> None:
+        self.objects, self.gives_weights = objects, gives_weights
 
     def check(self, tasks: Sequence[str]) -> None:
         try_out(self.objects, tasks, torch.eye(len(tasks)), nn.Module.__call__)
@@ -99,8 +99,7 @@ class TorchJDJacobian(JacobianBalancer):
     def direction(self, jacobian: Tensor, losses: Tensor, tasks: tuple[str, ...]) -> tuple[Tensor | None, Tensor]:
         module, order = self.objects.get(tasks, jacobian)
         rows = jacobian if order == sorted(order) else jacobian[order]
-        weighted = isinstance(module, import_module("torchjd.aggregation").WeightedAggregator)
-        apply: Any = module.weighting if weighted else module
+        apply: Any = module.weighting if self.gives_weights else module
         try:
             with self.objects.draws(jacobian.device), torch.no_grad():
                 found = apply(rows).to(rows)
@@ -108,7 +107,7 @@ class TorchJDJacobian(JacobianBalancer):
             told = f"with tasks {', '.join(tasks)} in a step: {one_line(error)}"
             raise ConfigError(f"balancer.method={self.objects.recipe.method} {told}") from error
         self.objects.step += 1
-        return (put_back(found, order), found @ rows) if weighted else (None, found)
+        return (put_back(found, order), found @ rows) if self.gives_weights else (None, found)
 
     def state_dict(self) -> dict[str, Any]:
         return self.objects.state_dict()

@@ -28,7 +28,7 @@ ACROSS_BATCHES = {"MoDoWeighting": 2, "SDMGradWeighting": 3}
 """Batches of a step for weightings that read the products of two batches' gradients; the last batch is combined."""
 
 
-class Recipe:
+class Construction:
     """A class of TorchJD and the options to build it with.
 
     Args:
@@ -99,7 +99,7 @@ class Objects:
         seed: of the draws, which TorchJD takes from the global generator; they follow from the seed and the step.
     """
 
-    def __init__(self, recipe: Recipe, seed: int) -> None:
+    def __init__(self, recipe: Construction, seed: int) -> None:
         self.recipe, self.seed, self.step = recipe, check_seed(seed), 0
         self._built: dict[frozenset[str], tuple[tuple[str, ...], nn.Module]] = {}
         self._saved: dict[frozenset[str], dict[str, Any]] = {}

@@ -7,9 +7,9 @@ from typing import Any
 from torch import Tensor
 
 from mtlrun.balancers.base import LossBalancer
-from mtlrun.balancers.options import positive
 from mtlrun.balancers.state import AdamPerTask
 from mtlrun.errors import choose
+from mtlrun.options import positive
 
 FACTORS = {"regression": 0.5, "classification": 1.0}
 
@@ -28,7 +28,7 @@ class Uncertainty(LossBalancer):
     weights_need_losses = False
 
     def __init__(self, lr: float = 0.025, initial: float = 0.0, form: str = "regression") -> None:
-        positive("lr", lr)
+        positive("balancer.lr", lr)
         self.factor = FACTORS[choose(form, FACTORS, "balancer.form")]
         self.log_variance = AdamPerTask(initial, lr)
 

@@ -17,6 +17,7 @@ from mtlrun.cli.together import claimed
 from mtlrun.config.compose import as_mistake, compose
 from mtlrun.config.composed import without_hydra
 from mtlrun.experiment import run as experiment
+from mtlrun.runs.folder import made
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,7 @@ def run(overrides: Sequence[str] = (), folder: str | Path | None = None) -> Resu
 
 def _claim(config: DictConfig, folder: str | Path | None) -> Path:
     path = run_folder(config) if folder is None else refuse_used(Path(folder))
-    path.mkdir(parents=True, exist_ok=True)
-    return path
+    return made(path)
 
 
 def _write_config(config: DictConfig, path: Path) -> None:

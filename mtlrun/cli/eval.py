@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from mtlrun.cli.logs import logging_to
+from mtlrun.cli.modules import look_in
 from mtlrun.cli.terminal import complain, show
 from mtlrun.config.explain import explain
 from mtlrun.config.saved import load_config
+from mtlrun.config.whereabouts import started_in
 from mtlrun.errors import ConfigError, ResumeError, choose
 from mtlrun.experiment.run import evaluate, failure
 from mtlrun.runs.jsonfile import plain
@@ -57,6 +59,7 @@ def _evaluated(path: Path, options: Mapping[str, str], quiet: bool) -> Scores | 
     """The scores, or the exit code of a mistake that has been told."""
     try:
         config = load_config(path)
+        look_in(started_in(path))
         config.allow_other_data = options["allow_other_data"] == "true"
         with logging_to(None, console=not quiet):
             return evaluate(config, path, checkpoint=options["checkpoint"], split=options["split"])

@@ -20,8 +20,9 @@ from mtlrun.cli.sweep import jobs, knows_its_jobs, points, save_sweep
 from mtlrun.cli.together import refuse_sweep, write_nothing
 from mtlrun.config.composed import check_composed
 from mtlrun.config.explain import explain
+from mtlrun.config.words import as_typed
 from mtlrun.errors import ConfigError
-from mtlrun.runs.folder import claim
+from mtlrun.runs.folder import claim, made
 
 
 class Refused(SystemExit):
@@ -47,7 +48,7 @@ class RunFolders(Callback):
             if torchrun.rank() > 0:
                 write_nothing(config)
             else:
-                config.hydra.run.dir = str(run_folder(config))
+                config.hydra.run.dir = str(made(run_folder(config)))
         except Exception as error:
             raise Refused(error) from error
 
@@ -93,11 +94,14 @@ def _check_jobs(config: DictConfig, loader: ConfigLoader) -> None:
     Raises:
         ConfigError: for the first job with a mistake; it names what the job changes.
     """
-    for job in jobs(config) if knows_its_jobs(config.hydra) else points(config):
+    chosen = jobs(config) if knows_its_jobs(config.hydra) else points(config)
+    if not chosen:
+        raise ConfigError("this sweep has no job: one of its lists or ranges of values is empty")
+    for job in chosen:
         try:
             composed = loader.load_configuration(
                 config_name=config.hydra.job.config_name,
-                overrides=[*config.hydra.overrides.hydra, *job],
+                overrides=[*as_typed(config.hydra.overrides.hydra), *job],
                 run_mode=RunMode.RUN,
             )
             check_composed(composed, loader)
@@ -113,7 +117,7 @@ def _sweep_folder(config: DictConfig) -> Path:
     if _given(config, "hydra.sweep.dir"):
         for job in sorted(folder.glob("*/run.json")):
             refuse_used(job.parent)
-        return folder
+        return made(folder)
     folder = claim(folder.with_name(f"{folder.name}-{secrets.token_hex(2)}"))
     # Jobs are composed anew from the list of overrides, so that is where they must find the folder.
     config.hydra.overrides.hydra.append(f"hydra.sweep.dir='{folder}'")
@@ -123,7 +127,7 @@ def _sweep_folder(config: DictConfig) -> Path:
 
 def _name_jobs_by_what_varies(config: DictConfig) -> None:
     """Keep settings that all jobs share out of the names of the job folders."""
-    overrides = OverridesParser.create().parse_overrides(list(config.hydra.overrides.task))
+    overrides = OverridesParser.create().parse_overrides(as_typed(config.hydra.overrides.task))
     fixed = [override.key_or_group for override in overrides if not override.is_sweep_override()]
     key = "hydra.job.config.override_dirname.exclude_keys"
     if fixed and not _given(config, key):
@@ -140,7 +144,7 @@ def _share_cores(config: DictConfig) -> None:
 
 def _given(config: DictConfig, key: str) -> bool:
     """Whether the command line sets the key."""
-    return any(str(line).lstrip("+").startswith(f"{key}=") for line in config.hydra.overrides.hydra)
+    return any(line.lstrip("+").startswith(f"{key}=") for line in as_typed(config.hydra.overrides.hydra))
 
 
 def job_name(number: int, overrides: str) -> str:

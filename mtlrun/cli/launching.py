@@ -13,6 +13,7 @@ from hydra.core.plugins import Plugins
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from mtlrun.config.check import objective_names
+from mtlrun.config.words import as_typed
 from mtlrun.errors import ConfigError
 from mtlrun.paths import CONF
 
@@ -48,7 +49,7 @@ def leave_to_the_sweep(config: DictConfig) -> None:
     """
     if all(config.hydra.runtime.choices[f"hydra/{group}"] == "basic" for group in _GROUPS):
         return
-    words = [word for word in config.hydra.overrides.hydra if not _LAUNCHING.match(word)]
+    words = [word for word in as_typed(config.hydra.overrides.hydra) if not _LAUNCHING.match(word)]
     config.hydra.overrides.hydra = [*words, *(f"hydra/{group}=basic" for group in _GROUPS)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -37,12 +37,26 @@ class ConsoleHandler(logging.StreamHandler[TextIO]):
         super().emit(record)
 
 
+class FileHandler(logging.FileHandler):
+    """run.log. A full disk is told by whatever matters more, and not once for each line."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Leave the line out if the file can take no more."""
+        if not isinstance(sys.exception(), OSError):
+            super().handleError(record)
+
+    def close(self) -> None:
+        """Also where what is left cannot be written."""
+        with suppress(OSError):
+            super().close()
+
+
 @contextmanager
 def logging_to(file: Path | None, console: bool) -> Iterator[None]:
     """Send log lines to a file (appended to) and to the terminal; afterwards logging is as it was before."""
     handlers: list[logging.Handler] = [ConsoleHandler()] if console else []
     if file is not None:
-        handlers.append(logging.FileHandler(file, encoding="utf-8"))
+        handlers.append(FileHandler(file, encoding="utf-8"))
         handlers[-1].setFormatter(PrintableFormatter(FORMAT))
     root, ours = logging.getLogger(), logging.getLogger("mtlrun")
     level = ours.level

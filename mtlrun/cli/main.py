@@ -2,41 +2,63 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 
+from mtlrun.cli.modules import look_in
+from mtlrun.cli.output import leave_quietly, open_closed_streams, steady_output
 from mtlrun.cli.terminal import complain
 from mtlrun.cli.together import refuse_verb
 from mtlrun.cli.verbs import VERBS
 from mtlrun.errors import ConfigError, MtlrunError, near_miss
-from mtlrun.training.interrupt import exit_code, unwind_on_sigterm
+from mtlrun.training.interrupt import exit_code, unwind_on_signals
+from mtlrun.troubles import trouble
+
+_TRAINING = ("run", "resume")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line (`sys.argv` by default) and return its exit code.
 
-    0: done. 1: a job failed. 2: a mistake in the command, told in one line. 130, 143: Ctrl-C, SIGTERM.
+    0: done. 1: a run, or a job of a sweep, failed. 2: a mistake in the command, told in one line. 128 + n: stopped by
+    signal n, and what was trained is saved.
     """
+    open_closed_streams()
     words = list(sys.argv[1:] if arguments is None else arguments)
-    unwind_on_sigterm()
-    if os.getcwd() not in sys.path:
-        # Users keep their own classes beside them; an installed script does not look there by itself.
-        sys.path.append(os.getcwd())
+    unwind_on_signals()
+    look_in(Path.cwd())
     try:
         verb, rest = _split(words)
         refuse_verb(verb)
-        return import_module(f"mtlrun.cli.{verb}").main(rest)
+        if verb in _TRAINING:
+            with steady_output():
+                return import_module(f"mtlrun.cli.{verb}").main(rest)
+        code: int = import_module(f"mtlrun.cli.{verb}").main(rest)
+        sys.stdout.flush()  # a full disk shows only now, and should not be left to the interpreter
+        return code
     except KeyboardInterrupt:
         return exit_code(signal.SIGINT)
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (must stay open until the interpreter has flushed it)
+        leave_quietly()
         return 0
     except MtlrunError as error:
         complain(error)
         return 2
+    except (OSError, MemoryError) as error:
+        return _refused_by_machine(error)
+
+
+def _refused_by_machine(error: OSError | MemoryError) -> int:
+    found = trouble(error)
+    if found is None:
+        raise error
+    if isinstance(error, OSError) and error.filename is None:  # what we write ourselves has a name
+        leave_quietly()
+    complain("{}: {}".format(*found))
+    return 1
 
 
 def _split(words: list[str]) -> tuple[str, list[str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mtlrun.cli.templates import FOLDER, KINDS, Example, example
+from mtlrun.cli.templates import FOLDER, KINDS, ExampleFiles, example
 from mtlrun.errors import ConfigError, near_miss
 from mtlrun.lines import path_from_here
 
@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def write(made: Example, folder: Path) -> None:
+def write(made: ExampleFiles, folder: Path) -> None:
     """Write the files below the folder, all of them or none.
 
     Raises:
@@ -44,7 +44,7 @@ def write(made: Example, folder: Path) -> None:
         raise ConfigError(f"cannot write into {folder}: {error.strerror}") from error
 
 
-def _next(made: Example, folder: Path) -> str:
+def _next(made: ExampleFiles, folder: Path) -> str:
     """The files, and the commands that check, test and train them."""
     lines = ["wrote", *(f"  {path_from_here(folder / path)}" for path in made.files), "next"]
     if folder.resolve() != Path.cwd():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mtlrun.errors import ConfigError, near_miss
 
-_FILES = ("csv", "json", "latex", "markdown")
+_FILES = ("html", "csv", "json", "latex", "markdown")
 _SEVERAL = ("where", "tune", "from", "lower")
 _OPTIONS = ("baseline", "by", "measure", *_SEVERAL, *_FILES)
 
@@ -22,6 +22,7 @@ mtlrun report PATH...        run folders, sweep folders, any folder above them, 
   --measure delta_m|delta_p  Delta-m (lower is better, default) or Delta-p (higher is better)
   --from FILE.csv            results of other tools: tidy, or one row per run; may be given several times
   --lower METRIC[,METRIC]    metrics in such a file that are better when lower
+  --html F                   one page with figures that opens offline
   --csv F  --json F  --markdown F  --latex F    write a file too; - for the terminal, in place of the table
 Every option may also be written key=value, such as by=last."""
 

@@ -10,10 +10,12 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from mtlrun.cli.logs import logging_to
+from mtlrun.cli.modules import look_in
 from mtlrun.cli.run import show_results
 from mtlrun.cli.terminal import complain
 from mtlrun.cli.together import claimed
 from mtlrun.config.saved import change, load_config, record
+from mtlrun.config.whereabouts import started_in
 from mtlrun.errors import MtlrunError, ResumeError
 from mtlrun.experiment.run import run, verdict
 from mtlrun.runs.reader import Run, find_run
@@ -25,6 +27,7 @@ def main(arguments: list[str]) -> int:
         raise ResumeError("name the run to continue: mtlrun resume RUN [key=value ...]")
     path, words = find_run(arguments[0]), arguments[1:]
     before = load_config(path)
+    look_in(started_in(path))
     config = change(before, words)
     try:
         return _continue(path, before, config, words)

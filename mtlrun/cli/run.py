@@ -20,16 +20,19 @@ from omegaconf import DictConfig
 from mtlrun.cli.flags import hydra_arguments
 from mtlrun.cli.folders import Refused, RunFolders, refuse_used
 from mtlrun.cli.launching import prefer_ready_options
+from mtlrun.cli.modules import look_in
 from mtlrun.cli.terminal import complain, show
 from mtlrun.cli.together import claimed
 from mtlrun.config.explain import explain
 from mtlrun.config.schema import register_schema
+from mtlrun.config.words import as_typed
 from mtlrun.experiment.objective import Objective, objective_value
 from mtlrun.experiment.run import run, verdict
 from mtlrun.lines import path_from_here
 from mtlrun.paths import CONF
 from mtlrun.runs.reader import find_runs
 from mtlrun.training.interrupt import exit_code
+from mtlrun.troubles import trouble
 
 TRACEBACKS = "MTLRUN_FULL_ERROR"
 """Set to 1 where the user asked Hydra for tracebacks; launchers' processes inherit it."""
@@ -71,7 +74,7 @@ def job(config: DictConfig) -> Objective | None:
     path = Path(hydra.runtime.output_dir)
     sweeping = hydra.mode == RunMode.MULTIRUN
     # A job of a sweep is told by its own settings, which also train it alone.
-    words = list(hydra.overrides.task) if sweeping else sys.argv[1:]
+    words = as_typed(hydra.overrides.task) if sweeping else sys.argv[1:]
     as_in_the_command()
     try:
         folder = claimed(lambda: refuse_used(path), config)
@@ -101,8 +104,7 @@ def as_in_the_command() -> None:
     """A launcher's process starts without the schema, and without the classes beside the user."""
     register_schema()
     prefer_ready_options()
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())
+    look_in(Path.cwd())
 
 
 def attempt(work: Callable[[], object]) -> int:
@@ -125,6 +127,9 @@ def attempt(work: Callable[[], object]) -> int:
 def _tell(error: Exception) -> int:
     """One line for a mistake (2), a traceback for a bug of ours (1)."""
     line = explain(error) or _of_the_sweep(error)
+    refused = trouble(error) if line is None else None
+    if refused is not None:
+        line = "{}: {}".format(*refused)
     if line is None or os.environ.get("HYDRA_FULL_ERROR") == "1":
         traceback.print_exception(error, file=sys.stderr)
     if line is None:
@@ -156,7 +161,7 @@ def close_sweep(folder: Path, code: int) -> int:
 
 
 def _report(folder: Path) -> None:
-    """Print the sweep's report, and leave it in the folder as report.md, report.csv and report.json."""
+    """Print the sweep's report, and leave it in the folder as report.md, report.csv, report.json and report.html."""
     from mtlrun.reporting.exports import write_beside
     from mtlrun.reporting.make import report
     from mtlrun.reporting.terminal import show_report

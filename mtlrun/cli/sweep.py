@@ -22,6 +22,7 @@ from yaml import YAMLError
 from mtlrun.cli.launching import check_plugins, prefer_ready_options
 from mtlrun.config.compose import as_mistake
 from mtlrun.config.schema import register_schema
+from mtlrun.config.words import as_typed
 from mtlrun.errors import ResumeError, near_miss
 from mtlrun.paths import CONF
 from mtlrun.runs.reader import find_runs
@@ -65,7 +66,7 @@ def save_sweep(config: DictConfig, folder: Path) -> None:
 
 def _overrides(config: DictConfig) -> list[Override]:
     fixed = [f"{key}={value}" for key, value in (config.hydra.sweeper.get("params") or {}).items()]
-    return OverridesParser.create().parse_overrides([*fixed, *config.hydra.overrides.task])
+    return OverridesParser.create().parse_overrides([*fixed, *as_typed(config.hydra.overrides.task)])
 
 
 def _ends(override: Override) -> list[str]:
@@ -151,8 +152,8 @@ class Sweep:
         own = [*self._words, f"hydra.sweep.dir='{self.folder.resolve()}'"]
         keys = {word.lstrip("+~").partition("=")[0] for word in own}
         replaced = tuple(f"{key.replace('/', '.')}." for key in keys if "/" in key)  # settings of another launcher
-        kept = [word for word in before.hydra if word.lstrip("+~").partition("=")[0] not in keys]
-        return [*(word for word in kept if not word.lstrip("+~").startswith(replaced)), *own, *before.task]
+        kept = [word for word in as_typed(before.hydra) if word.lstrip("+~").partition("=")[0] not in keys]
+        return [*(word for word in kept if not word.lstrip("+~").startswith(replaced)), *own, *as_typed(before.task)]
 
     def _folder_of(self, number: int, overrides: list[str]) -> Path:
         composed = self.loader.load_sweep_config(self.config, overrides)

@@ -29,7 +29,7 @@ KINDS = tuple(_TRY)
 
 
 @dataclass(frozen=True)
-class Example:
+class ExampleFiles:
     """An example of one kind, under a name of the user's.
 
     files: path, below the user's folder, -> text.
@@ -42,7 +42,7 @@ class Example:
     settings: str
 
 
-def example(kind: str, name: str) -> Example:
+def example(kind: str, name: str) -> ExampleFiles:
     """The files of a part of this kind and name.
 
     Raises:
@@ -56,7 +56,7 @@ def example(kind: str, name: str) -> Example:
         Path(f"test_{name}.py"): "test.py.txt",
     }
     filled = {path: _filled(kind, file, name) for path, file in files.items()}
-    return Example(kind, name, filled, _TRY[kind].format(name=name))
+    return ExampleFiles(kind, name, filled, _TRY[kind].format(name=name))
 
 
 def class_name(name: str) -> str:

@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mtlrun.errors import ConfigError
+from mtlrun.options import as_typed, is_number
 
 OURS = ("mtlrun.", "torch.")
 """Targets whose options are known here; a class of the user's own may mean anything by a name."""
@@ -41,7 +42,7 @@ class Bound:
         return all(map(self._admits, value if isinstance(value, list) else [value]))
 
     def _admits(self, value: Any) -> bool:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if not is_number(value):
             return False
         if self.whole and not isinstance(value, int):
             return False
@@ -93,6 +94,12 @@ WORDS: dict[str, dict[str, tuple[str, ...]]] = {
     "OneCycleLR": {"anneal_strategy": ("cos", "linear")},
     "CyclicLR": {"mode": ("triangular", "triangular2", "exp_range")},
 }
+LARGEST: dict[str, int] = {
+    **dict.fromkeys(("trainer.batch_size", "trainer.eval_batch_size"), 10_000_000),
+    **dict.fromkeys(("trainer.devices", "trainer.workers"), 1024),
+    **dict.fromkeys(("sharing.experts", "sharing.task_experts", "sharing.shared_experts", "sharing.sluice"), 1024),
+}
+"""Sizes beyond which memory ends, on any machine, long before a first step says so."""
 FINITE = ("optimizer", "scheduler", "balancer", "trainer", "diagnostics")
 """Groups without a number that may be infinite."""
 
@@ -107,6 +114,10 @@ def check_bounds(config: DictConfig) -> None:
         value = OmegaConf.select(config, key)
         if isinstance(value, int) and not 0 <= value <= LARGEST_SEED:
             raise ConfigError(f"{key}={value}: must be a whole number from 0 to 2^63 - 1")
+    for key, largest in LARGEST.items():
+        value = OmegaConf.select(config, key, throw_on_missing=False)
+        if isinstance(value, int) and value > largest and _known(_plain(config, key.partition(".")[0]), OURS):
+            raise ConfigError(f"{key}={value}: must be at most {largest}")
     for group in config:
         settings = _plain(config, str(group))
         _check_numbers(str(group), settings, finite=group in FINITE and _known(settings, OURS))
@@ -124,7 +135,7 @@ def _check_numbers(key: str, value: Any, finite: bool) -> None:
         for word, part in value.items() if isinstance(value, dict) else enumerate(value):
             _check_numbers(f"{key}.{word}", part, finite)
     elif isinstance(value, float) and (math.isnan(value) or (finite and math.isinf(value))):
-        raise ConfigError(f"{key}={_shown(value)}: must be a {'finite ' if finite else ''}number")
+        raise ConfigError(f"{key}={as_typed(value)}: must be a {'finite ' if finite else ''}number")
 
 
 def _check_named(group: str, settings: Mapping[str, Any], bounds: Mapping[str, Bound]) -> None:
@@ -134,14 +145,14 @@ def _check_named(group: str, settings: Mapping[str, Any], bounds: Mapping[str, B
     for option, bound in bounds.items():
         value = settings.get(option)
         if value is not None and not bound.holds(value):
-            raise ConfigError(f"{group}.{option}={_shown(value)}: must be {bound}")
+            raise ConfigError(f"{group}.{option}={as_typed(value)}: must be {bound}")
 
 
 def _check_words(scheduler: Mapping[str, Any]) -> None:
     for option, words in WORDS.get(_kind(scheduler), {}).items():
         if option in scheduler and scheduler[option] not in words:
             why = ", since a validation score is better when higher" if words == ("max",) else ""
-            raise ConfigError(f"scheduler.{option}={_shown(scheduler[option])}: must be {' or '.join(words)}{why}")
+            raise ConfigError(f"scheduler.{option}={as_typed(scheduler[option])}: must be {' or '.join(words)}{why}")
 
 
 def _check_nesterov(optimizer: Mapping[str, Any]) -> None:
@@ -169,10 +180,3 @@ def _known(settings: Any, targets: tuple[str, ...]) -> bool:
 def _kind(settings: Mapping[str, Any]) -> str:
     """Name of the class if it is one of torch's, else ''."""
     return str(settings["_target_"]).rpartition(".")[2] if _known(settings, ("torch.optim.",)) else ""
-
-
-def _shown(value: Any) -> str:
-    """As it is typed on the command line."""
-    if isinstance(value, list):
-        return f"[{','.join(map(_shown, value))}]"
-    return "null" if value is None else str(value).lower() if isinstance(value, bool | float) else str(value)

@@ -10,11 +10,13 @@ from typing import Any, TypeVar, cast
 
 import torch
 from omegaconf import DictConfig, OmegaConf
+from torch.optim.lr_scheduler import LRScheduler
 
 from mtlrun.backbones.base import Backbone
 from mtlrun.balancers.base import Balancer
-from mtlrun.config.build_data import build_data, place
-from mtlrun.config.combinations import check_balancer, check_engine, trunk_end
+from mtlrun.config.build_data import build_data, on_device
+from mtlrun.config.combinations import check_balancer, check_clip, check_engine, trunk_end
+from mtlrun.config.words import without_secrets
 from mtlrun.data.source import Source, Splits
 from mtlrun.errors import ConfigError, choose
 from mtlrun.gradients.base import EngineSettings, FeatureTap, ParameterGroups
@@ -23,9 +25,11 @@ from mtlrun.gradients.ranks import Ranks
 from mtlrun.instantiate import instantiate
 from mtlrun.loggers.base import Logger, NoLogger
 from mtlrun.runs.folder import RunFolder
+from mtlrun.samplers.base import Sampler
 from mtlrun.samplers.batch_sampler import BatchSampler
 from mtlrun.samplers.pools import make_pools
 from mtlrun.sharing.backbone_paths import note_paths
+from mtlrun.sharing.base import Sharing
 from mtlrun.tasks.base import Task
 from mtlrun.training import devices
 from mtlrun.training.batches import BatchLoader, RowSplit
@@ -53,7 +57,7 @@ def build(config: DictConfig, folder: RunFolder, ranks: Ranks | None = None) -> 
     device = devices.resolve(settings.device)
     devices.seed_everything(config.seed)
     balancer, engine_settings = build_balancer(config)
-    sampler = instantiate(config.sampler, "sampler")
+    sampler: Sampler = instantiate(config.sampler, "sampler", Sampler)
     with first_goes_ahead(ranks):
         splits, tasks = build_data(config)
     balancer.check(list(tasks))
@@ -62,12 +66,13 @@ def build(config: DictConfig, folder: RunFolder, ranks: Ranks | None = None) -> 
     log.info("%s; %s", splits.statement, _sizes(model))
     engine = build_engine(model, balancer, engine_settings, ranks)
     check_engine(config, engine, model.sharing)
+    check_clip(settings.clip, engine)
     rows = settings.batch_size * balancer.batches
     batch_sampler = BatchSampler(sampler, make_pools(splits.train, tasks), list(tasks), rows, config.seed)
     steps_per_epoch = math.ceil(sum(map(len, splits.train)) / rows)
     total_steps = int(min(settings.epochs * steps_per_epoch, settings.max_steps or math.inf))
     stepper = build_stepper(config, model, tasks, engine, device, (steps_per_epoch, total_steps))
-    splits, split = place(splits, device), RowSplit(balancer.batches, ranks, settings.accumulate)
+    splits, split = on_device(splits, device), RowSplit(balancer.batches, ranks, settings.accumulate)
     evaluator = Evaluator(
         stepper.network, tasks, device, settings.precision, settings.eval_batch_size, ranks, settings.workers
     )
@@ -125,6 +130,7 @@ def build_stepper(
         device=device,
         precision=settings.precision,
         clip_norm=settings.clip_norm,
+        clip=settings.clip,
     )
 
 
@@ -161,9 +167,7 @@ def build_balancer(config: DictConfig) -> tuple[Balancer, EngineSettings]:
     """The balancer, and the settings beside it that belong to the gradient engine."""
     method, words = split_settings(config.balancer, asdict(EngineSettings()))
     settings = EngineSettings(**words)
-    balancer = instantiate(method, "balancer")
-    if not isinstance(balancer, Balancer):
-        raise ConfigError(f"balancer._target_={config.balancer._target_}: must subclass mtlrun.balancers.base.Balancer")
+    balancer: Balancer = instantiate(method, "balancer", Balancer)
     check_balancer(config, balancer, settings)
     return balancer, settings
 
@@ -173,9 +177,10 @@ def build_model(config: DictConfig, splits: Splits, tasks: dict[str, Task]) -> M
     shape = max((source.input_shape for source in splits.train), key=math.prod)
 
     def backbone() -> Backbone:
-        return instantiate(config.backbone, "backbone", input_shape=shape)
+        return instantiate(config.backbone, "backbone", Backbone, input_shape=shape)
 
-    sharing = instantiate(config.sharing, "sharing", backbone=_checked(backbone, splits.train), tasks=tuple(tasks))
+    make = _checked(backbone, splits.train)
+    sharing: Sharing = instantiate(config.sharing, "sharing", Sharing, backbone=make, tasks=tuple(tasks))
     heads = {name: task.make_head(sharing.features, _shape_of(name, splits)) for name, task in tasks.items()}
     return MultiTaskModel(sharing, heads)
 
@@ -215,7 +220,9 @@ def build_optimizer(
 ) -> tuple[torch.optim.Optimizer, Schedule]:
     """The optimizer and the schedule of its rates; a scheduler option that is null becomes the run's length."""
     method, rates = split_settings(config.optimizer, {"head_lr": None, "backbone_lr": None, "sharing_lr": None})
-    optimizer = instantiate(method, "optimizer", params=parameter_groups(model, **rates))
+    optimizer: torch.optim.Optimizer = instantiate(
+        method, "optimizer", torch.optim.Optimizer, params=parameter_groups(model, **rates)
+    )
     before = [group["lr"] for group in optimizer.param_groups]
     options, own = split_settings(config.scheduler, {"interval": "step"})
     intervals = total_steps if own["interval"] == "step" else math.ceil(total_steps / steps_per_epoch)
@@ -225,7 +232,8 @@ def build_optimizer(
         raise ConfigError(
             f"scheduler.total_steps={options['total_steps']}: the run has {intervals} {unit}s, choose null"
         )
-    schedule = Schedule(instantiate(options, "scheduler", optimizer=optimizer), own["interval"], options)
+    scheduler = instantiate(options, "scheduler", LRScheduler, optimizer=optimizer)
+    schedule = Schedule(scheduler, own["interval"], options)
     check_rates_kept(before, [group["lr"] for group in optimizer.param_groups])
     return optimizer, schedule
 
@@ -233,8 +241,7 @@ def build_optimizer(
 def build_logger(config: DictConfig, folder: RunFolder) -> Logger:
     if not folder.writes:
         return NoLogger(folder.path, {})
-    plain = OmegaConf.to_container(config, resolve=True)
-    return instantiate(config.logger, "logger", folder=folder.path, config=plain)
+    return instantiate(config.logger, "logger", Logger, folder=folder.path, config=without_secrets(config))
 
 
 def split_settings(node: DictConfig, own: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

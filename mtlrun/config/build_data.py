@@ -27,7 +27,7 @@ def build_data(config: DictConfig) -> tuple[Splits, dict[str, Task]]:
     """The splits with the sources of the chosen tasks, and the tasks, fitted to the training labels."""
     given = OmegaConf.to_container(config.task.tasks, resolve=True)
     assert isinstance(given, dict)
-    splits: Splits = instantiate(data_with_kinds(config, given), "data")
+    splits: Splits = instantiate(data_with_kinds(config, given), "data", Splits)
     inferred = {name: with_target(kind) for name, kind in splits.inferred.items()}
     kinds = {str(name): merged_kind(inferred.get(str(name), {}), given.get(name)) for name in {**inferred, **given}}
     for name in kinds:
@@ -73,14 +73,14 @@ def build_task(name: str, kind: dict[str, Any]) -> Task:
         raise ConfigError(
             f"task.tasks.{name} names no kind: give task.tasks.{name}._target_=mtlrun.tasks.<file>.<Kind>"
         )
-    task: Task = instantiate(kind, f"task.tasks.{name}", name=name)
+    task: Task = instantiate(kind, f"task.tasks.{name}", Task, name=name)
     task.higher_is_better()  # refuses a judging metric that does not exist
     return task
 
 
-def place(splits: Splits, device: torch.device) -> Splits:
+def on_device(splits: Splits, device: torch.device) -> Splits:
     """The splits with their in-memory sources on the device, as far as they fit."""
-    train, val, test = (devices.place(part, device) for part in (splits.train, splits.val, splits.test))
+    train, val, test = (devices.on_device(part, device) for part in (splits.train, splits.val, splits.test))
     return replace(splits, train=train, val=val, test=test)
 
 

@@ -11,11 +11,18 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mtlrun.config.explain import suggest
 from mtlrun.errors import ConfigError
+from mtlrun.options import as_typed
 
 OPEN_GROUPS = ("data", "backbone", "sharing", "sampler", "balancer", "optimizer", "scheduler", "logger")
 """Groups that hold a `_target_` and the arguments of whatever it names."""
 
-ENGINE_SETTINGS: dict[str, Any] = {"every": 1, "gradients": "parameters", "memory": "buffer", "rescale": "paper"}
+ENGINE_SETTINGS: dict[str, Any] = {
+    "every": 1,
+    "gradients": "parameters",
+    "memory": "buffer",
+    "rescale": "paper",
+    "heads": "own",
+}
 """What stands beside a balancer's own options and belongs to the gradient engine, with defaults.
 
 A user's own YAML need not state them."""
@@ -79,8 +86,7 @@ def _check_entries(key: str, value: DictConfig, default: DictConfig) -> None:
 def _check_type(key: str, value: Any, default: Any, written: Any) -> None:
     if default is None or _fits(value, default):
         return
-    shown = "null" if value is None else str(value).lower() if isinstance(value, bool) else value
-    raise ConfigError(f"{key}={shown}: must be {_NAMES[type(default)]}, like the default {written!r}")
+    raise ConfigError(f"{key}={as_typed(value)}: must be {_NAMES[type(default)]}, like the default {written!r}")
 
 
 def _fits(value: Any, default: Any) -> bool:

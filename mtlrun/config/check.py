@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from importlib.util import find_spec
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -14,6 +13,7 @@ from mtlrun.config.bounds import check_bounds
 from mtlrun.config.changes import OPEN_GROUPS
 from mtlrun.config.explain import explain, suggest
 from mtlrun.config.schema import Root
+from mtlrun.config.targets import check_target
 from mtlrun.errors import ConfigError
 from mtlrun.runs.task_names import check_task_name
 from mtlrun.training.settings import DiagnosticsSettings, TrainerSettings
@@ -70,20 +70,7 @@ def _check_target(config: DictConfig, group: str) -> None:
     target = config[group].get("_target_")
     if target is None:
         raise ConfigError(f"no {group} chosen: give {group}=OPTION (mtlrun list {group} names them)")
-    if not isinstance(target, str) or "." not in target:
-        raise ConfigError(f"{group}._target_={target}: must be module.Class")
-    if not _module_exists(target):
-        module = target.rpartition(".")[0]
-        raise ConfigError(f"{group}._target_={target}: no module '{module}' is installed or in this folder")
-
-
-def _module_exists(target: str) -> bool:
-    """Whether the target's package can be found; of other people's packages nothing is imported to see it."""
-    package = target.partition(".")[0]
-    try:
-        return find_spec(target.rpartition(".")[0] if package == "mtlrun" else package) is not None
-    except (ImportError, ValueError):
-        return False
+    check_target(f"{group}._target_", target)
 
 
 def _check_whole_numbers(node: Any, key: str = "") -> None:
@@ -105,6 +92,8 @@ def _check_trainer(trainer: Any) -> None:
         )
     if trainer.clip_norm is not None and not trainer.clip_norm > 0:
         raise ConfigError(f"trainer.clip_norm={trainer.clip_norm}: must be above 0, or null for no clipping")
+    if trainer.clip.value != "all" and trainer.clip_norm is None:
+        raise ConfigError(f"trainer.clip={trainer.clip.value}: nothing is clipped, give trainer.clip_norm too")
 
 
 def _check_processes(trainer: Any) -> None:

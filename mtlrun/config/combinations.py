@@ -7,12 +7,13 @@ from collections.abc import Collection
 from omegaconf import DictConfig
 from torch import nn
 
-from mtlrun.balancers.base import Balancer, GramBalancer, LossBalancer
+from mtlrun.balancers.base import Balancer, GramBalancer, JacobianBalancer, LossBalancer
 from mtlrun.data.source import Splits
 from mtlrun.errors import ConfigError, DataError
-from mtlrun.gradients.base import EngineSettings
+from mtlrun.gradients.base import EngineSettings, no_weights
 from mtlrun.gradients.engine import Engine
 from mtlrun.sharing.base import Sharing
+from mtlrun.training.settings import Clip
 
 
 def check_balancer(config: DictConfig, balancer: Balancer, settings: EngineSettings) -> None:
@@ -26,6 +27,8 @@ def check_balancer(config: DictConfig, balancer: Balancer, settings: EngineSetti
                 raise ConfigError(f"balancer.{key}={chosen}: {needed}")
         if settings.every != 1:
             raise ConfigError(f"balancer.every={settings.every}: {method} gives no weights to hold, choose 1")
+    if settings.heads == "weighted":
+        _check_weighted_heads(balancer)
     if isinstance(balancer, LossBalancer) and settings.rescale == "norm":
         raise ConfigError(f"balancer.rescale=norm: {method} sees no gradients whose norm it could match, choose sum")
     if settings.gradients == "features" and config.trainer.compile:
@@ -35,6 +38,14 @@ def check_balancer(config: DictConfig, balancer: Balancer, settings: EngineSetti
             f"balancer.gradients=features: {method} compares gradients of different batches, which have no features in "
             "common; choose parameters"
         )
+
+
+def _check_weighted_heads(balancer: Balancer) -> None:
+    if isinstance(balancer, LossBalancer):
+        method = type(balancer).__name__
+        raise ConfigError(f"balancer.heads=weighted: {method} weighs the heads in any case, leave it out")
+    if isinstance(balancer, JacobianBalancer) and not balancer.gives_weights:
+        raise no_weights(balancer)
 
 
 def trunk_end(sharing: Sharing) -> nn.Module:
@@ -72,6 +83,11 @@ def check_engine(config: DictConfig, engine: Engine, sharing: Sharing) -> None:
         why, instead = "nothing is shared", "choose sharing=hard, or balancer=equal"
     method = config.balancer._target_.rpartition(".")[2]
     raise ConfigError(f"balancer {method} works on the gradients of shared parameters, and here {why}: {instead}")
+
+
+def check_clip(clip: Clip, engine: Engine) -> None:
+    if clip == Clip.shared and not engine.groups.shared:
+        raise ConfigError("trainer.clip=shared: no parameter that learns is shared, choose all")
 
 
 def _check_learning(engine: Engine) -> None:

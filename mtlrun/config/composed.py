@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from mtlrun.config.changes import check_change, is_open
 from mtlrun.config.check import check
 from mtlrun.config.origin import origin
+from mtlrun.config.words import as_typed
 
 
 def check_composed(config: DictConfig, loader: ConfigLoader) -> None:
@@ -23,7 +24,7 @@ def check_composed(config: DictConfig, loader: ConfigLoader) -> None:
         # What the settings would be without the changes, but with the same options chosen in each group.
         defaults = loader.load_configuration(
             config_name=config.hydra.job.config_name,
-            overrides=[*config.hydra.overrides.hydra, *choices],
+            overrides=[*as_typed(config.hydra.overrides.hydra), *choices],
             run_mode=RunMode.RUN,
         )
         for key in changed:
@@ -46,7 +47,7 @@ def _changes(config: DictConfig) -> tuple[list[str], list[str]]:
     """Changed keys of the open groups, and the overrides that choose an option of a group."""
     groups = set(config.hydra.runtime.choices)
     keys, choices = [], []
-    for override in OverridesParser.create().parse_overrides(list(config.hydra.overrides.task)):
+    for override in OverridesParser.create().parse_overrides(as_typed(config.hydra.overrides.task)):
         if override.key_or_group in groups:
             choices.append(str(override.input_line))
         elif is_open(override.key_or_group) and not override.is_delete():

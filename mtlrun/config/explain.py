@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from traceback import walk_tb
 
 from hydra.errors import (
     ConfigCompositionException,
@@ -15,11 +16,12 @@ from hydra.errors import (
 from omegaconf import Container, DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException, ValidationError
 from omegaconf.nodes import BooleanNode, EnumNode, FloatNode, IntegerNode, StringNode
-from yaml import MarkedYAMLError
+from yaml import MarkedYAMLError, YAMLError
 
 from mtlrun.errors import MtlrunError, near_miss
 
-_ENGINE = ("every", "gradients", "memory", "rescale")
+_DEEPEST = 100  # frames of a traceback that say what went round in circles
+_ENGINE = ("every", "gradients", "memory", "rescale", "heads")
 _ENGINE_LINES = "defaults: [/gradients@_here_: losses|default|jacobian, _self_]"
 _EXPECTED = {
     IntegerNode: "a whole number",
@@ -35,12 +37,16 @@ def explain(error: BaseException) -> str | None:
     """The line for a mistake of the user's; None for any other error, which is a bug."""
     if isinstance(error, MtlrunError):
         return str(error)
+    if str(error).startswith("Config group override must be a string or a list. Got NoneType"):
+        return "null chooses no option of a group: name one (mtlrun list names them)"
     if isinstance(error, MissingConfigException):
         return _missing_option(error)
     if isinstance(error, OverrideParseException):
         return f"cannot read '{error.override}': settings are key=value, special characters quoted"
     if isinstance(error, MarkedYAMLError):
         return _broken_yaml(error)
+    if isinstance(error, UnicodeError | YAMLError | RecursionError):
+        return _unreadable(error)
     if isinstance(error, InstantiationException):
         return _not_instantiated(error)
     if isinstance(error, ConfigCompositionException):
@@ -60,16 +66,29 @@ def suggest(word: str, options: Iterable[str]) -> str:
 
 def _missing_option(error: MissingConfigException) -> str:
     group, _, option = (error.missing_cfg_file or "").rpartition("/")
-    place = _place(str(error))
+    where = _file_of(str(error))
     if not group:
-        return f"{place}no configuration file '{option}'"
-    return f"{place}no {group} '{option}'{suggest(option, error.options or [])}"
+        return f"{where}no configuration file '{option}'"
+    return f"{where}no {group} '{option}'{suggest(option, error.options or [])}"
 
 
 def _broken_yaml(error: MarkedYAMLError) -> str:
     mark = error.problem_mark or error.context_mark
-    place = f"{mark.name}, line {mark.line + 1}: " if mark else ""
-    return f"{place}not valid YAML: {error.problem or error.context}"
+    where = f"{mark.name}, line {mark.line + 1}: " if mark else ""
+    return f"{where}not valid YAML: {error.problem or error.context}"
+
+
+def _unreadable(error: BaseException) -> str | None:
+    """Of a file of the user's that is no text, or whose lists and groups lie in themselves."""
+    frames = (frame for frame, _ in walk_tb(error.__traceback__) if frame.f_code.co_name == "load_config")
+    file = next((frame.f_locals["full_path"] for frame in frames if "full_path" in frame.f_locals), None)
+    if file is None:
+        names = [frame.f_globals.get("__name__") for frame, _ in walk_tb(error.__traceback__)][-_DEEPEST:]
+        circle = isinstance(error, RecursionError) and "hydra._internal.defaults_list" in names
+        return "a defaults list of your YAML files leads back to itself" if circle else None
+    if isinstance(error, RecursionError):
+        return f"{file}: an anchor that lies in itself, or too many levels of lists and groups"
+    return f"{file}: not valid YAML: no text in UTF-8"
 
 
 def _not_instantiated(error: InstantiationException) -> str:
@@ -90,10 +109,10 @@ def _not_composed(error: ConfigCompositionException) -> str:
     cause = error.__cause__ or error.__context__
     if _lacks_package(text, cause):
         inside = f"without it, all that it sets lies in {_group(text)}"
-        return f"{_place(text)}its first line must be '# @package _global_': {inside}"
+        return f"{_file_of(text)}its first line must be '# @package _global_': {inside}"
     if isinstance(cause, OmegaConfBaseException):
         override = re.search(r"Error merging override (\S+)", text)
-        return _place(text) + _wrong_setting(cause, override.group(1) if override else "")
+        return _file_of(text) + _wrong_setting(cause, override.group(1) if override else "")
     sweep = re.match(r"(?:Ambiguous value for argument|Sweep parameters) '(.*?)'", text)
     if sweep:
         return f"{sweep.group(1)} lists several values: add -m to sweep over them, or write [...] for a list"
@@ -120,7 +139,7 @@ def _group(text: str) -> str:
     return found.group(1).rpartition("/")[0] if found else ""
 
 
-def _place(text: str) -> str:
+def _file_of(text: str) -> str:
     """'task/mine.yaml: ' for an error inside a file; nothing for the command line and the main file."""
     found = re.match(r"In '(.*?)':", text)
     return f"{found.group(1)}.yaml: " if found and found.group(1) not in ("config", "hydra/config") else ""
@@ -142,15 +161,15 @@ def unknown_setting(key: str, parent: Container) -> str:
         return f"'{path}' has no entry '{word}' yet: write +{key}=... to add one"
     if path == "balancer" and word in _ENGINE and _is_own(parent):
         return f"no setting '{word}' in balancer: write +{key}=..., or begin its YAML with {_ENGINE_LINES}"
-    place = f" in {path}" if path else ""
+    where = f" in {path}" if path else ""
     options = [str(option) for option in parent] if isinstance(parent, DictConfig) else []
     hint = _lives_in(word, parent) if not path else ""
-    return f"no setting '{word}'{place}{hint or suggest(word, options)}"
+    return f"no setting '{word}'{where}{hint or suggest(word, options)}"
 
 
 def _lives_in(word: str, root: Container) -> str:
     """The places of a setting that was given without its group, as a question; nothing if there is none."""
-    groups = [key for key in root if key != "hydra"] if isinstance(root, DictConfig) else []
+    groups = [str(key) for key in root if key != "hydra"] if isinstance(root, DictConfig) else []
     found = [f"'{group}.{word}'" for group in groups if OmegaConf.is_dict(root[group]) and word in root[group]]
     return f"; did you mean {' or '.join(found)}?" if found else ""
 

@@ -20,6 +20,7 @@ from mtlrun.contracts.start import POINTS, Start, check_start
 from mtlrun.data.source import Source, Splits
 from mtlrun.instantiate import instantiate
 from mtlrun.loggers.base import Logger
+from mtlrun.samplers.base import Sampler
 from mtlrun.samplers.pools import make_pools, task_sizes
 from mtlrun.sharing.backbone_paths import note_paths
 from mtlrun.sharing.base import Sharing
@@ -87,7 +88,7 @@ class Parts:
     def sampler(self) -> Iterator[Verdict]:
         splits, tasks = self._data
         sizes = task_sizes(make_pools(splits.train, tasks), list(tasks))
-        subject = sampler.SamplerSubject(lambda: instantiate(self.config.sampler, "sampler"), sizes)
+        subject = sampler.SamplerSubject(lambda: instantiate(self.config.sampler, "sampler", Sampler), sizes)
         return sampler.PROMISES.verdicts(subject)
 
     def balancer(self) -> Iterator[Verdict]:
@@ -96,7 +97,7 @@ class Parts:
 
     def logger(self) -> Iterator[Verdict]:
         def make(folder: Path, config: dict[str, Any]) -> Logger:
-            return instantiate(self.config.logger, "logger", folder=folder, config=config)
+            return instantiate(self.config.logger, "logger", Logger, folder=folder, config=config)
 
         name = self.config.logger._target_.rpartition(".")[2]
         return logger.PROMISES.verdicts(logger.LoggerSubject(make, _plain(self.config), name))
@@ -118,10 +119,12 @@ class Parts:
         return max(self._data[0].train, key=lambda source: math.prod(source.input_shape))
 
     def _make_backbone(self) -> Backbone:
-        return note_paths(instantiate(self.config.backbone, "backbone", input_shape=self._largest.input_shape))
+        return note_paths(
+            instantiate(self.config.backbone, "backbone", Backbone, input_shape=self._largest.input_shape)
+        )
 
     def _make_sharing(self, tasks: Sequence[str]) -> Sharing:
-        return instantiate(self.config.sharing, "sharing", backbone=self._make_backbone, tasks=tuple(tasks))
+        return instantiate(self.config.sharing, "sharing", Sharing, backbone=self._make_backbone, tasks=tuple(tasks))
 
     def _task_subject(self, name: str, scheme: Sharing) -> task.TaskSubject:
         sources = [source for source in self._data[0].train if name in source.tasks]
@@ -136,7 +139,7 @@ class Parts:
 
     @cached_property
     def _inferred(self) -> dict[str, dict[str, object]]:
-        return instantiate(self.config.data, "data").inferred
+        return instantiate(self.config.data, "data", Splits).inferred
 
     def _batch(self, source: Source, name: str | None = None) -> Batch:
         """The first rows of a source, those that are labelled for a task if one is named."""

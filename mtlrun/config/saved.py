@@ -17,6 +17,8 @@ from mtlrun.config.changes import check_change, is_open
 from mtlrun.config.check import check
 from mtlrun.config.explain import explain, suggest
 from mtlrun.config.schema import Root
+from mtlrun.config.whereabouts import find_files, started_in
+from mtlrun.config.words import as_typed
 from mtlrun.errors import ConfigError, ResumeError
 
 _FIXED = ("seed", "tasks", "init_from", "freeze")  # the numbers before and after would not belong to one run
@@ -33,8 +35,11 @@ def load_config(folder: Path) -> DictConfig:
         config = OmegaConf.merge(OmegaConf.structured(Root), OmegaConf.load(saved))
         assert isinstance(config, DictConfig)
         OmegaConf.set_struct(config, True)
+        start = started_in(folder)
+        if start is not None:
+            find_files(config, start)
         for record in sorted(saved.parent.glob("resume-*.yaml")):
-            _apply(config, _parse([str(word) for word in OmegaConf.load(record)]))
+            _apply(config, _parse(as_typed(OmegaConf.load(record))))
     except (OSError, YAMLError, HydraException, OmegaConfBaseException) as error:
         raise ResumeError(f"cannot continue from {folder / '.hydra'}: {explain(error) or error}") from error
     return config

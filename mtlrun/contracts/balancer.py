@@ -142,6 +142,16 @@ def update_is_finite(subject: BalancerSubject) -> None:
                 demand(close, f"an update that is not the weighted sum, gradients: {name}")
 
 
+@PROMISES("it says whether its update has weights, which heads may be weighted by")
+def says_whether_it_weighs(subject: BalancerSubject) -> None:
+    balancer = subject.make()
+    if not isinstance(balancer, JacobianBalancer):
+        raise Skipped("its update is always a weighted sum")
+    weights = balancer.combine(*subject.losses_and_gradients(), subject.tasks)[0]
+    demand(balancer.gives_weights or weights is None, "it returns weights: leave gives_weights at True")
+    demand(not balancer.gives_weights or weights is not None, "it returns no weights: set gives_weights to False")
+
+
 @PROMISES("a single task gets the direction of its own gradient")
 def one_task_goes_its_way(subject: BalancerSubject) -> None:
     losses, jacobian = numbers(tasks=1)

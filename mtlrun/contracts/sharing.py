@@ -47,7 +47,7 @@ class SharingSubject:
 
     def some_rows(self) -> dict[str, Tensor | None]:
         """Two rows for the first task, three for the second, all for the third, and so on."""
-        patterns = [_PATTERNS[place % len(_PATTERNS)] for place in range(len(self.tasks))]
+        patterns = [_PATTERNS[index % len(_PATTERNS)] for index in range(len(self.tasks))]
         return {task: None if rows is None else torch.tensor(rows) for task, rows in zip(self.tasks, patterns)}
 
     def all_rows(self) -> dict[str, Tensor | None]:
@@ -147,13 +147,14 @@ def check_lists(shared: Sequence[nn.Parameter], own: Mapping[str, Sequence[nn.Pa
         Broken: naming the tasks of the first one that does not.
     """
     where: dict[int, str] = {}
-    for place, parameters in (("shared_parameters()", shared), *((f"task '{task}'", own[task]) for task in own)):
+    for listing, parameters in (("shared_parameters()", shared), *((f"task '{task}'", own[task]) for task in own)):
         for parameter in parameters:
             shape = list(parameter.shape)
             demand(
-                id(parameter) not in where, f"a parameter {shape} is listed for {where.get(id(parameter))} and {place}"
+                id(parameter) not in where,
+                f"a parameter {shape} is listed for {where.get(id(parameter))} and {listing}",
             )
-            where[id(parameter)] = place
+            where[id(parameter)] = listing
 
 
 def check_outputs(outputs: object, features: Sequence[Feature], counts: Mapping[str, int]) -> None:
@@ -188,7 +189,7 @@ def _words(tasks: Iterable[str]) -> str:
 def outputs_match_features(subject: SharingSubject) -> None:
     scheme, rows = subject.scheme(), subject.some_rows()
     demand(all(isinstance(feature, Feature) for feature in scheme.features), "features holds other things than Feature")
-    counts = {task: len(subject.inputs) if place is None else len(place) for task, place in rows.items()}
+    counts = {task: len(subject.inputs) if positions is None else len(positions) for task, positions in rows.items()}
     outputs = scheme(subject.inputs, rows)
     check_outputs(outputs, scheme.features, counts)
     if subject.strided and subject.inputs.dim() == 4:

@@ -125,13 +125,13 @@ def keeps_the_order(subject: SourceSubject) -> None:
     if not source.in_memory:
         raise Skipped("rows that are not in memory may be augmented")
     inputs, targets = source.fetch(rows)
-    for place in range(len(rows)):
-        input_, target = source.fetch(rows[place : place + 1])
-        same = _same(input_[0], inputs[place])
-        demand(same, f"row {int(rows[place])} has other inputs alone than among others")
+    for index in range(len(rows)):
+        input_, target = source.fetch(rows[index : index + 1])
+        same = _same(input_[0], inputs[index])
+        demand(same, f"row {int(rows[index])} has other inputs alone than among others")
         for task in source.tasks:
             demand(
-                _same(target[task][0], targets[task][place]), f"another label of '{task}' for row {int(rows[place])}"
+                _same(target[task][0], targets[task][index]), f"another label of '{task}' for row {int(rows[index])}"
             )
 
 

@@ -131,10 +131,10 @@ class _Network:
         with autocast(stepper.device, stepper.precision):
             stages = sharing(batch.inputs, batch.rows)
             _kept(*self._blamed(), lambda: check_outputs(stages, sharing.features, counts))
-            for place, task in enumerate(batch.rows):
+            for index, task in enumerate(batch.rows):
                 number = self._number(task, stages[task], batch.targets[task])
                 if number.requires_grad:
-                    self._check_claims(task, number, retain=place + 1 < len(batch.rows))
+                    self._check_claims(task, number, retain=index + 1 < len(batch.rows))
 
     def _blamed(self) -> tuple[str, str, str]:
         """Who breaks which promise where outputs are not what features say: a scheme of ours hands on what the backbone

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from mtlrun.contracts.promise import Promises, Skipped, demand, near
 from mtlrun.errors import choose
 from mtlrun.tasks.base import Task, compute_metrics, metric_names
+from mtlrun.training.merge import EvaluationPart, TaskEvaluation, merged
 from mtlrun.types import Feature
 
 PART = "task"
@@ -171,6 +172,24 @@ def metrics_add_up(subject: TaskSubject) -> None:
     whole = _scores(task, task.make_metrics(), subject, [rows])
     parts = _scores(task, task.make_metrics(), subject, [1, rows - 1])
     demand(_alike(whole, parts), f"{whole} in one, {parts} in two")
+
+
+@PROMISES("metrics gathered by two processes and put together are those of one")
+def metrics_merge(subject: TaskSubject) -> None:
+    task, rows = subject.task(), torch.arange(len(subject.targets))
+    whole = _scores(task, task.make_metrics(), subject, [len(rows)])
+    parts = [_part(task, subject, rows[process::2]) for process in range(2)]
+    found = compute_metrics(merged(task.make_metrics(), parts).metrics)
+    demand(_alike(whole, found), f"{whole} of one, {found} of two: see make_metrics() for what its states may be")
+
+
+def _part(task: Task, subject: TaskSubject, rows: Tensor) -> EvaluationPart:
+    """What a process gathers from these rows."""
+    metrics, targets = task.make_metrics(), subject.targets[rows]
+    with torch.no_grad():
+        output = subject.head(task).eval()([stage[rows] for stage in subject.stages])
+        task.update_metrics(metrics, output, targets)
+        return TaskEvaluation(metrics, [task.losses(output, targets)], [rows]).part()
 
 
 def _scores(task: Task, metrics: Mapping[str, Any], subject: TaskSubject, sizes: Sequence[int]) -> dict[str, float]:

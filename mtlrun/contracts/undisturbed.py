@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 from torch import nn
 
-from mtlrun.backbones.checks import Bounds
+from mtlrun.backbones.id_bounds import IdBounds
 from mtlrun.training.devices import rng_state, set_rng_state
 
 
@@ -17,7 +17,7 @@ from mtlrun.training.devices import rng_state, set_rng_state
 def undisturbed(network: nn.Module) -> Iterator[None]:
     """In evaluation mode, so that nothing is dropped, no statistics move and no processes need to meet.
 
-    Afterwards random generators, buffers, modes and plain attributes of all modules are what they were. What `Bounds`
+    Afterwards random generators, buffers, modes and plain attributes of all modules are what they were. What `IdBounds`
     looks at once, it looks at again.
     """
     kept = [_Kept(module) for module in network.modules()]
@@ -53,5 +53,5 @@ class _Kept:
         for buffer, numbers in self._numbers:
             buffer.copy_(numbers)
         for value in self._attributes.values():
-            if isinstance(value, Bounds):
+            if isinstance(value, IdBounds):
                 value.checked = False

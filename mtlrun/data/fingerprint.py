@@ -16,13 +16,12 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from mtlrun.data.source import Source, Splits
+from mtlrun.data.source import Fingerprint, Source, Splits
 
 LOOKED_AT = 256
 """Numbers of a row."""
@@ -34,9 +33,6 @@ TOLERANCE = 1e-5
 SUMS = 3
 MORE_THAN_CHANCE = 0.05
 """Share of test rows that may be found among another run's training rows beyond those that the own training has too."""
-
-Fingerprint = dict[str, list[dict[str, Any]]]
-"""Split -> one entry per source; plain values and tensors, as a checkpoint holds them."""
 
 
 def fingerprint(splits: Splits) -> Fingerprint:
@@ -151,9 +147,9 @@ def _sums(values: Tensor) -> list[float]:
 def _alike(one: Mapping[str, Sequence[float]], other: Mapping[str, Sequence[float]]) -> bool:
     """Whether the sums agree that both have: what stays in files in one run may be kept in memory in another."""
     return all(
-        abs(a - b) <= TOLERANCE * max(abs(a) if place == 0 else 1.0, 1e-30)
+        abs(a - b) <= TOLERANCE * max(abs(a) if index == 0 else 1.0, 1e-30)
         for name in one.keys() & other.keys()
-        for place, (a, b) in enumerate(zip(one[name], other[name]))
+        for index, (a, b) in enumerate(zip(one[name], other[name]))
     )
 
 

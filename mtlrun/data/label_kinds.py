@@ -48,8 +48,8 @@ class Labels:
         """The kind with its size and what is left out, such as 'Classification of 3 (-1 in 10 rows is no label)'."""
         sizes = [value for key, value in self.kind.items() if key != "kind"]
         size = "".join(f" of {len(value) if isinstance(value, list) else value}" for value in sizes)
-        places = {"Segmentation": "pixels", "MultiLabel": "entries"}.get(self.name, "rows")
-        left_out = " and ".join(f"{mark} in {count} {places}" for mark, count in self.marks.items())
+        units = {"Segmentation": "pixels", "MultiLabel": "entries"}.get(self.name, "rows")
+        left_out = " and ".join(f"{mark} in {count} {units}" for mark, count in self.marks.items())
         verb = "is" if len(self.marks) == 1 else "are"
         return f"{self.name}{size}" + (f" ({left_out} {verb} no label)" if left_out else "")
 

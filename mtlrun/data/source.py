@@ -5,12 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from mtlrun.data.fingerprint import Fingerprint
 from mtlrun.errors import ConfigError, DataError, near_miss
+
+Fingerprint = dict[str, list[dict[str, Any]]]
+"""Split -> one entry per source (see `mtlrun.data.fingerprint`): plain values and tensors, as checkpoints hold them."""
 
 
 class Source(ABC):

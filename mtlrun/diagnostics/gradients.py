@@ -48,13 +48,13 @@ class PairStatistics:
             gram: [T, T] on the CPU.
             weights: [T], or None if the update is not a weighted sum.
         """
-        places = torch.tensor([self.tasks.index(task) for task in tasks])
+        indices = torch.tensor([self.tasks.index(task) for task in tasks])
         matrix = cosines(gram)
         there = norms(gram) > 0
         measured = (there[:, None] & there[None, :]).double()
         stack = torch.stack([matrix * measured, (matrix < 0).double() * measured, measured])
-        self._pairs[:, places[:, None], places[None, :]] += stack
-        self._add_shares(places, gram, weights)
+        self._pairs[:, indices[:, None], indices[None, :]] += stack
+        self._add_shares(indices, gram, weights)
         values = matrix.tolist()
         return [(tasks[a], tasks[b], values[a][b]) for a in range(len(tasks)) for b in range(a + 1, len(tasks))]
 
@@ -87,12 +87,12 @@ class PairStatistics:
         if "updates" in state:  # older checkpoints hold sums of shares, which cannot be gone on with
             self._updates = state["updates"].clone()
 
-    def _add_shares(self, places: Tensor, gram: Tensor, weights: Tensor | None) -> None:
+    def _add_shares(self, indices: Tensor, gram: Tensor, weights: Tensor | None) -> None:
         if weights is None:
             return
         parts = torch.from_numpy(
             update_parts(weights.to("cpu", torch.float64).numpy(), norms(gram).numpy(), cosines(gram).numpy())
         )
         if bool(parts.isfinite().all()):
-            self._updates[0, places] += parts
-            self._updates[1, places] += parts.sum()
+            self._updates[0, indices] += parts
+            self._updates[1, indices] += parts.sum()

@@ -83,13 +83,13 @@ def trajectory(objectives: list[Objective], points: Mapping[str, Array]) -> Figu
         points: per task those that it went through, [n, 2]: the same for all, unless each task has a network.
     """
     paths = [points[objective.name] for objective in objectives]
-    different = [path for place, path in enumerate(paths) if not any(np.array_equal(path, p) for p in paths[:place])]
+    different = [path for index, path in enumerate(paths) if not any(np.array_equal(path, p) for p in paths[:index])]
     grid = evaluate(objectives, np.concatenate(paths))
     total = sum(objective.scale * values for objective, values in zip(objectives, grid.values))
     panels = [(objective.name, values, [path]) for objective, values, path in zip(objectives, grid.values, paths)]
     panels.append(("sum, as scaled", np.asarray(total), different))
     drawing = figure(4 * len(panels), 4.2)
-    for place, (axes, panel) in enumerate(zip(drawing.subplots(1, len(panels), squeeze=False)[0], panels)):
+    for index, (axes, panel) in enumerate(zip(drawing.subplots(1, len(panels), squeeze=False)[0], panels)):
         name, values, shown = panel
         contours(axes, grid, values)
         for path in shown:
@@ -97,7 +97,7 @@ def trajectory(objectives: list[Objective], points: Mapping[str, Array]) -> Figu
         headline(axes, name)
         clean(axes)
         axes.set_xlabel("x1", fontsize=9)
-        if place == 0:
+        if index == 0:
             axes.set_ylabel("x2", fontsize=9)
     handles, labels = drawing.axes[0].get_legend_handles_labels()
     drawing.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False, fontsize=8)

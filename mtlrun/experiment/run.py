@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +16,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from mtlrun.config.check import check
 from mtlrun.config.explain import explain
-from mtlrun.errors import ConfigError, MtlrunError, NonFiniteError, ProcessLost, choose
+from mtlrun.errors import ConfigError, FolderLost, MtlrunError, NonFiniteError, ProcessLost, choose
 from mtlrun.lines import one_line, path_from_here
 from mtlrun.runs.folder import RunFolder
 from mtlrun.training.settings import Device
+from mtlrun.troubles import trouble
 
 if TYPE_CHECKING:
     from mtlrun.experiment.worker import Worker
@@ -72,6 +74,9 @@ def evaluate(config: DictConfig, folder: Path, checkpoint: str = "best", split: 
 def failure(error: BaseException) -> str:
     """Why a run failed, in one line: a mistake's own words, or the error's kind and words."""
     known = explain(error)
+    refused = trouble(error)
+    if known is None and (refused is not None or isinstance(error, FolderLost)):
+        known = refused[0] if refused is not None else str(error)
     return one_line(known if known is not None else f"{type(error).__name__}: {error}".rstrip(": "))
 
 
@@ -79,6 +84,11 @@ def verdict(error: BaseException, folder: Path) -> tuple[int, str]:
     """Exit code and line for a run that failed: 2 for a mistake of the user's, 1 for anything else."""
     if explain(error) is not None:
         return 2, failure(error)
+    if isinstance(error, FolderLost):
+        return 1, failure(error)
+    refused = trouble(error)
+    if refused is not None:
+        return 1, f"{failure(error)}; {refused[1]}, then: mtlrun resume {path_from_here(folder)}"
     return 1, f"{failure(error)} (details: {path_from_here(folder / 'run.log')})"
 
 
@@ -129,7 +139,7 @@ def _log(error: BaseException, folder: RunFolder) -> None:
     A process without a log prints it, unless it is an error that all processes see alike.
     """
     if folder.writes:
-        with folder.log.open("a", encoding="utf-8") as file:
+        with suppress(OSError), folder.log.open("a", encoding="utf-8") as file:
             traceback.print_exception(error, file=file)
     elif not isinstance(error, MtlrunError | NonFiniteError | ProcessLost):
         traceback.print_exception(error, file=sys.stderr)

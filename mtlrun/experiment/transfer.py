@@ -94,9 +94,8 @@ def start_from(word: str, trainer: Trainer, other_data: bool = False) -> None:
     try:
         state = load(path)
     except ResumeError as error:
-        raise ConfigError(f"init_from={word}: {error}") from error
-    if not isinstance(state, dict) or "model" not in state:
-        raise ConfigError(f"init_from={word}: no network of a run; weights of a backbone go to backbone.weights")
+        hint = "; weights of a backbone go to backbone.weights" if "no checkpoint of mtlrun" in str(error) else ""
+        raise ConfigError(f"init_from={word}: {error}{hint}") from error
     if not other_data:
         check_untrained(state, trainer.splits, word)
     model = trainer.model

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from mtlrun.training.interrupt import unwind_on_sigterm
+from mtlrun.training.interrupt import unwind_on_signals
 from mtlrun.training.progress import Judged, TerminalProgress
 
 Tell = Callable[[str, tuple[Any, ...]], object]
@@ -147,7 +147,7 @@ def receive(line: Connection) -> Any:
 
 def main(line: Connection) -> None:
     """Do what is ordered over `line`, and send how it ended."""
-    unwind_on_sigterm()
+    unwind_on_signals()
     try:
         spec: WorkerSpec = receive(line)
     except EOFError:

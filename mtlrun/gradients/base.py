@@ -13,8 +13,8 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
-from mtlrun.balancers.base import Balancer, GramBalancer
-from mtlrun.errors import choose
+from mtlrun.balancers.base import Balancer, GramBalancer, LossBalancer
+from mtlrun.errors import ConfigError, choose
 from mtlrun.gradients.ranks import Ranks
 
 Losses = Mapping[str, Tensor]
@@ -26,13 +26,17 @@ MEMORY = ("buffer", "gramian")
 """buffer: a row per task. gramian: the Gram matrix part by part, in less memory."""
 RESCALES = ("paper", "sum", "norm")
 """paper: the method's own length. sum: weights add up to T. norm: as long as the plain sum of the gradients."""
+HEADS = ("own", "weighted")
+"""What the tasks' own parameters follow. own: each the gradient of its task, times what few methods weigh them by.
+weighted: the same weighted loss as the shared parameters. Loss balancers know no other way."""
 
 
 @dataclass(frozen=True)
 class EngineSettings:
     """What stands beside a balancer's own options in the configuration: `conf/gradients` says what each means.
 
-    every: steps between two solves of a gram balancer. gradients, memory, rescale: one of GRADIENTS, MEMORY, RESCALES.
+    every: steps between two solves of a gram balancer. gradients, memory, rescale, heads: one of GRADIENTS, MEMORY,
+    RESCALES, HEADS.
 
     Raises:
         ConfigError: for a word that is not one of those.
@@ -42,11 +46,13 @@ class EngineSettings:
     gradients: str = "parameters"
     memory: str = "buffer"
     rescale: str = "paper"
+    heads: str = "own"
 
     def __post_init__(self) -> None:
         choose(self.gradients, GRADIENTS, "balancer.gradients")
         choose(self.memory, MEMORY, "balancer.memory")
         choose(self.rescale, RESCALES, "balancer.rescale")
+        choose(self.heads, HEADS, "balancer.heads")
 
 
 class FeatureTap:
@@ -185,10 +191,18 @@ class Pass(ABC, Generic[B]):
         weights = balancer.weights(gram, losses, self.step.tasks)
         return (weights * weight_factor(self.settings.rescale, weights, self.last_batch(gram))).to(losses)
 
-    def weigh_task_specific(self, weights: Tensor | None) -> None:
-        """Multiply each task's own gradients by its weight; None, as most gradient balancers say, leaves them."""
-        if weights is not None:
-            for task, weight in zip(self.step.tasks, weights):
+    def weigh_task_specific(self, weights: Tensor | None, losses: Tensor) -> None:
+        """Multiply each task's own gradients by the weights [T] of the update, or leave them to the method's own word.
+
+        Raises:
+            ConfigError: if they are to be weighted and the update has no weights.
+        """
+        if self.settings.heads == "weighted" and weights is None:
+            raise no_weights(self.balancer)
+        weighted = self.settings.heads == "weighted" or isinstance(self.balancer, LossBalancer)
+        own = weights if weighted else self.balancer.own_weights(losses, self.step.tasks)
+        if own is not None:
+            for task, weight in zip(self.step.tasks, own.to(losses)):
                 multiply(self.groups.task_specific[task], weight)
 
     def reduce(self, shared: bool) -> None:
@@ -198,6 +212,12 @@ class Pass(ABC, Generic[B]):
         if self.step.batches > 1:
             multiply(own, 1 / self.step.batches)
         self.ranks.sum_gradients([*(self.groups.shared if shared else ()), *own])
+
+
+def no_weights(balancer: Balancer) -> ConfigError:
+    """The refusal of heads=weighted for a method that has nothing to weigh them by."""
+    method = type(balancer).__name__
+    return ConfigError(f"balancer.heads=weighted: {method} gives no weights with these options, choose own")
 
 
 def trainable(parameters: Sequence[nn.Parameter]) -> list[nn.Parameter]:

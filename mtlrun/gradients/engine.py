@@ -30,8 +30,8 @@ class Engine:
     """Fills `.grad` from the losses of one step, which may come in several batches, micro-batches and processes.
 
     Loss balancers weigh the gradients of the shared and of the task-specific parameters alike. Gram and jacobian
-    balancers change the update of the shared parameters only; task-specific ones get the unscaled gradient of their
-    task.
+    balancers change the update of the shared parameters only, and task-specific ones get the unscaled gradient of their
+    task, unless the method has own weights for them or heads=weighted gives them the weights of the update.
 
     Args:
         groups: the parameters of the network.

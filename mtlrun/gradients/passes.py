@@ -49,7 +49,7 @@ class WeightedSumPass(Pass[LossBalancer]):
 
 
 class HeldWeightsPass(Pass[Balancer]):
-    """One backward pass with given weights on the shared parameters; task-specific ones get gradients of their own."""
+    """One backward pass with given weights on the shared parameters, and one of the plain sum on task-specific ones."""
 
     def __init__(
         self,
@@ -75,8 +75,9 @@ class HeldWeightsPass(Pass[Balancer]):
 
     def finish(self, losses: Tensor) -> Trace:
         self.reduce(shared=True)
-        self.weigh_task_specific(self.balancer.own_weights(losses, self.step.tasks))
-        return self.trace(losses, losses.new_tensor([self._held[task] for task in self.step.tasks]))
+        weights = losses.new_tensor([self._held[task] for task in self.step.tasks])
+        self.weigh_task_specific(weights, losses)
+        return self.trace(losses, weights)
 
 
 class PerTaskPass(Pass[Balancer]):
@@ -142,14 +143,14 @@ class PerTaskPass(Pass[Balancer]):
         if isinstance(balancer, LossBalancer):
             weights = balancer.weights(losses, step.tasks)
             weights = weights * weight_factor(self.settings.rescale, weights, None)
-            self.weigh_task_specific(weights)
+            self.weigh_task_specific(weights, losses)
             return weights, self._gram(jacobian) if step.measure else None
         assert isinstance(balancer, GramBalancer)
         gram = self._gram(jacobian) if step.measure or self.sees_all else None
         seen = gram if self.sees_all else self._partial_gram(jacobian)
         assert seen is not None
         weights = self.solve(balancer, seen, losses)
-        self.weigh_task_specific(balancer.own_weights(losses, step.tasks))
+        self.weigh_task_specific(weights, losses)
         return weights, gram
 
     def _direction(self, balancer: JacobianBalancer, jacobian: Tensor, losses: Tensor) -> tuple[Tensor | None, Tensor]:
@@ -159,10 +160,10 @@ class PerTaskPass(Pass[Balancer]):
             return None, jacobian.sum(0)  # the scaler will skip this step
         rows = jacobian if scale == 1 else jacobian / scale
         weights, update = balancer.combine(losses, rows, self.step.tasks)
-        self.weigh_task_specific(balancer.own_weights(losses, self.step.tasks))
         if rescale != "paper":
             factor = row_factor(rescale, weights, update, rows)
             update, weights = update * factor, None if weights is None else weights * factor
+        self.weigh_task_specific(weights, losses)
         return weights, update if scale == 1 else update * scale
 
     def _gram(self, jacobian: Tensor) -> Tensor:
@@ -213,7 +214,7 @@ class GramianPass(Pass[GramBalancer]):
 
     def finish(self, losses: Tensor) -> Trace:
         self.reduce(shared=True)
-        self.weigh_task_specific(self.balancer.own_weights(losses, self.step.tasks))
+        self.weigh_task_specific(self._weights, losses)
         return self.trace(losses, self._weights, self._gram)
 
     def _weighted(self) -> None:

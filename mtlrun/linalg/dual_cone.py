@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mtlrun.errors import NotConverged
-from mtlrun.linalg.nonnegative import Array, Rows, solve_nonnegative
+from mtlrun.linalg.nonnegative import Array, CompactRows, solve_nonnegative
 
 TOLERANCE = 1e-9
 """Of the conditions below, relative to the lengths of the vectors in each inner product."""
@@ -14,7 +14,7 @@ ROUNDING = 1e-13
 ROUNDS = 8
 
 
-def dual_cone_weights(rows: Rows, combinations: Array) -> Array:
+def dual_cone_weights(rows: CompactRows, combinations: Array) -> Array:
     """Weights [R, T] of the projections of R combinations [R, T] of T rows on the rows' dual cone.
 
     The projection of J^T u is J^T (u + v), where v >= 0 minimises |J^T (u + v)| (Moreau). With multipliers

@@ -8,7 +8,7 @@ import numpy as np
 
 from mtlrun.errors import NotConverged
 from mtlrun.linalg.min_norm import min_norm_weights
-from mtlrun.linalg.nonnegative import DEPENDENT, EPSILON, Array, Rows, solve_nonnegative
+from mtlrun.linalg.nonnegative import DEPENDENT, EPSILON, Array, CompactRows, solve_nonnegative
 
 TOLERANCE = 1e-9
 """Of the conditions of the optimum, relative to the lengths of the terms in each inner product."""
@@ -20,7 +20,7 @@ ROUNDING = 1e-13
 STEPS = 60
 
 
-def max_min_weights(rows: Rows, c: float) -> Array:
+def max_min_weights(rows: CompactRows, c: float) -> Array:
     """p >= 0 [T] with d = mean + p @ rows, where d maximises min_i row_i . d over |d - mean| <= c |mean|.
 
     If the rows' hull contains zero, no d gains in all rows; where the ball has directions that lose in none, all of
@@ -40,7 +40,7 @@ def max_min_weights(rows: Rows, c: float) -> Array:
     return found
 
 
-def _stationary(rows: Rows) -> bool:
+def _stationary(rows: CompactRows) -> bool:
     """Whether the rows' hull contains zero."""
     weights = min_norm_weights(rows.matrix, rows.independent)
     return bool(np.linalg.norm(weights @ rows.matrix) <= STATIONARY * (weights @ rows.lengths))

@@ -22,7 +22,7 @@ DAMPING = (1e-6, 1e-9, 1e-12)
 
 
 @dataclass(frozen=True)
-class Rows:
+class CompactRows:
     """Rows with a given Gram matrix, as few columns as rows.
 
     Unit rows and lengths are kept apart: the Gram matrix holds each inner product to machine precision relative to the
@@ -42,15 +42,15 @@ class Rows:
         return self.lengths[:, None] * self.units
 
 
-def compact(gram: Array) -> Rows:
+def compact(gram: Array) -> CompactRows:
     """A square root of a Gram matrix [T, T], in which dependent rows are exactly dependent."""
     lengths = np.sqrt(gram.diagonal().clip(min=0))
     scale = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0)
     cosines = gram * scale[:, None] * scale
     factor = _factor(cosines)
     if factor is not None:
-        return Rows(factor, lengths, True)
-    return Rows(np.where(lengths[:, None] > 0, _truncated_root(cosines), 0.0), lengths, False)
+        return CompactRows(factor, lengths, True)
+    return CompactRows(np.where(lengths[:, None] > 0, _truncated_root(cosines), 0.0), lengths, False)
 
 
 def _factor(cosines: Array) -> Array | None:

@@ -59,8 +59,8 @@ def cholesky(gram: Array) -> tuple[Array, NDArray[np.intp]]:
         pivots[pivot], rest[pivot] = True, 0
         order.append(pivot)
     factor = factor[:, : len(order)]
-    places = np.concatenate([np.array(order, dtype=np.intp), np.flatnonzero(~pivots)])
-    return factor[places], places
+    indices = np.concatenate([np.array(order, dtype=np.intp), np.flatnonzero(~pivots)])
+    return factor[indices], indices
 
 
 def _smallest_solution(factor: Array, target: Array) -> Array:

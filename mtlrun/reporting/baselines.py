@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mtlrun.reporting.pooling import Pool
+from mtlrun.reporting.pooling import RunPool
 from mtlrun.reporting.settings import fingerprint
 
 _BUDGET = ("trainer.epochs", "trainer.max_steps", "trainer.batch_size", "trainer.accumulate")
@@ -12,7 +12,7 @@ _SAME = ("task", "tasks", "data", "backbone")  # groups, with all their settings
 _SINGLE = ("independent", "single_task", "single-task", "single task", "single", "stl")
 
 
-def is_single_task(row: Pool) -> bool:
+def is_single_task(row: RunPool) -> bool:
     """Whether each task had a network of its own; in tables of other tools, whether a setting says so."""
     target = row.setting("sharing._target_")
     if target is not None:
@@ -20,7 +20,7 @@ def is_single_task(row: Pool) -> bool:
     return any(isinstance(value, str) and value.lower() in _SINGLE for value in row.first.settings.values())
 
 
-def find_baseline(row: Pool, rows: Sequence[Pool]) -> Pool | None:
+def find_baseline(row: RunPool, rows: Sequence[RunPool]) -> RunPool | None:
     """The single-task row of the same data, backbone and budget that differs least in what else was set.
 
     None if there is none, or if several differ equally little.
@@ -32,13 +32,13 @@ def find_baseline(row: Pool, rows: Sequence[Pool]) -> Pool | None:
     return ranked[0] if ranked else None
 
 
-def _basis(row: Pool) -> str:
+def _basis(row: RunPool) -> str:
     settings = row.first.settings
     kept = [key for key in sorted(settings) if key in _BUDGET or key.partition(".")[0] in _SAME]
     return fingerprint([(key, settings[key]) for key in kept])
 
 
-def _distance(row: Pool, other: Pool) -> int:
+def _distance(row: RunPool, other: RunPool) -> int:
     """Number of settings that differ; a baseline has no use for a sharing scheme and a balancer."""
     keys = {*row.first.settings, *other.first.settings}
     compared = [key for key in keys if key.partition(".")[0] not in ("sharing", "balancer")]

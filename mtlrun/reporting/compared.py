@@ -12,7 +12,7 @@ from mtlrun.reporting.gains import Measure, Yardstick, gains, signed, yardsticks
 from mtlrun.reporting.many_tasks import FEWEST_TASKS, ManyTasks, many_tasks
 from mtlrun.reporting.model import Cell, TaskColumn
 from mtlrun.reporting.paired import Estimate, estimate, holm
-from mtlrun.reporting.pooling import Pool
+from mtlrun.reporting.pooling import RunPool
 from mtlrun.reporting.verdicts import judge_gain
 
 
@@ -20,29 +20,29 @@ from mtlrun.reporting.verdicts import judge_gain
 class Compared:
     """A pool beside the one it is measured against."""
 
-    pool: Pool
-    baseline: Pool | None
+    pool: RunPool
+    baseline: RunPool | None
     sticks: Sequence[Yardstick] = ()
 
 
-def compare(pools: Sequence[Pool], chosen: Sequence[Pool], measure: Measure) -> list[Compared]:
+def compare(pools: Sequence[RunPool], chosen: Sequence[RunPool], measure: Measure) -> list[Compared]:
     """Each pool with its baseline: the one the user chose, or the single-task pool that fits."""
     return [_compare(pool, pools, chosen, measure) for pool in pools]
 
 
-def is_baseline(pool: Pool, chosen: Sequence[Pool]) -> bool:
+def is_baseline(pool: RunPool, chosen: Sequence[RunPool]) -> bool:
     """Whether others are measured against the pool."""
     return any(pool is other for other in chosen) if chosen else is_single_task(pool)
 
 
-def _compare(pool: Pool, pools: Sequence[Pool], chosen: Sequence[Pool], measure: Measure) -> Compared:
+def _compare(pool: RunPool, pools: Sequence[RunPool], chosen: Sequence[RunPool], measure: Measure) -> Compared:
     if is_baseline(pool, chosen):
         return Compared(pool, None)
     baseline = chosen[0] if len(chosen) == 1 else find_baseline(pool, chosen or pools)
     return Compared(pool, None) if baseline is None else Compared(pool, baseline, yardsticks(baseline, measure))
 
 
-def task_columns(pools: Sequence[Pool]) -> list[TaskColumn]:
+def task_columns(pools: Sequence[RunPool]) -> list[TaskColumn]:
     """The tasks that the pools share."""
     columns = []
     for task, score in pools[0].first.tasks.items():
@@ -69,7 +69,7 @@ def _row_cells(entry: Compared, tasks: Sequence[TaskColumn]) -> list[Cell]:
     return cells
 
 
-def _gain(values: Mapping[int, float], baseline: Pool | None, column: TaskColumn) -> Estimate | None:
+def _gain(values: Mapping[int, float], baseline: RunPool | None, column: TaskColumn) -> Estimate | None:
     if baseline is None:
         return None
     theirs, sign = baseline.scores(column.task), 1 if column.higher else -1
@@ -125,5 +125,5 @@ def many(entry: Compared) -> ManyTasks | None:
     return many_tasks(paired, ours, theirs) if all(paired.values()) else None
 
 
-def _upwards(pool: Pool, stick: Yardstick) -> dict[int, float]:
+def _upwards(pool: RunPool, stick: Yardstick) -> dict[int, float]:
     return {s: v if stick.higher else -v for s, v in pool.scores(stick.task, stick.metric).items()}

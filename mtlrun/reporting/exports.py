@@ -1,4 +1,4 @@
-"""A report as files: tidy CSV, JSON, Markdown, LaTeX."""
+"""A report as files: tidy CSV, JSON, Markdown, LaTeX, a page."""
 
 from __future__ import annotations
 
@@ -50,13 +50,22 @@ def as_json(report: Report) -> str:
     return json.dumps(as_dict(report), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
 
+def as_page(report: Report, home: Path | None = None) -> str:
+    """One HTML file with figures; see `mtlrun.reporting.page`."""
+    from mtlrun.reporting.page.render import as_page as render  # here: Jinja2 is for those who want a page
+
+    return render(report, home)
+
+
 FORMATS: Mapping[str, Callable[[Report], str]] = {
     "csv": as_csv,
     "json": as_json,
     "markdown": as_markdown,
     "latex": as_latex,
+    "html": as_page,
 }
 """Option of `mtlrun report` -> the file's text."""
+_BESIDE = {"markdown": "md", "csv": "csv", "json": "json", "html": "html"}
 
 
 def write(report: Report, kind: str, path: str | Path) -> None:
@@ -67,14 +76,15 @@ def write(report: Report, kind: str, path: str | Path) -> None:
     """
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        Path(path).write_text(FORMATS[kind](report), encoding="utf-8")
+        text = as_page(report, Path(path).parent) if kind == "html" else FORMATS[kind](report)
+        Path(path).write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def write_beside(report: Report, folder: Path) -> list[Path]:
-    """Write report.md, report.csv and report.json into a sweep's folder; returns them."""
-    files = {"markdown": folder / "report.md", "csv": folder / "report.csv", "json": folder / "report.json"}
+    """Write report.md, report.csv, report.json and report.html into a sweep's folder; returns them."""
+    files = {kind: folder / f"report.{end}" for kind, end in _BESIDE.items()}
     for kind, path in files.items():
         write(report, kind, path)
     return [*files.values()]

@@ -58,7 +58,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 
 def _wide(rows: Sequence[dict[str, str]], lower: Sequence[str]) -> list[Entry]:
-    return [_entry(row, _score_columns(row), {}, lower, f"row {place}") for place, row in enumerate(rows, start=1)]
+    return [_entry(row, _score_columns(row), {}, lower, f"row {index}") for index, row in enumerate(rows, start=1)]
 
 
 def _score_columns(row: Mapping[str, str]) -> _Scores:

@@ -6,24 +6,24 @@ import shlex
 from collections.abc import Iterable, Sequence
 from math import prod
 
-from mtlrun.reporting.pooling import Pool
+from mtlrun.reporting.pooling import RunPool
 
 _ENOUGH = 5
 _MOST_COMMANDS = 4
 
 
-def further_seeds(rows: Sequence[Pool]) -> list[str]:
+def further_seeds(rows: Sequence[RunPool]) -> list[str]:
     """Commands that bring every row to five seeds; one for all rows that form a grid. [] where seeds are not known."""
     seeds = {seed for row in rows for seed in row.seeds if seed is not None}
     missing = _ENOUGH - min((len(row.entries) for row in rows), default=_ENOUGH)
     if not seeds or missing <= 0:
         return []
-    added = ",".join(str(max(seeds) + 1 + place) for place in range(missing))
+    added = ",".join(str(max(seeds) + 1 + index) for index in range(missing))
     lines = _grids(row.first.overrides for row in rows)
     return [command([*words, f"seed={added}"]) for words in lines[:_MOST_COMMANDS]]
 
 
-def single_task_runs(row: Pool) -> str | None:
+def single_task_runs(row: RunPool) -> str | None:
     """The command that trains the baseline of a row, with the same seeds; None where seeds are not known."""
     seeds = [seed for seed in row.seeds if seed is not None]
     if not seeds or not row.first.overrides:
@@ -53,15 +53,15 @@ def _lines(keys: Sequence[str], combinations: Sequence[tuple[str, ...]]) -> list
     grid = _as_grid(keys, combinations)
     if grid:
         return [grid]
-    splits = [_split(keys, combinations, place) for place in range(len(keys))]
+    splits = [_split(keys, combinations, index) for index in range(len(keys))]
     single = [[f"{key}={value}" for key, value in zip(keys, row)] for row in combinations]
     return min((lines for lines in splits if lines), key=len, default=single)
 
 
-def _split(keys: Sequence[str], combinations: Sequence[tuple[str, ...]], place: int) -> list[list[str]]:
+def _split(keys: Sequence[str], combinations: Sequence[tuple[str, ...]], index: int) -> list[list[str]]:
     """A grid for each value of one key; [] if some value does not have one."""
-    values = [*dict.fromkeys(row[place] for row in combinations)]
-    grids = [_as_grid(keys, [row for row in combinations if row[place] == value]) for value in values]
+    values = [*dict.fromkeys(row[index] for row in combinations)]
+    grids = [_as_grid(keys, [row for row in combinations if row[index] == value]) for value in values]
     return [grid for grid in grids if grid] if all(grids) else []
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Literal
 
-from mtlrun.reporting.pooling import Pool
+from mtlrun.reporting.pooling import RunPool
 
 Measure = Literal["delta_m", "delta_p"]
 MEASURES: dict[Measure, str] = {
@@ -41,7 +41,7 @@ class Yardstick:
         return 100 * better / (abs(baseline) if self.relative else 1.0)
 
 
-def yardsticks(baseline: Pool, measure: Measure) -> list[Yardstick]:
+def yardsticks(baseline: RunPool, measure: Measure) -> list[Yardstick]:
     """One per task for Delta-m: its judging metric. For Delta-p every metric of the task whose direction is known."""
     found = []
     for task, score in baseline.first.tasks.items():
@@ -53,7 +53,7 @@ def yardsticks(baseline: Pool, measure: Measure) -> list[Yardstick]:
     return found
 
 
-def gains(row: Pool, baseline: Pool, sticks: Sequence[Yardstick]) -> dict[int, float]:
+def gains(row: RunPool, baseline: RunPool, sticks: Sequence[Yardstick]) -> dict[int, float]:
     """Mean gain in % over the tasks for each seed that both have; positive is better.
 
     A task's metrics are averaged first, so that tasks count alike. A seed that lacks a value of any is left out.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mtlrun.reporting.gains import MEASURES, Measure
-from mtlrun.reporting.model import Cell, Row, Section
+from mtlrun.reporting.model import Cell, Row, Section, Verdict
 from mtlrun.reporting.settings import short_key, spelled
 from mtlrun.reporting.text import arrow, decimals, duration, fixed, memory
 
@@ -19,11 +19,17 @@ Kind = Literal["setting", "score", "delta", "rank", "count", "cost"]
 
 @dataclass(frozen=True)
 class GridCell:
-    """A value and what belongs to it: its deviation or interval."""
+    """A value and what belongs to it: its deviation or interval.
+
+    number: what the text says, to sort by; None for words.
+    verdict: against single-task training, of scores and of the measure.
+    """
 
     text: str
     spread: str = ""
     bold: bool = False
+    number: float | None = None
+    verdict: Verdict | None = None
 
     def line(self) -> str:
         """Both on one line."""
@@ -48,12 +54,12 @@ def grid(section: Section, measure: Measure) -> list[GridColumn]:
     rows = section.rows
     columns = [
         *(_settings(key, rows) for key in section.columns),
-        *(_scores(section, place) for place in range(len(section.tasks))),
+        *(_scores(section, index) for index in range(len(section.tasks))),
         _deltas(rows, measure),
-        GridColumn("mean", "rank", "rank", tuple(GridCell(fixed(row.rank, 2)) for row in rows)),
-        GridColumn("n", "", "count", tuple(GridCell(str(len(row.seeds))) for row in rows)),
-        GridColumn("time", "", "cost", tuple(GridCell(duration(row.seconds)) for row in rows)),
-        GridColumn("memory", "", "cost", tuple(GridCell(memory(row.memory)) for row in rows)),
+        GridColumn("mean", "rank", "rank", tuple(GridCell(fixed(row.rank, 2), number=row.rank) for row in rows)),
+        GridColumn("n", "", "count", tuple(GridCell(str(len(row.seeds)), number=len(row.seeds)) for row in rows)),
+        GridColumn("time", "", "cost", tuple(GridCell(duration(row.seconds), number=row.seconds) for row in rows)),
+        GridColumn("memory", "", "cost", tuple(GridCell(memory(row.memory), number=row.memory) for row in rows)),
     ]
     return [column for column in columns if column.kind == "setting" or any(cell.text != "-" for cell in column.cells)]
 
@@ -66,33 +72,33 @@ def _settings(key: str, rows: Sequence[Row]) -> GridColumn:
     return GridColumn(short_key(key), "", "setting", tuple(cells))
 
 
-def _scores(section: Section, place: int) -> GridColumn:
-    cells = [row.cells[place] for row in section.rows]
-    places = decimals([cell.deviation for cell in cells], [cell.mean for cell in cells])
-    column = section.tasks[place]
+def _scores(section: Section, index: int) -> GridColumn:
+    cells = [row.cells[index] for row in section.rows]
+    digits = decimals([cell.deviation for cell in cells], [cell.mean for cell in cells])
+    column = section.tasks[index]
     unit = f"{column.metric} {arrow(column.higher)}"
-    return GridColumn(column.task, unit, "score", tuple(_score(cell, places) for cell in cells))
+    return GridColumn(column.task, unit, "score", tuple(_score(cell, digits) for cell in cells))
 
 
-def _score(cell: Cell, places: int) -> GridCell:
-    spread = "" if cell.deviation is None else f"±{fixed(cell.deviation, places)}"
-    return GridCell(fixed(cell.mean, places), spread, cell.bold)
+def _score(cell: Cell, digits: int) -> GridCell:
+    spread = "" if cell.deviation is None else f"±{fixed(cell.deviation, digits)}"
+    return GridCell(fixed(cell.mean, digits), spread, cell.bold, cell.mean, cell.verdict)
 
 
 def _deltas(rows: Sequence[Row], measure: Measure) -> GridColumn:
     name, _, direction = MEASURES[measure].partition(" (")
     half = [row.delta.reach for row in rows if row.delta]
-    places = max(1, decimals(half))
-    cells = tuple(_delta(row, places) for row in rows)
+    digits = max(1, decimals(half))
+    cells = tuple(_delta(row, digits) for row in rows)
     return GridColumn(name, arrow(direction.startswith("higher")), "delta", cells)
 
 
-def _delta(row: Row, places: int) -> GridCell:
+def _delta(row: Row, digits: int) -> GridCell:
     if row.delta is None:
         return GridCell("-")
     low, high = row.delta.low, row.delta.high
-    spread = "" if low is None or high is None else f"[{low:+.{places}f}, {high:+.{places}f}]"
-    return GridCell(f"{row.delta.mean:+.{places}f}", spread, row.delta_bold)
+    spread = "" if low is None or high is None else f"[{low:+.{digits}f}, {high:+.{digits}f}]"
+    return GridCell(f"{row.delta.mean:+.{digits}f}", spread, row.delta_bold, row.delta.mean, row.verdict)
 
 
 def tasks_as_rows(columns: Sequence[GridColumn]) -> list[GridColumn]:

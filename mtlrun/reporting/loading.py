@@ -60,13 +60,13 @@ class Runs(Sequence[LoadedRun]):
         self._runs = tuple(runs)
 
     @overload
-    def __getitem__(self, place: int) -> LoadedRun: ...
+    def __getitem__(self, index: int) -> LoadedRun: ...
 
     @overload
-    def __getitem__(self, place: slice) -> Runs: ...
+    def __getitem__(self, index: slice) -> Runs: ...
 
-    def __getitem__(self, place: int | slice) -> LoadedRun | Runs:
-        return Runs(self._runs[place]) if isinstance(place, slice) else self._runs[place]
+    def __getitem__(self, index: int | slice) -> LoadedRun | Runs:
+        return Runs(self._runs[index]) if isinstance(index, slice) else self._runs[index]
 
     def __len__(self) -> int:
         return len(self._runs)

@@ -12,7 +12,7 @@ from mtlrun.reporting.entries import BY, By, Entry, read_entry
 from mtlrun.reporting.foreign import read_table
 from mtlrun.reporting.gains import MEASURES, Measure
 from mtlrun.reporting.model import Report, Section, TidyValue, Unfinished
-from mtlrun.reporting.pooling import Pool, label, pools, task_set, varying
+from mtlrun.reporting.pooling import RunPool, label, pools, task_set, varying
 from mtlrun.reporting.section import make_section
 from mtlrun.reporting.settings import spelled
 from mtlrun.reporting.tuning import refuse_unknown, tune
@@ -111,7 +111,7 @@ def _spelled_setting(entry: Entry, key: str) -> str | None:
     return spelled(entry.settings[key]) if key in entry.settings else None
 
 
-def _chosen_baselines(baseline: str | Path | None, rows: Sequence[Pool], by: By) -> list[Pool]:
+def _chosen_baselines(baseline: str | Path | None, rows: Sequence[RunPool], by: By) -> list[RunPool]:
     """The pools that the user named as baseline, one per task set; [] if none was named."""
     if baseline is None:
         return []
@@ -132,13 +132,15 @@ def _is_run(entry: Entry, word: str) -> bool:
     return entry.folder == word or Path(entry.folder).resolve() == Path(word).resolve()
 
 
-def _added(chosen: Sequence[Pool], rows: Sequence[Pool]) -> list[Pool]:
+def _added(chosen: Sequence[RunPool], rows: Sequence[RunPool]) -> list[RunPool]:
     """Baselines from outside of the paths."""
     return [pool for pool in chosen if not any(pool is row for row in rows)]
 
 
-def _sections(rows: Sequence[Pool], chosen: Sequence[Pool], keys: Sequence[str], measure: Measure) -> Iterator[Section]:
-    by_tasks: dict[Any, list[Pool]] = {}
+def _sections(
+    rows: Sequence[RunPool], chosen: Sequence[RunPool], keys: Sequence[str], measure: Measure
+) -> Iterator[Section]:
+    by_tasks: dict[Any, list[RunPool]] = {}
     for row in rows:
         by_tasks.setdefault(frozenset(task_set(row.first)), []).append(row)
     for group in by_tasks.values():
@@ -149,13 +151,13 @@ def _sections(rows: Sequence[Pool], chosen: Sequence[Pool], keys: Sequence[str],
 
 
 def _unfinished(entries: Sequence[Entry]) -> Iterator[Unfinished]:
-    keys = varying([Pool((entry,)) for entry in entries])
+    keys = varying([RunPool((entry,)) for entry in entries])
     for entry in entries:
         if entry.complete:
             continue
         seed = "" if entry.seed is None else f" seed={entry.seed}"
         status = "without scores" if entry.status == "finished" else entry.status
-        yield Unfinished(entry.folder, label(Pool((entry,)), keys) + seed, status, _reason(entry))
+        yield Unfinished(entry.folder, label(RunPool((entry,)), keys) + seed, status, _reason(entry))
 
 
 def _reason(entry: Entry) -> str:

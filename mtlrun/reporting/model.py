@@ -46,7 +46,7 @@ class Row:
     """One configuration over its seeds.
 
     settings: of the columns of the section; a key that the configuration lacks is absent.
-    baseline: place of the single-task row in the section; None where there is none, and for a baseline itself.
+    baseline: index of the single-task row in the section; None where there is none, and for a baseline itself.
     delta: Delta-m or Delta-p; see `Report.measure`.
     edges: tuned keys whose value lies at the edge of their grid.
     """

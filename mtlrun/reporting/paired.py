@@ -73,12 +73,12 @@ def estimate(values: Sequence[float]) -> Estimate:
 
 def holm(ps: Sequence[float | None]) -> list[float | None]:
     """Holm's (1979) adjusted p-values: reject where below the level. None (no test) stays and does not count."""
-    tested = sorted((p, place) for place, p in enumerate(ps) if p is not None)
+    tested = sorted((p, index) for index, p in enumerate(ps) if p is not None)
     adjusted: list[float | None] = [None] * len(ps)
     highest = 0.0
-    for rank, (p, place) in enumerate(tested):
+    for rank, (p, index) in enumerate(tested):
         highest = max(highest, min(1.0, (len(tested) - rank) * p))
-        adjusted[place] = highest
+        adjusted[index] = highest
     return adjusted
 
 

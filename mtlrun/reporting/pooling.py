@@ -12,7 +12,7 @@ from mtlrun.reporting.settings import fingerprint, spelled
 
 
 @dataclass(frozen=True)
-class Pool:
+class RunPool:
     """Complete runs of one configuration, one for each seed, in the order of the seeds."""
 
     entries: tuple[Entry, ...]
@@ -35,14 +35,14 @@ class Pool:
     def scores(self, task: str, metric: str | None = None) -> dict[int, float]:
         """Test value per seed of a metric of a task, the judging one by default.
 
-        Runs of unknown seed count under their places, below all seeds.
+        Runs of unknown seed count under their indices, below all seeds.
         """
         found = {}
-        for place, entry in enumerate(self.entries):
+        for index, entry in enumerate(self.entries):
             score = entry.tasks[task]
             value = score.test.get(metric or score.metric)
             if value is not None:
-                found[-1 - place if entry.seed is None else entry.seed] = value
+                found[-1 - index if entry.seed is None else entry.seed] = value
         return found
 
     def mean(self, name: str) -> float | None:
@@ -55,7 +55,7 @@ class Pool:
         return [*dict.fromkeys(entry.version for entry in self.entries if entry.version)]
 
 
-def pools(entries: Iterable[Entry]) -> list[Pool]:
+def pools(entries: Iterable[Entry]) -> list[RunPool]:
     """The complete runs by configuration, in order of first appearance.
 
     A seed counts once: of several runs that are equal in seed and settings the one that ended last is taken.
@@ -72,7 +72,7 @@ def task_set(entry: Entry) -> tuple[tuple[str, str, bool], ...]:
     return tuple((name, score.metric, score.higher) for name, score in entry.tasks.items())
 
 
-def varying(rows: Sequence[Pool]) -> list[str]:
+def varying(rows: Sequence[RunPool]) -> list[str]:
     """Settings that tell the rows apart, in alphabetical order.
 
     A setting inside a group, such as balancer.alpha, is left out where the option chosen in the group explains it.
@@ -82,29 +82,29 @@ def varying(rows: Sequence[Pool]) -> list[str]:
     return [key for key in differing if not _explained(key, differing, rows)]
 
 
-def common(rows: Sequence[Pool]) -> list[str]:
+def common(rows: Sequence[RunPool]) -> list[str]:
     """Overrides that all runs were given alike, in the order of the first; without the seed."""
     runs = [entry.overrides for row in rows for entry in row.entries]
     shared = [word for word in runs[0] if all(word in words for words in runs)] if runs else []
     return [word for word in shared if not word.lstrip("+").startswith("seed=")]
 
 
-def label(row: Pool, keys: Sequence[str]) -> str:
+def label(row: RunPool, keys: Sequence[str]) -> str:
     """What sets a row apart in one line, such as 'balancer=pcgrad optimizer.lr=0.01'."""
     return " ".join(f"{key}={spelled(row.setting(key))}" for key in keys if key in row.first.settings) or "all"
 
 
-def _pool(group: Sequence[Entry]) -> Pool:
+def _pool(group: Sequence[Entry]) -> RunPool:
     latest: dict[int | None, Entry] = {}
     unknown = [entry for entry in group if entry.seed is None]
     for entry in sorted(group, key=newest_first):
         latest.setdefault(entry.seed, entry)
     latest.pop(None, None)
     chosen = [*unknown, *(latest[seed] for seed in sorted(latest, key=lambda seed: seed or 0))]
-    return Pool(tuple(chosen), len(group) - len(chosen))
+    return RunPool(tuple(chosen), len(group) - len(chosen))
 
 
-def _explained(key: str, differing: Sequence[str], rows: Sequence[Pool]) -> bool:
+def _explained(key: str, differing: Sequence[str], rows: Sequence[RunPool]) -> bool:
     group, dot, _ = key.partition(".")
     if not dot or group not in differing:
         return False

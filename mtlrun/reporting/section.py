@@ -22,13 +22,13 @@ from mtlrun.reporting.compared import (
 from mtlrun.reporting.gains import Measure
 from mtlrun.reporting.model import Row, Section, TaskColumn
 from mtlrun.reporting.notes import commands, notes
-from mtlrun.reporting.pooling import Pool, common, label, varying
+from mtlrun.reporting.pooling import RunPool, common, label, varying
 from mtlrun.reporting.tuning import Tuned
 from mtlrun.reporting.verdicts import conclusion, judge_gain, verdict_line
 
 
 def make_section(
-    pools: Sequence[Pool], measure: Measure, chosen: Sequence[Pool] = (), tuned: Sequence[Tuned] = ()
+    pools: Sequence[RunPool], measure: Measure, chosen: Sequence[RunPool] = (), tuned: Sequence[Tuned] = ()
 ) -> Section:
     """The table of pools that share a task set.
 
@@ -73,22 +73,22 @@ def _rows(
     edges = {id(choice.pool): choice.edges for choice in tuned}
     return [
         Row(
-            label=label(pool, apart if place >= num_baselines else keys),
+            label=label(pool, apart if index >= num_baselines else keys),
             settings={key: pool.setting(key) for key in keys if key in pool.first.settings},
             seeds=pool.seeds,
             folders=tuple(run.folder for run in pool.entries),
-            cells=tuple(replace(cell, bold=bold_cells[at][place]) for at, cell in enumerate(found[place])),
-            is_baseline=place < num_baselines,
+            cells=tuple(replace(cell, bold=bold_cells[at][index]) for at, cell in enumerate(found[index])),
+            is_baseline=index < num_baselines,
             baseline=None if entry.baseline is None else pools.index(entry.baseline),
-            delta=gained[place],
-            delta_bold=bold_deltas[place],
-            verdict=judge_gain(towards_better(gained[place], measure)),
-            rank=ranks[place] if len(pools) - num_baselines > 1 else None,
+            delta=gained[index],
+            delta_bold=bold_deltas[index],
+            verdict=judge_gain(towards_better(gained[index], measure)),
+            rank=ranks[index] if len(pools) - num_baselines > 1 else None,
             seconds=pool.mean("seconds"),
             memory=pool.mean("memory"),
             validation=pool.mean("validation"),
             many=many(entry),
             edges=edges.get(id(pool), ()),
         )
-        for place, (entry, pool) in enumerate(zip(compared, pools))
+        for index, (entry, pool) in enumerate(zip(compared, pools))
     ]

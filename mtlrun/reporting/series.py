@@ -114,14 +114,14 @@ class Series:
     @cached_property
     def cosines(self) -> Cosines:
         """The content of cosines.csv; S = 0 if nothing was measured."""
-        position = {task: place for place, task in enumerate(self.tasks)}
+        position = {task: index for index, task in enumerate(self.tasks)}
         table = self._read("cosines.csv")
         pairs = zip(*(table.get(name, []) for name in ("step", "task_a", "task_b", "cosine")))
         known = [(s, position[a], position[b], c) for s, a, b, c in pairs if a in position and b in position]
         steps, index = np.unique(_floats([row[0] for row in known]), return_inverse=True)
         values = np.full((len(steps), len(position), len(position)), np.nan)
         values[:, range(len(position)), range(len(position))] = 1.0
-        first, second = (np.array([row[place] for row in known], dtype=int) for place in (1, 2))
+        first, second = (np.array([row[index] for row in known], dtype=int) for index in (1, 2))
         values[index, first, second] = values[index, second, first] = _floats([row[3] for row in known])
         return Cosines(steps, values)
 
@@ -131,8 +131,8 @@ class Series:
         weights, norms = (_table(self.steps(name), self.tasks, steps) for name in ("weight", "grad_norm"))
         shares = [update_share(w, n, c) for w, n, c in zip(weights, norms, self.cosines.values_STT)]
         courses = {
-            task: Course(steps, np.array([share[place] for share in shares])).known()
-            for place, task in enumerate(self.tasks)
+            task: Course(steps, np.array([share[index] for share in shares])).known()
+            for index, task in enumerate(self.tasks)
         }
         return {task: course for task, course in courses.items() if len(course.x)}
 
@@ -199,10 +199,10 @@ def smooth(course: Course, parts: int = 30) -> Course:
 def _table(courses: Mapping[str, Course], tasks: list[str], steps: Array) -> Array:
     """[S, T] of the courses at exactly these steps; NaN where there is no value."""
     values = np.full((len(steps), len(tasks)), np.nan)
-    for place, task in enumerate(tasks):
+    for index, task in enumerate(tasks):
         if task in courses:
             _, at, of = np.intersect1d(steps, courses[task].x, return_indices=True)
-            values[at, place] = courses[task].y[of]
+            values[at, index] = courses[task].y[of]
     return values
 
 

@@ -29,6 +29,13 @@ def effective_config(run: Run) -> dict[str, Any]:
     return config
 
 
+def effective_overrides(run: Run) -> list[str]:
+    """What the command changed and every later resume, the last word on each setting: this trains the run again."""
+    records = [read_yaml(record) for record in sorted((run.path / ".hydra").glob("resume-*.yaml"))]
+    later = [str(word) for words in records if isinstance(words, list) for word in words]
+    return [*{word.lstrip("+").partition("=")[0]: word for word in (*run.overrides, *later)}.values()]
+
+
 def settings(run: Run) -> Settings:
     """The effective configuration with dotted keys, and the choices of the groups that matter for the numbers."""
     groups = {

@@ -17,21 +17,21 @@ def decimals(deviations: Iterable[float | None], values: Iterable[float | None] 
     return min(8, max(0, 3 - floor(log10(size)))) if size >= 0.001 else 6
 
 
-def fixed(value: float | None, places: int) -> str:
+def fixed(value: float | None, digits: int) -> str:
     """The value with so many decimals, in powers of ten where it is huge; '-' for none."""
     if value is None:
         return "-"
-    return f"{value:.{places}f}" if abs(value) < 1e6 else f"{value:.3e}"
+    return f"{value:.{digits}f}" if abs(value) < 1e6 else f"{value:.3e}"
 
 
 def signed_number(value: float) -> str:
     """With its sign, to three digits: '+0.0123', '-4.51'."""
     if value == 0:
         return "0"
-    return f"{value:+.{_places(value)}f}"
+    return f"{value:+.{_digits(value)}f}"
 
 
-def _places(value: float) -> int:
+def _digits(value: float) -> int:
     """Decimals that show three digits."""
     return min(6, max(0, 2 - floor(log10(abs(value))))) if value else 6
 
@@ -40,8 +40,8 @@ def with_interval(estimate: Estimate, unit: str = "") -> str:
     """'-0.042 [-0.092, +0.009]', to the digits that the interval leaves; the mean alone where there is none."""
     if estimate.low is None or estimate.high is None:
         return signed_number(estimate.mean) + unit
-    places = min(decimals([estimate.high - estimate.low]) + 1, _places(estimate.mean) + 1)
-    return f"{estimate.mean:+.{places}f}{unit} [{estimate.low:+.{places}f}, {estimate.high:+.{places}f}]"
+    digits = min(decimals([estimate.high - estimate.low]) + 1, _digits(estimate.mean) + 1)
+    return f"{estimate.mean:+.{digits}f}{unit} [{estimate.low:+.{digits}f}, {estimate.high:+.{digits}f}]"
 
 
 def duration(seconds: float | None) -> str:

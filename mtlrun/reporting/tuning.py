@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mtlrun.errors import ConfigError, near_miss
-from mtlrun.reporting.pooling import Pool, task_set
+from mtlrun.reporting.pooling import RunPool, task_set
 from mtlrun.reporting.settings import fingerprint, spelled
 
 
@@ -19,14 +19,14 @@ from mtlrun.reporting.settings import fingerprint, spelled
 class Tuned:
     """A method's best row, of how many it was chosen, how many others score the same, and the keys at a grid's edge."""
 
-    pool: Pool
+    pool: RunPool
     tried: int
     ties: int
     edges: tuple[str, ...]
     grids: dict[str, tuple[Any, ...]]
 
 
-def tune(rows: Sequence[Pool], keys: Sequence[str]) -> list[Tuned]:
+def tune(rows: Sequence[RunPool], keys: Sequence[str]) -> list[Tuned]:
     """For each method the row with the highest mean validation score, in order of first appearance.
 
     Args:
@@ -39,7 +39,7 @@ def tune(rows: Sequence[Pool], keys: Sequence[str]) -> list[Tuned]:
     known = sorted({key for row in rows for key in row.first.settings})
     for key in keys:
         refuse_unknown(key, known)
-    methods: dict[str, list[Pool]] = {}
+    methods: dict[str, list[RunPool]] = {}
     for row in rows:
         kept = {key: value for key, value in row.first.settings.items() if key not in keys}
         methods.setdefault(fingerprint([kept, task_set(row.first)]), []).append(row)
@@ -58,18 +58,18 @@ def describe(tuned: Tuned, label: str) -> str:
     return f"{line}; at the edge of its grid ({'; '.join(edges)}): try further values" if edges else line
 
 
-def _best(rows: Sequence[Pool], keys: Sequence[str]) -> Tuned:
-    scored = {place: score for place, row in enumerate(rows) if (score := row.mean("validation")) is not None}
+def _best(rows: Sequence[RunPool], keys: Sequence[str]) -> Tuned:
+    scored = {index: score for index, row in enumerate(rows) if (score := row.mean("validation")) is not None}
     if not scored:
         raise ConfigError(f"--tune {','.join(keys)} needs validation scores, and {rows[0].first.folder} has none")
-    best = rows[max(scored, key=lambda place: scored[place])]
+    best = rows[max(scored, key=lambda index: scored[index])]
     ties = sum(score == best.mean("validation") for score in scored.values()) - 1
     grids = {key: _grid(rows, key) for key in keys}
     edges = [key for key, grid in grids.items() if len(grid) > 1 and _at_edge(best.setting(key), grid)]
     return Tuned(best, len(rows), ties, tuple(edges), grids)
 
 
-def _grid(rows: Sequence[Pool], key: str) -> tuple[Any, ...]:
+def _grid(rows: Sequence[RunPool], key: str) -> tuple[Any, ...]:
     """Different values of the key, sorted if they are numbers."""
     values = [*{fingerprint(row.setting(key)): row.setting(key) for row in rows}.values()]
     return tuple(sorted(values)) if all(map(_is_number, values)) else tuple(values)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
-from mtlrun.errors import ResumeError
+from mtlrun.atomic import UNFINISHED
+from mtlrun.errors import ConfigError, FolderLost, ResumeError
 from mtlrun.runs.environment import git_state, machine, versions
-from mtlrun.runs.jsonfile import read_json, write_json
+from mtlrun.runs.jsonfile import overwrite_json, read_json, write_json
 from mtlrun.runs.lock import FolderLock
-from mtlrun.runs.records import NoTable, Table
+from mtlrun.runs.records import CsvTable, NoTable
+from mtlrun.troubles import trouble
 
 Ending = Literal["finished", "failed", "interrupted"]
 
@@ -23,15 +26,37 @@ def claim(wanted: Path) -> Path:
 
     Safe among any number of processes, since mkdir either makes a folder or fails.
     """
-    wanted.parent.mkdir(parents=True, exist_ok=True)
+    made(wanted.parent)
     for number in count(1):
         folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
         try:
             folder.mkdir()
         except FileExistsError:
             continue
+        except OSError as error:
+            raise _not_made(folder, error) from error
         return folder
     raise AssertionError("count() does not end")
+
+
+def made(folder: Path) -> Path:
+    """The folder, which exists from here on and can be written into.
+
+    Raises:
+        ConfigError: if it cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _not_made(folder, error) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigError(f"cannot write into the folder {folder}: choose another, hydra.run.dir=FOLDER")
+    return folder
+
+
+def _not_made(folder: Path, error: OSError) -> ConfigError:
+    why = (trouble(OSError(error.errno, error.strerror)) or (error.strerror,))[0]  # the folder is named already
+    return ConfigError(f"cannot make the folder {folder}: {why}; choose another, hydra.run.dir=FOLDER")
 
 
 class RunFolder:
@@ -64,9 +89,9 @@ class RunFolder:
         """Folder of the pictures; made if absent."""
         return self._made("plots")
 
-    def table(self, path: Path, columns: Sequence[str]) -> Table:
+    def table(self, path: Path, columns: Sequence[str]) -> CsvTable:
         """One of the tables above, to write to."""
-        return Table(path, columns) if self.writes else NoTable()
+        return CsvTable(path, columns) if self.writes else NoTable()
 
     def start(
         self,
@@ -90,6 +115,7 @@ class RunFolder:
         if not self._lock.acquire():
             holder = self._holder()
             raise ResumeError(f"{self.path} is in use by {holder}: wait for it to end or stop it first")
+        self.sweep_up()
         record = _record(command, seed)
         if resumed_from_step is not None:
             record |= _continued(read_json(self.run_json) or {}, record, resumed_from_step)
@@ -104,10 +130,26 @@ class RunFolder:
         self._update({"init_from": {"checkpoint": str(checkpoint.resolve()), "epoch": epoch}})
 
     def finish(self, status: Ending, error: str | None = None) -> None:
-        """Write down how the run ended, `error` in one line, and unlock the folder."""
+        """Write down how the run ended, `error` in one line, as far as the disk lets us, and unlock the folder."""
         line = " ".join(error.split()) if error else None
-        self._update({"status": status, "end": _now(), "error": line})
+        try:
+            if self.path.is_dir():
+                self._update({"status": status, "end": _now(), "error": line})
+        except OSError:
+            with suppress(OSError):  # no room for a second file: there may be for this line in the place of the old one
+                overwrite_json(self.run_json, {**(read_json(self.run_json) or {}), "status": status, "error": line})
         self._lock.release()
+
+    def check_there(self) -> None:
+        """Raise FolderLost if somebody has removed the folder, which must not come back half empty."""
+        if self.writes and not self.run_json.exists():
+            raise FolderLost(f"{self.path} has vanished: somebody has removed the folder while the run went on")
+
+    def sweep_up(self) -> None:
+        """Remove what a killed process left half written. Only for the holder of the lock."""
+        for folder in (self.path, self.path / "checkpoints", self.path / "plots"):
+            for unfinished in folder.glob(UNFINISHED):
+                unfinished.unlink(missing_ok=True)
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write `summary.json`; numbers that are not finite become null."""

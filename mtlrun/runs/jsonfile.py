@@ -48,6 +48,14 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
         file.write(f"{text}\n".encode())
 
 
+def overwrite_json(path: Path, content: Mapping[str, Any]) -> None:
+    """The same in the file's own place, for a full disk; a reader in between may find half of it."""
+    text = json.dumps(plain(content), allow_nan=False, ensure_ascii=False)
+    with path.open("r+b") as file:
+        file.write(f"{text}\n".encode())
+        file.truncate()
+
+
 def read_json(path: Path) -> dict[str, Any] | None:
     """The object in the file; None where the file is absent, unreadable or not a whole JSON object."""
     try:

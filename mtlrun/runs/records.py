@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from mtlrun.errors import ResumeError
+
+log = logging.getLogger("mtlrun")
 
 METRICS = ("epoch", "step", "split", "task", "metric", "value")
 """metrics.csv, one value per line; split is train, val or test."""
@@ -25,7 +28,7 @@ Row = dict[str, Value]
 _TEXT = frozenset(("split", "task", "metric", "task_a", "task_b", "gate"))
 
 
-class Table:
+class CsvTable:
     """A CSV file that grows by whole lines and can be rolled back. Opening it drops a line torn by a kill.
 
     Args:
@@ -44,7 +47,7 @@ class Table:
             raise ResumeError(f"{path} has columns {','.join(header)}, not {','.join(columns)}: use a new run folder")
         # Unbuffered: each append is one write. In append mode a write after a rollback goes to the new end.
         self._file = path.open("ab", buffering=0)
-        self.truncate(self.size())
+        self._cut(self.size())
 
     def append(self, rows: Iterable[Sequence[object]]) -> None:
         """Write lines, in one piece; each row has one value per column, None for an empty cell."""
@@ -57,19 +60,40 @@ class Table:
         return os.fstat(self._file.fileno()).st_size
 
     def truncate(self, size: int) -> None:
-        """Roll back to `size` bytes, or to the last whole line before; a shorter file stays as it is."""
+        """Roll back to `size` bytes, or to the last whole line before; of a shorter file we warn."""
+        if not isinstance(size, int) or size < 0:
+            raise ValueError(f"{size} is no size of {self.path.name}")
+        if self.size() < size:
+            found = f"{self.size():,} of {size:,} bytes are left"
+            log.warning("%s has lost lines that were there when the checkpoint was saved: %s", self.path, found)
+        self._cut(size)
+
+    def _cut(self, size: int) -> None:
         kept = self.path.read_bytes()[:size]
         whole = kept[: kept.rfind(b"\n") + 1]
         self._file.truncate(len(whole))
         if not whole:
             self.append([self._columns])
 
+    def content(self) -> bytes:
+        """All of it."""
+        return self.path.read_bytes()
+
+    def rebuild(self, content: bytes) -> None:
+        """Roll back to what `content()` was at a checkpoint, whatever has become of the file since."""
+        if self.content()[: len(content)] == content:
+            self._cut(len(content))
+            return
+        log.warning("%s was changed or has lost lines: it is again as when the checkpoint was saved", self.path)
+        self._file.truncate(0)
+        self._file.write(content)
+
     def close(self) -> None:
         """Close the file; nothing is pending, since every append is written at once."""
         self._file.close()
 
 
-class NoTable(Table):
+class NoTable(CsvTable):
     """The table of a process that does not write."""
 
     def __init__(self) -> None:
@@ -82,6 +106,12 @@ class NoTable(Table):
         return 0
 
     def truncate(self, size: int) -> None:
+        """Nothing to do."""
+
+    def content(self) -> bytes:
+        return b""
+
+    def rebuild(self, content: bytes) -> None:
         """Nothing to do."""
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from torch import Tensor, nn
 
 from mtlrun.backbones.base import Backbone
+from mtlrun.errors import choose
 from mtlrun.types import Feature, Rows
 
 BackboneFactory = Callable[[], Backbone]
@@ -78,3 +79,8 @@ def last_with_parameters(stages: Sequence[Iterable[nn.Module]]) -> list[nn.Param
     """The parameters of the last stage that has any; each stage is given as the modules that make it up."""
     found = ([parameter for module in modules for parameter in module.parameters()] for modules in reversed(stages))
     return next((parameters for parameters in found if parameters), [])
+
+
+def depth_of(split: str, names: Sequence[str], where: str = "sharing.split") -> int:
+    """Number of stages up to and including the one called `split`."""
+    return list(names).index(choose(split, names, f"stage for {where}")) + 1

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import isfinite
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from mtlrun.errors import ConfigError, choose
+from mtlrun.options import is_number
 
 
 def descriptor_matrix(tasks: Sequence[str], descriptors: Mapping[str, Sequence[float]] | None) -> Tensor:
@@ -44,4 +44,4 @@ def descriptor_matrix(tasks: Sequence[str], descriptors: Mapping[str, Sequence[f
 def _is_vector(values: Any) -> bool:
     if not isinstance(values, Sequence) or isinstance(values, str) or not values:
         return False
-    return all(isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) for value in values)
+    return all(map(is_number, values))

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from mtlrun.errors import ConfigError
-from mtlrun.sharing.base import BackboneFactory
-from mtlrun.sharing.checks import depth_of
+from mtlrun.sharing.base import BackboneFactory, depth_of
 from mtlrun.types import Feature
 
 

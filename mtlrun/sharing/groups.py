@@ -8,8 +8,7 @@ from typing import Any, cast
 from torch import Tensor, nn
 
 from mtlrun.errors import ConfigError, choose
-from mtlrun.sharing.base import BackboneFactory, Sharing, last_with_parameters
-from mtlrun.sharing.checks import depth_of
+from mtlrun.sharing.base import BackboneFactory, Sharing, depth_of, last_with_parameters
 from mtlrun.sharing.module_names import group_key
 from mtlrun.types import Rows, select
 

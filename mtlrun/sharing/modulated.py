@@ -9,8 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from mtlrun.sharing.base import BackboneFactory, Sharing, last_with_parameters
-from mtlrun.sharing.checks import depth_of
+from mtlrun.sharing.base import BackboneFactory, Sharing, depth_of, last_with_parameters
 from mtlrun.sharing.descriptors import descriptor_matrix
 from mtlrun.sharing.shapes import changed
 from mtlrun.types import Rows, select

@@ -47,7 +47,9 @@ class MTAN(Sharing):
         self.transfers = nn.ModuleDict(
             {after.name: _transfer(before, after) for before, after in pairwise(self.features)}
         )
-        self.attention = nn.ModuleDict({task_key(task): _Attention(self.features, reduction) for task in self.tasks})
+        self.attention = nn.ModuleDict(
+            {task_key(task): _AttentionMask(self.features, reduction) for task in self.tasks}
+        )
 
     def forward(self, inputs: Tensor, rows: Rows) -> dict[str, list[Tensor]]:
         """The shared stages see all rows once; a task's masks see its rows."""
@@ -64,7 +66,7 @@ class MTAN(Sharing):
         return [] if len(self.tasks) == 1 else last_with_parameters([[stage] for stage in self.stages.values()])
 
     def _attended(self, task: str, shared: list[Tensor]) -> list[Tensor]:
-        attention = cast(_Attention, self.attention[task_key(task)])
+        attention = cast(_AttentionMask, self.attention[task_key(task)])
         found: list[Tensor] = []
         for feature, output in zip(self.features, shared):
             own = output[:, : feature.channels]
@@ -76,7 +78,7 @@ class MTAN(Sharing):
         return [carrying(*values) for values in zip(found, shared, self.features)]
 
 
-class _Attention(nn.Module):
+class _AttentionMask(nn.Module):
     """One task's masks, and its normalisation of what a stage hands to the next."""
 
     def __init__(self, features: Sequence[Feature], reduction: int) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from inspect import Parameter, Signature, signature
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, get_args, get_type_hints
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,23 @@ HeadFactory = Callable[..., nn.Module]
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 """loss(output, target) -> one value per row [n], or [n, ...], which is averaged to [n]."""
+
+
+class OtherParts(TypedDict, total=False):
+    """What every kind takes beside its own options and a loss; see `Task`."""
+
+    head: HeadFactory | None
+    metrics: Mapping[str, Metric] | None
+    judge: str | None
+
+
+class Replacements(OtherParts, total=False):
+    """What every kind takes beside its own options; see `Task`.
+
+    A kind hands them on: `def __init__(self, name, ..., **replacements: Unpack[Replacements])`.
+    """
+
+    loss: LossFunction | None
 
 
 def metric_names(name: str, metric: Metric) -> tuple[str, ...]:
@@ -71,6 +89,7 @@ class Task(ABC):
         `higher_is_better` does).
     """
 
+    __signature__: ClassVar[Signature]
     default_judge: str
     on_picture: bool = False
     """Whether `draw` paints over the input picture; otherwise it gets an empty strip for a line of text."""
@@ -90,6 +109,12 @@ class Task(ABC):
         self.judge = judge or (self.default_judge if not metrics else next(iter(metrics)))
         if metrics:
             self.higher_is_better()
+
+    def __init_subclass__(cls) -> None:
+        """Spell out the words behind `**replacements`, for whoever asks the class for its signature."""
+        super().__init_subclass__()
+        parent = next(base for base in cls.__mro__[1:] if issubclass(base, Task))
+        cls.__signature__ = _spelled_out(cls.__init__, signature(parent))
 
     @property
     @abstractmethod
@@ -146,7 +171,15 @@ class Task(ABC):
         return "best"
 
     def make_metrics(self) -> dict[str, Metric]:
-        """Fresh metrics by name."""
+        """Fresh metrics by name.
+
+        Several processes each update their own over a part of the split, and what these gathered is put together by
+        each state's `dist_reduce_fx`. So states are what `add_state` declares, and nothing else is kept between
+        updates; a tensor has the same shape in every process, and a rule (`sum`, `max`, ...) that makes of
+        several, stacked, what one process had gathered, or none where compute() takes them stacked; the lists are
+        joined, and put into the order of the split where they have one entry a row; entries in another number have
+        no order.
+        """
         if self._metrics is None:
             return self.default_metrics()
         return {name: metric.clone() for name, metric in self._metrics.items()}
@@ -207,3 +240,18 @@ class Task(ABC):
             return
         right = self.is_right(target, prediction)
         write_text(axes, self.describe(prediction), NEUTRAL if right is None else verdict(right))
+
+
+def _spelled_out(function: Callable[..., None], parent: Signature) -> Signature:
+    """The signature of an `__init__` without `self`, and with its parent's words in place of `**words`.
+
+    Which ones is said by the annotation Unpack[a TypedDict]; an `__init__` without it stays as it is.
+    """
+    found = signature(function)
+    _, *parameters = found.parameters.values()
+    if not parameters or parameters[-1].kind is not Parameter.VAR_KEYWORD:
+        return found.replace(parameters=parameters)
+    for words in get_args(get_type_hints(function).get(parameters[-1].name)):
+        handed_on = [parent.parameters[word].replace(kind=Parameter.KEYWORD_ONLY) for word in get_type_hints(words)]
+        parameters = [*parameters[:-1], *handed_on]
+    return found.replace(parameters=parameters)

@@ -28,7 +28,7 @@ class CentreTargets:
 
     heat: [n, C, h, w], 1 at the cell of each centre, falling off around it.
     cells: int64 [n, M], the cell of each centre in row-major order; 0 for padding.
-    shapes: [n, 4, M]: log(width / stride), log(height / stride), and the centre's place within its cell (x,
+    shapes: [n, 4, M]: log(width / stride), log(height / stride), and the centre's position within its cell (x,
         y).
     present: bool [n, M], False for padding.
     """
@@ -93,8 +93,8 @@ def decode(output: Tensor, num_classes: int, stride: int, most: int) -> Tensor:
     height, width = output.shape[-2:]
     heat = output[:, :num_classes].sigmoid()
     peaks = torch.where(heat == max_pool2d(heat, 3, stride=1, padding=1), heat, 0)
-    scores, places = peaks.flatten(1).topk(min(most, num_classes * height * width))
-    cells = places % (height * width)
+    scores, positions = peaks.flatten(1).topk(min(most, num_classes * height * width))
+    cells = positions % (height * width)
     sides_x, sides_y, x, y = (
         output[:, num_classes:].flatten(2).gather(2, cells.unsqueeze(1).expand(-1, 4, -1)).unbind(1)
     )
@@ -103,4 +103,4 @@ def decode(output: Tensor, num_classes: int, stride: int, most: int) -> Tensor:
     corners = torch.stack([x - half_x, y - half_y, x + half_x, y + half_y], 2) * stride
     limits = corners.new_tensor([width, height, width, height]) * stride
     corners = corners.clamp_min(0).minimum(limits)
-    return torch.cat([(places // (height * width)).to(corners)[..., None], corners, scores[..., None]], 2)
+    return torch.cat([(positions // (height * width)).to(corners)[..., None], corners, scores[..., None]], 2)

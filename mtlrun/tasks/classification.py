@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,7 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
 from mtlrun.options import below
 from mtlrun.tasks.arguments import check_classes, check_shape, class_names
-from mtlrun.tasks.base import HeadFactory, LossFunction, Task
+from mtlrun.tasks.base import Replacements, Task
 from mtlrun.tasks.class_weights import ClassWeights
 from mtlrun.tasks.heads import VectorHeadOptions
 from mtlrun.tasks.numerics import full_precision
@@ -48,12 +49,9 @@ class Classification(Task):
         dropout: float = 0.0,
         label_smoothing: float = 0.0,
         class_weights: str | Sequence[float] | None = None,
-        head: HeadFactory | None = None,
-        loss: LossFunction | None = None,
-        metrics: Mapping[str, Metric] | None = None,
-        judge: str | None = None,
+        **replacements: Unpack[Replacements],
     ) -> None:
-        super().__init__(name, head, loss, metrics, judge)
+        super().__init__(name, **replacements)
         self.classes = class_names(name, "classes", classes, least=2)
         self.head_options = VectorHeadOptions(name, hidden, dropout)
         self.label_smoothing = below(f"label_smoothing of task '{name}'", label_smoothing, 0, 1)

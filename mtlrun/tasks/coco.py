@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from torchmetrics.detection import MeanAveragePrecision
 
-Rows = list[dict[str, Tensor]]
+BoxLists = list[dict[str, Tensor]]
 """Per row boxes [k, 4], labels [k] and, for predictions, scores [k], as torchmetrics takes them."""
 
 
-def as_rows(values: Tensor, kept: Tensor) -> Rows:
+def as_rows(values: Tensor, kept: Tensor) -> BoxLists:
     """The kept ones of [n, k, 5 or 6] (class, x1, y1, x2, y2, score) as one dict per row."""
     pieces = values[kept].split(kept.sum(1).tolist())
     rows = [{"boxes": piece[:, 1:5], "labels": piece[:, 0].long()} for piece in pieces]

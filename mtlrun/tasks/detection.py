@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -12,9 +12,9 @@ from torchmetrics import Metric
 from mtlrun.errors import DataError
 from mtlrun.options import below, whole
 from mtlrun.tasks.arguments import check_shape, class_names
-from mtlrun.tasks.base import HeadFactory, LossFunction, Task
+from mtlrun.tasks.base import Replacements, Task
 from mtlrun.tasks.boxes import centre_targets, decode, focal_loss, shape_loss
-from mtlrun.tasks.coco import BoxScores, Rows, as_rows
+from mtlrun.tasks.coco import BoxLists, BoxScores, as_rows
 from mtlrun.tasks.dense import FeaturePyramid, Size, conv_block, image_size, resize
 from mtlrun.tasks.drawing import colour, draw_box
 from mtlrun.tasks.numerics import full_precision
@@ -89,12 +89,9 @@ class Detection(Task):
         size_weight: float = 1.0,
         max_detections: int = 100,
         min_score: float = 0.01,
-        head: HeadFactory | None = None,
-        loss: LossFunction | None = None,
-        metrics: Mapping[str, Metric] | None = None,
-        judge: str | None = None,
+        **replacements: Unpack[Replacements],
     ) -> None:
-        super().__init__(name, head, loss, metrics, judge)
+        super().__init__(name, **replacements)
         self.classes = class_names(name, "classes", classes, least=1)
         self.width, self.stride = whole(f"width of task '{name}'", width), whole(f"stride of task '{name}'", stride)
         self.size_weight = below(f"size_weight of task '{name}'", size_weight, 0)
@@ -141,7 +138,7 @@ class Detection(Task):
                 f"score: set task.tasks.{self.name}.max_detections={most}"
             )
 
-    def metric_inputs(self, output: Tensor, target: Tensor) -> tuple[Rows, Rows]:
+    def metric_inputs(self, output: Tensor, target: Tensor) -> tuple[BoxLists, BoxLists]:
         found = self.predict(output)
         return as_rows(found, found[..., 5] >= self.min_score), as_rows(target, target[..., 0] >= 0)
 

@@ -75,9 +75,9 @@ class EntityScores(Metric):
         joined[1:] = (rows[1:] == rows[:-1]) & (kinds[1:] == kinds[:-1]) & ~begins[1:]
         first = ((kinds >= 0) & ~joined).nonzero().squeeze(1)
         last = ((kinds >= 0) & ~torch.cat([joined[1:], joined.new_zeros(min(1, len(joined)))])).nonzero().squeeze(1)
-        places = torch.full_like(kinds, -1)
-        places[first] = last * len(self.types) + kinds[first]
-        return places
+        spans = torch.full_like(kinds, -1)
+        spans[first] = last * len(self.types) + kinds[first]
+        return spans
 
     def compute(self) -> dict[str, Tensor]:
         counts = self.counts.double() if self.counts.device.type != "mps" else self.counts.float()

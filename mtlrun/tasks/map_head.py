@@ -32,11 +32,11 @@ class MapHead(nn.Module):
         self, features: Sequence[Feature], input_shape: Sequence[int], outputs: int, width: int | None = None
     ) -> None:
         super().__init__()
-        places = [place for place, feature in enumerate(features) if feature.stride is not None]
-        if len(input_shape) != 3 or not places:
+        stages = [stage for stage, feature in enumerate(features) if feature.stride is not None]
+        if len(input_shape) != 3 or not stages:
             raise ConfigError("MapHead needs images and a backbone with feature maps: choose backbone=segnet")
-        self.place, self.size = places[-1], (input_shape[1], input_shape[2])
-        channels = features[self.place].channels
+        self.stage, self.size = stages[-1], (input_shape[1], input_shape[2])
+        channels = features[self.stage].channels
         self.inner = nn.Conv2d(channels, width or channels, 3, padding=1)
         self.outer = nn.Conv2d(width or channels, outputs, 1)
         for layer in (self.inner, self.outer):
@@ -44,4 +44,4 @@ class MapHead(nn.Module):
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
     def forward(self, outputs: Sequence[Tensor]) -> Tensor:
-        return resize(self.outer(self.inner(outputs[self.place])), self.size)
+        return resize(self.outer(self.inner(outputs[self.stage])), self.size)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from typing import Unpack
 
 from torch import Tensor
-from torchmetrics import Metric
 
-from mtlrun.tasks.base import HeadFactory, LossFunction
-from mtlrun.tasks.regression import Regression
+from mtlrun.tasks.regression import Regression, RegressionOptions
 
 
 class Measurement(Regression):
@@ -19,10 +17,11 @@ class Measurement(Regression):
     millimetres.
 
     Args:
-        name: the task's name. outputs: D, numbers per row. standardise: whether the loss is that of standardised
-        labels. hidden, dropout, loss, head, metrics, judge: as in `Regression`; a loss that is a callable gets
-        output and target
-            standardised.
+        name: the task's name.
+        outputs: D, numbers per row.
+        standardise: whether the loss is that of standardised labels.
+        hidden, dropout, loss, head, metrics, judge: as in `Regression`; a loss that is a callable gets output and
+            target standardised.
 
     Raises:
         ConfigError: if an argument is out of its range.
@@ -33,16 +32,9 @@ class Measurement(Regression):
         name: str,
         outputs: int = 1,
         standardise: bool = False,
-        *,
-        hidden: Sequence[int] = (),
-        dropout: float = 0.0,
-        loss: str | LossFunction = "mse",
-        head: HeadFactory | None = None,
-        metrics: Mapping[str, Metric] | None = None,
-        judge: str | None = None,
+        **options: Unpack[RegressionOptions],
     ) -> None:
-        options = {"hidden": hidden, "dropout": dropout, "loss": loss, "head": head, "metrics": metrics, "judge": judge}
-        super().__init__(name, outputs, standardise=True, **options)  # type: ignore[arg-type]
+        super().__init__(name, outputs, standardise=True, **options)
         self.in_unit = not standardise
 
     def default_loss(self, output: Tensor, target: Tensor) -> Tensor:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,7 @@ from torchmetrics import Metric
 from mtlrun.errors import DataError
 from mtlrun.tasks.arguments import check_shape, class_names
 from mtlrun.tasks.auroc import MISSING, LabelAUROC
-from mtlrun.tasks.base import HeadFactory, LossFunction, Task
+from mtlrun.tasks.base import Replacements, Task
 from mtlrun.tasks.heads import VectorHeadOptions
 from mtlrun.tasks.known_scores import EntryAccuracy, LabelF1
 from mtlrun.tasks.numerics import full_precision, mean_present
@@ -46,12 +47,9 @@ class MultiLabel(Task):
         *,
         hidden: Sequence[int] = (),
         dropout: float = 0.0,
-        head: HeadFactory | None = None,
-        loss: LossFunction | None = None,
-        metrics: Mapping[str, Metric] | None = None,
-        judge: str | None = None,
+        **replacements: Unpack[Replacements],
     ) -> None:
-        super().__init__(name, head, loss, metrics, judge)
+        super().__init__(name, **replacements)
         self.labels = class_names(name, "labels", labels, least=1)
         self.head_options = VectorHeadOptions(name, hidden, dropout)
         self.higher_is_better()  # refuses a judge that is no metric

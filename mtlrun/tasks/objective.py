@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ from torchmetrics import Metric
 
 from mtlrun.errors import ConfigError
 from mtlrun.options import below, whole
-from mtlrun.tasks.base import HeadFactory, LossFunction, Task
+from mtlrun.tasks.base import Replacements, Task
 from mtlrun.tasks.numerics import full_precision
 from mtlrun.tasks.passthrough import PassThrough
 from mtlrun.types import Feature
@@ -48,11 +48,7 @@ class Objective(Task):
         coordinates: int = 2,
         scale: float = 1.0,
         lower_bound: float = 0.0,
-        *,
-        head: HeadFactory | None = None,
-        loss: LossFunction | None = None,
-        metrics: Mapping[str, Metric] | None = None,
-        judge: str | None = None,
+        **replacements: Unpack[Replacements],
     ) -> None:
         self.function = function
         self.coordinates = whole(f"coordinates of task '{name}'", coordinates)
@@ -60,7 +56,7 @@ class Objective(Task):
         if scale == 0:
             raise ConfigError(f"scale of task '{name}' must be above 0, found 0")
         self.lower_bound = below(f"lower_bound of task '{name}'", lower_bound, -float("inf"))
-        super().__init__(name, head, loss, metrics, judge)
+        super().__init__(name, **replacements)
         self.higher_is_better()  # refuses a judge that is no metric
 
     @property
@@ -94,7 +90,7 @@ class Objective(Task):
 
     def default_metrics(self) -> dict[str, Metric]:
         """Means over the rows: `excess`, `value`, and the point's coordinates `x1`, `x2`, ..."""
-        return {"excess": ColumnMeans(["excess", "value", *(f"x{place + 1}" for place in range(self.coordinates))])}
+        return {"excess": ColumnMeans(["excess", "value", *(f"x{index + 1}" for index in range(self.coordinates))])}
 
     def metric_inputs(self, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         values = self.values(output)

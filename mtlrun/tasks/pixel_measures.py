@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Unpack
 
 from torch import Tensor, nn
-from torchmetrics import Metric
 
 from mtlrun.options import whole
-from mtlrun.tasks.base import HeadFactory, LossFunction, Task
+from mtlrun.tasks.base import Replacements, Task
 from mtlrun.tasks.dense import DenseHead, image_size
 from mtlrun.types import Feature
 
@@ -39,12 +39,9 @@ class PixelMeasures(Task):
         width: int = 32,
         stride: int = 2,
         pool: int | None = None,
-        head: HeadFactory | None = None,
-        loss: LossFunction | None = None,
-        metrics: Mapping[str, Metric] | None = None,
-        judge: str | None = None,
+        **replacements: Unpack[Replacements],
     ) -> None:
-        super().__init__(name, head, loss, metrics, judge)
+        super().__init__(name, **replacements)
         self.width, self.stride = whole(f"width of task '{name}'", width), whole(f"stride of task '{name}'", stride)
         self.pool = None if pool is None else whole(f"pool of task '{name}'", pool)
         self.higher_is_better()  # refuses a judge that is no metric

@@ -119,6 +119,6 @@ def _medians(histograms: Tensor) -> Tensor:
     """Median in degrees of each histogram [G, BINS] of at least one angle: [G]."""
     cumulated = histograms.cumsum(1)
     half = cumulated[:, -1:] / 2
-    place = (cumulated < half).sum(1, keepdim=True)  # the bin in which half of the angles is reached
-    inside, upto = histograms.gather(1, place), cumulated.gather(1, place)
-    return ((place + 1 - (upto - half) / inside) * BIN_DEGREES).squeeze(1)
+    middle = (cumulated < half).sum(1, keepdim=True)  # the bin in which half of the angles is reached
+    inside, upto = histograms.gather(1, middle), cumulated.gather(1, middle)
+    return ((middle + 1 - (upto - half) / inside) * BIN_DEGREES).squeeze(1)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
@@ -14,13 +15,21 @@ from mtlrun.errors import DataError, choose
 from mtlrun.linalg.precision import needs_double
 from mtlrun.options import whole
 from mtlrun.tasks.arguments import check_shape
-from mtlrun.tasks.base import HeadFactory, LossFunction, Task
+from mtlrun.tasks.base import LossFunction, OtherParts, Task
 from mtlrun.tasks.heads import VectorHeadOptions
 from mtlrun.tasks.numerics import Constant, full_precision, mean_present
 from mtlrun.tasks.outputs import DefinedR2, OutputMean
 from mtlrun.types import Feature
 
 ERRORS: dict[str, Callable[..., Tensor]] = {"mse": mse_loss, "l1": l1_loss, "huber": huber_loss}
+
+
+class RegressionOptions(OtherParts, total=False):
+    """What `Regression` takes beside its name, outputs and standardisation."""
+
+    hidden: Sequence[int]
+    dropout: float
+    loss: str | LossFunction
 
 
 class Regression(Task):
@@ -57,11 +66,9 @@ class Regression(Task):
         hidden: Sequence[int] = (),
         dropout: float = 0.0,
         loss: str | LossFunction = "mse",
-        head: HeadFactory | None = None,
-        metrics: Mapping[str, Metric] | None = None,
-        judge: str | None = None,
+        **others: Unpack[OtherParts],
     ) -> None:
-        super().__init__(name, head, None if isinstance(loss, str) else loss, metrics, judge)
+        super().__init__(name, loss=None if isinstance(loss, str) else loss, **others)
         self._outputs = whole(f"outputs of task '{name}'", outputs)
         self.standardise = standardise
         self.head_options = VectorHeadOptions(name, hidden, dropout)

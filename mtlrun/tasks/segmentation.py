@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Unpack
 
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -11,7 +11,7 @@ from torchmetrics import Metric
 
 from mtlrun.options import below, whole
 from mtlrun.tasks.arguments import check_classes, check_shape, class_names
-from mtlrun.tasks.base import HeadFactory, LossFunction, Task
+from mtlrun.tasks.base import Replacements, Task
 from mtlrun.tasks.class_weights import ClassWeights
 from mtlrun.tasks.confusion import IGNORED, OverlapScores
 from mtlrun.tasks.dense import DenseHead, image_size
@@ -58,12 +58,9 @@ class Segmentation(Task):
         stride: int = 2,
         class_weights: str | Sequence[float] | None = None,
         dice: float = 0.0,
-        head: HeadFactory | None = None,
-        loss: LossFunction | None = None,
-        metrics: Mapping[str, Metric] | None = None,
-        judge: str | None = None,
+        **replacements: Unpack[Replacements],
     ) -> None:
-        super().__init__(name, head, loss, metrics, judge)
+        super().__init__(name, **replacements)
         self.classes = class_names(name, "classes", classes, least=2)
         self.width, self.stride = whole(f"width of task '{name}'", width), whole(f"stride of task '{name}'", stride)
         self.class_weights = ClassWeights(name, class_weights, len(self.classes))

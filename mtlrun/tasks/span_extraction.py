@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,7 @@ from torchmetrics import Metric
 from mtlrun.errors import DataError
 from mtlrun.options import below, whole
 from mtlrun.tasks.arguments import check_shape
-from mtlrun.tasks.base import HeadFactory, LossFunction, Task
+from mtlrun.tasks.base import Replacements, Task
 from mtlrun.tasks.numerics import full_precision
 from mtlrun.tasks.span_scores import ABSENT, SpanScores
 from mtlrun.tasks.token_head import SpanHead, stretch
@@ -48,12 +49,9 @@ class SpanExtraction(Task):
         max_answer: int = 30,
         unanswerable: bool = False,
         dropout: float = 0.0,
-        head: HeadFactory | None = None,
-        loss: LossFunction | None = None,
-        metrics: Mapping[str, Metric] | None = None,
-        judge: str | None = None,
+        **replacements: Unpack[Replacements],
     ) -> None:
-        super().__init__(name, head, loss, metrics, judge)
+        super().__init__(name, **replacements)
         self.max_answer = whole(f"max_answer of task '{name}'", max_answer)
         self.unanswerable = unanswerable
         self.dropout = below(f"dropout of task '{name}'", dropout, 0, 1)

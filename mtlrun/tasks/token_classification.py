@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from torchmetrics import Metric
 
 from mtlrun.options import below
 from mtlrun.tasks.arguments import check_classes, check_shape, class_names
-from mtlrun.tasks.base import HeadFactory, LossFunction, Task
+from mtlrun.tasks.base import Replacements, Task
 from mtlrun.tasks.class_weights import ClassWeights
 from mtlrun.tasks.entity_scores import OUTSIDE, UNLABELLED, EntityScores, entity_types
 from mtlrun.tasks.known_scores import TokenAccuracy
@@ -50,15 +50,12 @@ class TokenClassification(Task):
         *,
         dropout: float = 0.0,
         class_weights: str | Sequence[float] | None = None,
-        head: HeadFactory | None = None,
-        loss: LossFunction | None = None,
-        metrics: Mapping[str, Metric] | None = None,
-        judge: str | None = None,
+        **replacements: Unpack[Replacements],
     ) -> None:
         self.classes = class_names(name, "classes", classes, least=2)
         self.types = entity_types(self.classes)
         self.default_judge = "accuracy" if self.types is None else "f1"
-        super().__init__(name, head, loss, metrics, judge)
+        super().__init__(name, **replacements)
         self.dropout = below(f"dropout of task '{name}'", dropout, 0, 1)
         self.class_weights = ClassWeights(name, class_weights, len(self.classes))
         self.higher_is_better()  # refuses a judge that is no metric
@@ -99,16 +96,16 @@ class TokenClassification(Task):
 
     def describe(self, value: Tensor) -> str:
         """Entities with their tokens, counted from 0, such as 'PER 3-4, LOC 7'; else the labelled tokens' classes."""
-        tags = [(place, self.classes[tag]) for place, tag in enumerate(value.tolist()) if tag != UNLABELLED]
+        tags = [(position, self.classes[tag]) for position, tag in enumerate(value.tolist()) if tag != UNLABELLED]
         if self.types is None:
             return " ".join(name for _, name in tags)
         spans: list[tuple[str, int, int]] = []
         before = OUTSIDE
-        for place, name in tags:
+        for position, name in tags:
             if name != OUTSIDE and (name.startswith("B-") or name[2:] != before[2:]):
-                spans.append((name[2:], place, place))
+                spans.append((name[2:], position, position))
             elif name != OUTSIDE:
-                spans[-1] = (*spans[-1][:2], place)
+                spans[-1] = (*spans[-1][:2], position)
             before = name
         return ", ".join(f"{kind} {stretch(first, last)}" for kind, first, last in spans) or "none"
 

@@ -19,12 +19,12 @@ BARRED = -1e4
 
 
 def stretch(first: int, last: int) -> str:
-    """Tokens by their places, such as '7-9' or '7'."""
+    """Tokens by their positions, such as '7-9' or '7'."""
     return f"{first}-{last}" if last > first else f"{first}"
 
 
 def last_text_stage(task: str, features: Sequence[Feature], input_shape: Sequence[int]) -> int:
-    """Place of the last stage whose pixels are tokens.
+    """Index of the last stage whose pixels are tokens.
 
     Raises:
         ConfigError: if the input is no text, or no stage puts out maps that carry the tokens' segments.
@@ -33,14 +33,14 @@ def last_text_stage(task: str, features: Sequence[Feature], input_shape: Sequenc
         raise ConfigError(
             f"task '{task}' predicts per token and needs text (L, {TEXT_FACTS}), found inputs {tuple(input_shape)}"
         )
-    places = [place for place, feature in enumerate(features) if feature.stride is not None and feature.carried]
-    if not places:
-        stages = ", ".join(feature.name for feature in features)
+    stages = [stage for stage, feature in enumerate(features) if feature.stride is not None and feature.carried]
+    if not stages:
+        names = ", ".join(feature.name for feature in features)
         raise ConfigError(
-            f"task '{task}' predicts per token, and none of this backbone's stages ({stages}) puts out a map of "
+            f"task '{task}' predicts per token, and none of this backbone's stages ({names}) puts out a map of "
             "tokens: choose backbone=transformer or backbone=bert"
         )
-    return places[-1]
+    return stages[-1]
 
 
 class TokenHead(nn.Module):
@@ -61,13 +61,13 @@ class TokenHead(nn.Module):
         self, task: str, features: Sequence[Feature], input_shape: Sequence[int], outputs: int, dropout: float = 0.0
     ) -> None:
         super().__init__()
-        self.place = last_text_stage(task, features, input_shape)
-        self.channels = features[self.place].channels
+        self.stage = last_text_stage(task, features, input_shape)
+        self.channels = features[self.stage].channels
         self.dropout = nn.Dropout(dropout)
         self.layer = nn.Linear(self.channels, outputs)
 
     def forward(self, outputs: Sequence[Tensor]) -> Tensor:
-        tokens = outputs[self.place][:, : self.channels, 0].transpose(1, 2)
+        tokens = outputs[self.stage][:, : self.channels, 0].transpose(1, 2)
         return self.layer(self.dropout(tokens)).transpose(1, 2)
 
 
@@ -91,7 +91,7 @@ class SpanHead(TokenHead):
         self.unanswerable = unanswerable
 
     def forward(self, outputs: Sequence[Tensor]) -> Tensor:
-        segments = outputs[self.place][:, self.channels]  # [n, 1, L]
+        segments = outputs[self.stage][:, self.channels]  # [n, 1, L]
         following = pad(segments[..., 1:], (0, 1))
         allowed = torch.minimum(segments, following).round() == 2  # the last token of the text is its separator
         if self.unanswerable:

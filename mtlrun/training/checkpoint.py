@@ -6,9 +6,10 @@ What a checkpoint holds is everything that the rest of the run depends on, and n
 from __future__ import annotations
 
 import pickle
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 import torch
 
@@ -22,6 +23,19 @@ _SAID = {"model": "network"}  # what a part of a checkpoint is called in message
 _REMEDIES = {
     "optimizer": ": keep the learning rates per part, optimizer.backbone_lr, sharing_lr and head_lr, as they were"
 }
+
+
+_UNREADABLE = (
+    RuntimeError,
+    EOFError,
+    OSError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+)
+"""What a file of another kind makes its readers raise."""
 
 
 class Stateful(Protocol):
@@ -69,9 +83,9 @@ def load_part(name: str, part: Stateful, state: dict[str, Any], path: Path) -> N
         part.load_state_dict(state)
     except MtlrunError:
         raise
-    except (RuntimeError, ValueError, KeyError) as error:
+    except (RuntimeError, ValueError, LookupError, TypeError, AttributeError, AssertionError, ArithmeticError) as error:
         lines = str(error).splitlines()  # torch's first line names only the class
-        reason = lines[1].strip() if len(lines) > 1 else str(error)
+        reason = lines[1].strip() if len(lines) > 1 else f"{type(error).__name__}: {error}"
         found = f"{path} does not fit the {_SAID.get(name, name)} of this configuration ({reason})"
         raise ResumeError(found + _REMEDIES.get(name, "")) from error
 
@@ -84,21 +98,85 @@ def network_state(model: MultiTaskModel) -> dict[str, Any]:
     return {"model": model.state_dict(), "backbone_paths": backbone_paths(model), "tasks": list(model.tasks)}
 
 
+class _Noting:
+    """A file that remembers why it could not be written: torch raises words of its own then."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.error: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        try:
+            return self._file.write(data)
+        except OSError as error:
+            self.error = error
+            raise
+
+    def flush(self) -> None:
+        self._file.flush()
+
+
 def save(path: Path, state: dict[str, Any]) -> None:
     """Write `state` so that at any moment either the old or the new file is there, whole."""
     with complete_file(path) as file:
-        torch.save(state, file)
+        noting = _Noting(file)
+        try:
+            torch.save(state, noting)
+        except RuntimeError as error:
+            raise noting.error or error from error
 
 
 def load(path: Path) -> dict[str, Any]:
     """Read a checkpoint to the CPU.
 
     Raises:
-        ResumeError: if it is absent or damaged.
+        ResumeError: if it is absent or damaged, or holds something else than `network_state` and a position.
     """
     if not path.is_file():
         raise ResumeError(f"no checkpoint {path}")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, KeyError, pickle.UnpicklingError) as error:
+        _check_bytes(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except _UNREADABLE as error:
         raise ResumeError(f"{path} is damaged or not a checkpoint of mtlrun ({type(error).__name__})") from error
+    _check_content(state, path)
+    return state
+
+
+def _check_bytes(path: Path) -> None:
+    """Compare every part of the file with its checksum, which `torch.save` writes and `torch.load` does not read.
+
+    Raises:
+        ResumeError: for a wrong one, or a part that would become larger than it is in the file.
+    """
+    with zipfile.ZipFile(path) as archive:
+        if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):
+            raise ResumeError(f"{path} is no checkpoint of mtlrun: its parts are compressed")
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise ResumeError(f"{path} is damaged: its part {damaged} does not have its checksum")
+
+
+def _check_content(state: Any, path: Path) -> None:
+    """Refuse what is not of the form that `Trainer` saves, or cannot go on: before any of it is used."""
+    if not isinstance(state, dict):
+        raise ResumeError(f"{path} is no checkpoint of mtlrun: it holds a {type(state).__name__}, no network")
+    network = state.get("model")
+    if not isinstance(network, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in network.values()):
+        raise ResumeError(f"{path} is no checkpoint of mtlrun: it holds no network of a run")
+    for name in ("step", "epoch"):
+        number = state.get(name)
+        if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < 2**53:
+            raise ResumeError(f"{path} is no checkpoint of mtlrun: its {name} is {_shortened(number)}")
+    wrong = next((name for name, tensor in network.items() if not _is_finite(tensor)), None)
+    if wrong is not None:
+        raise ResumeError(f"{path} cannot be used: the network's {wrong} is not finite")
+
+
+def _is_finite(tensor: torch.Tensor) -> bool:
+    return not tensor.is_floating_point() or bool(tensor.isfinite().all())
+
+
+def _shortened(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:40]}..."

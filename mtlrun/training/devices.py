@@ -81,7 +81,7 @@ def grad_scaler(device: torch.device, precision: Precision) -> torch.amp.GradSca
     return scaler
 
 
-def place(sources: list[Source], device: torch.device) -> list[Source]:
+def on_device(sources: list[Source], device: torch.device) -> list[Source]:
     """Keep in-memory sources on the device when they fit together; otherwise leave them where they are."""
     if device.type != "cuda":
         return [source.to(device) for source in sources]

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C: finish the step, save, exit."""
+"""A signal that asks to stop: finish the step, save, exit."""
 
 from __future__ import annotations
 
@@ -8,16 +8,33 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any
 
+_NAMES = ("SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGUSR2")
+STOPS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
+"""Those that end a training in good order: of `kill` and Ctrl-C, a lost connection, and a cluster's warnings before a
+time limit or preemption. Windows knows the first two."""
+
 
 def exit_code(number: int) -> int:
     """Of a command that this signal has ended: 130 for Ctrl-C, 143 for SIGTERM, as shells report them."""
     return 128 + number
 
 
-def unwind_on_sigterm() -> None:
-    """Let SIGTERM unwind the stack from here on, so that a run's status is written; within `Interrupt` it is noted."""
+def unwind_on_signals() -> None:
+    """Let them unwind the stack from here on, so that a run's status is written; within `Interrupt` they are noted.
+
+    Ctrl-C does that by itself.
+    """
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _unwind)
+        for number in STOPS:
+            if number != signal.SIGINT and _is_free(number):
+                signal.signal(number, _unwind)
+
+
+def _is_free(number: int) -> bool:
+    """Whether the signal is ours to handle: `nohup` has one ignored, and a launcher may requeue its job by another."""
+    if number in (signal.SIGTERM, signal.SIGINT):
+        return True
+    return signal.getsignal(number) in (signal.SIG_DFL, _unwind)
 
 
 def _unwind(number: int, frame: FrameType | None) -> None:
@@ -33,7 +50,7 @@ class Interrupt:
 
     def __enter__(self) -> Interrupt:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)}
+            self._before = {number: signal.signal(number, self._note) for number in STOPS if _is_free(number)}
         return self
 
     def __exit__(

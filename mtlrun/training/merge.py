@@ -17,6 +17,8 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities.data import dim_zero_cat
 
+from mtlrun.errors import ConfigError
+
 
 @dataclass
 class MetricState:
@@ -74,6 +76,9 @@ def set_states(metric: Metric, found: Sequence[list[MetricState]], order: Tensor
         metric: of the process that computes.
         found: `states_of` the metric in each process.
         order: [n] puts the rows, which come process by process, into the order of the split.
+
+    Raises:
+        ConfigError: if a state has other shapes in other processes.
     """
     for index, inner in enumerate(_with_inner(metric)):
         inner.distributed_available_fn = _never  # or compute() waits for the other processes
@@ -81,13 +86,23 @@ def set_states(metric: Metric, found: Sequence[list[MetricState]], order: Tensor
         if not states:
             continue
         for name in inner._defaults:
-            whole = _whole([state.values[name] for state in states], inner._reductions[name], order)
+            values = [state.values[name] for state in states]
+            _check_shapes(f"state '{name}' of the metric {type(inner).__name__}", values)
+            whole = _whole(values, inner._reductions[name], order)
             setattr(inner, name, _moved(whole, inner.device))
         inner._update_count, inner._computed = sum(state.updates for state in states), None
 
 
+def _check_shapes(what: str, values: list[Any]) -> None:
+    """The rule of `Task.make_metrics` that can be seen here."""
+    shapes = {tuple(value.shape) for value in values if isinstance(value, Tensor)}
+    if len(shapes) > 1:
+        found = " and ".join(map(str, sorted(shapes)))
+        raise ConfigError(f"{what} has the shapes {found} in several processes: give it one, or make it a list of rows")
+
+
 def _whole(values: list[Any], reduce: Any, order: Tensor) -> Any:
-    """One state of all processes by the rule that the metric was given for it (`dist_reduce_fx`).
+    """One state of all processes by the rule that the metric was given for it, see `Task.make_metrics`.
 
     A list with one entry per row of the split, such as a picture's boxes, is brought into the order of the split first;
     a list with one entry per update, or any other number, has no such order.

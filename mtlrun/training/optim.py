@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import nn
 
 from mtlrun.errors import ConfigError, choose
+from mtlrun.options import not_negative
 from mtlrun.sharing.backbone_paths import from_backbone
 from mtlrun.training.model import MultiTaskModel
 
@@ -57,8 +57,7 @@ def _head(model: MultiTaskModel, task: str) -> list[nn.Parameter]:
 
 
 def _group(option: str, lr: float, parameters: list[nn.Parameter]) -> dict[str, Any]:
-    if isinstance(lr, bool) or not isinstance(lr, int | float) or not 0 <= lr < math.inf:
-        raise ConfigError(f"optimizer.{option} must be a finite number >= 0, found {lr!r}")
+    not_negative(f"optimizer.{option}", lr)
     if not parameters:
         raise ConfigError(f"optimizer.{option}={lr} has no effect: nothing that is trained belongs to it")
     return {"params": parameters, "lr": float(lr)}

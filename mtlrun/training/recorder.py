@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,7 @@ from mtlrun.gradients.base import Trace
 from mtlrun.linalg.gram import norms
 from mtlrun.loggers.base import Logger
 from mtlrun.runs.folder import RunFolder
-from mtlrun.runs.records import COSINES, GATES, METRICS, TASKS, Table
+from mtlrun.runs.records import COSINES, GATES, METRICS, TASKS, CsvTable
 
 ALL_STAGES = "all"
 """Name of the gate of a task that has only one."""
@@ -174,7 +175,7 @@ class GateRecords:
     def __init__(self, folder: RunFolder) -> None:
         self.latest: dict[str, dict[str, list[float]]] = {}
         self._folder = folder
-        self._table: Table | None = None
+        self._table: CsvTable | None = None
         self._pending: list[tuple[int, str, str, Tensor]] = []
 
     def add(self, step: int, gates: Mapping[str, Tensor], tasks: Collection[str]) -> None:
@@ -204,11 +205,11 @@ class GateRecords:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a checkpoint; the table, if there is one, is rolled back to it."""
-        if self._folder.gates_csv.exists():
+        if self._folder.gates_csv.exists() or state["size"]:  # a lost one is told of
             self._opened().truncate(state["size"])
         self.latest = dict(state["latest"])
 
-    def _opened(self) -> Table:
+    def _opened(self) -> CsvTable:
         if self._table is None:
             self._table = self._folder.table(self._folder.gates_csv, GATES)
         return self._table
@@ -227,12 +228,29 @@ class MetricsTable:
         self._logger.log(step, {f"{split}/{task}/{metric}": value for task, metric, value in rows})
 
     def state_dict(self) -> dict[str, Any]:
-        return {"size": self._table.size()}
+        """The whole table, which is short, and by which the run is judged."""
+        packed = bytearray(zlib.compress(self._table.content(), 1))
+        return {"size": self._table.size(), "content": torch.frombuffer(packed, dtype=torch.uint8)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint; the table is rolled back to it."""
-        self._table.truncate(state["size"])
+        """Go on from a checkpoint; the table is rolled back to it, and rebuilt if it was lost."""
+        if "content" not in state:  # from before it was kept
+            self._table.truncate(state["size"])
+            return
+        self._table.rebuild(_unpacked(state["content"].numpy().tobytes(), state["size"]))
 
     def clear(self) -> None:
         """Empty the table of a run that starts over."""
         self._table.truncate(0)
+
+
+def _unpacked(packed: bytes, size: int) -> bytes:
+    """What `zlib.compress` has packed; raises ValueError unless it has this size, without unpacking more than that."""
+    unpack = zlib.decompressobj()
+    try:
+        content = unpack.decompress(packed, size + 1)
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
+    if len(content) != size:
+        raise ValueError(f"a table of {size} bytes has another size")
+    return content

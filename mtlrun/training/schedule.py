@@ -60,8 +60,8 @@ class Schedule:
     def state_dict(self) -> dict[str, Any]:
         if self.scheduler is None:
             return {}
-        place = {"passed": dict(self._passed), "defined": self._defined}
-        return {"scheduler": self.scheduler.state_dict(), "made_of": self._made_of, **place}
+        position = {"passed": dict(self._passed), "defined": self._defined}
+        return {"scheduler": self.scheduler.state_dict(), "made_of": self._made_of, **position}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where `state_dict` was taken; call after the optimizer's state was loaded.

@@ -24,6 +24,11 @@ class Precision(Enum):
     fp16 = "fp16"
 
 
+class Clip(Enum):
+    all = "all"
+    shared = "shared"
+
+
 def setting(default: Any, meaning: str, at_least: int | None = None) -> Any:
     """A field with its meaning and, for numbers, the smallest value that is allowed."""
     return field(default=default, metadata={"meaning": meaning, "at_least": at_least})
@@ -46,7 +51,8 @@ class TrainerSettings:
         False, "with several processes: batch norm over the whole batch, not over each process's part"
     )
     channels_last: bool = setting(False, "NHWC memory layout for images")
-    clip_norm: Optional[float] = setting(None, "largest norm of the whole gradient")  # noqa: UP045
+    clip_norm: Optional[float] = setting(None, "largest norm of the gradient; null for no clipping")  # noqa: UP045
+    clip: Clip = setting(Clip.all, "the gradient that clip_norm bounds: of all parameters, or of the shared ones only")
     eval_every: int = setting(1, "epochs between two evaluations on validation data", 1)
     test_last: int = setting(
         1, "score the test data after each of the last n epochs and average, beside the best and the last", 1

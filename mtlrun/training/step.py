@@ -16,7 +16,7 @@ from mtlrun.training.batches import StepBatch
 from mtlrun.training.devices import autocast
 from mtlrun.training.model import MultiTaskModel, task_losses
 from mtlrun.training.schedule import Schedule
-from mtlrun.training.settings import Precision
+from mtlrun.training.settings import Clip, Precision
 
 
 @dataclass
@@ -33,6 +33,7 @@ class Stepper:
     device: torch.device
     precision: Precision
     clip_norm: float | None
+    clip: Clip
 
 
 def train_step(stepper: Stepper, batch: StepBatch, measure: bool) -> Trace:
@@ -44,7 +45,8 @@ def train_step(stepper: Stepper, batch: StepBatch, measure: bool) -> Trace:
     add_penalty(stepper.model, scale)
     stepper.scaler.unscale_(stepper.optimizer)
     if stepper.clip_norm is not None:
-        clip_grad_norm_(stepper.model.parameters(), stepper.clip_norm)
+        whole = stepper.clip == Clip.all
+        clip_grad_norm_(stepper.model.parameters() if whole else stepper.engine.groups.shared, stepper.clip_norm)
     stepper.scaler.step(stepper.optimizer)
     stepper.scaler.update()
     stepper.schedule.after_step()

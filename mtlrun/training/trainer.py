@@ -10,7 +10,7 @@ from typing import Any
 
 from mtlrun.data.source import Splits
 from mtlrun.diagnostics.gradients import default_interval
-from mtlrun.errors import Interrupted, NonFiniteError
+from mtlrun.errors import Interrupted, NonFiniteError, ResumeError
 from mtlrun.loggers.base import Logger
 from mtlrun.runs.folder import RunFolder
 from mtlrun.samplers.base import TrainingProgress
@@ -125,12 +125,12 @@ class Trainer:
             "balancer": self.engine.balancer,
             "engine": self.engine,
             "sampler": self.epoch_start,
-            "recorder": self.recorder,
-            "metrics": self.metrics,
             "selection": self.selection,
             "test_scores": self.test_scores,
             "stopwatch": self.stopwatch,
             "random": RandomState(),
+            "recorder": self.recorder,  # last, since these roll files back: nothing is lost to a state that is refused
+            "metrics": self.metrics,
         }
 
     def fit(self, progress: ProgressFactory = TerminalProgress) -> None:
@@ -257,6 +257,7 @@ class Trainer:
 
     def _write(self, name: str, state: Mapping[str, Any]) -> None:
         if self.folder.writes:
+            self.folder.check_there()
             checkpoint.save(self.folder.checkpoints / f"{name}.pt", {**state})
 
     def resume(self, other_data: bool = False) -> int:
@@ -267,6 +268,9 @@ class Trainer:
         path = self.folder.checkpoints / "last.pt"
         saved = self.ranks.broadcast_object(checkpoint.load(path) if self.ranks.first and path.exists() else None)
         if saved is not None:
+            if saved["step"] > self.total_steps:
+                end = f"beyond the {self.total_steps} steps of this run: raise trainer.epochs or trainer.max_steps"
+                raise ResumeError(f"{path} is at step {saved['step']}, {end}")
             if not other_data:
                 check_same_data(saved, self.splits, path)
             checkpoint.restore(self.stateful, saved, path)

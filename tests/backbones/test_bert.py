@@ -187,11 +187,11 @@ def test_a_token_beyond_the_vocabulary_is_one_line(saved: Any) -> None:
     ("shape", "options", "message"),
     [
         ((3, 32, 32), {}, "found rows of shape (3, 32, 32): choose backbone=cnn"),
-        ((9, 2), {"vocabulary": -1}, "backbone.vocabulary should be a whole number of at least 1, found -1"),
+        ((9, 2), {"vocabulary": -1}, "backbone.vocabulary must be a whole number of at least 1, found -1"),
         ((9, 2), {"heads": 5}, "backbone.heads=5 must divide backbone.width=128"),
         ((9, 2), {"pool": "max"}, "no backbone.pool 'max' (there are: first, mean)"),
         ((9, 2), {"folder": 5}, "backbone.folder should be a path, found 5; try backbone.folder=./5"),
-        ((9, 2), {"dropout": 2}, "backbone.dropout should be at least 0 and below 1, found 2"),
+        ((9, 2), {"dropout": 2}, "backbone.dropout must be at least 0 and below 1, found 2"),
     ],
 )
 def test_refuses_options(package: Any, shape: tuple[int, ...], options: dict, message: str) -> None:

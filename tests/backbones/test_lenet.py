@@ -53,5 +53,5 @@ def test_refuses_small_images(shape: tuple[int, int, int]) -> None:
 
 
 def test_refuses_dropout() -> None:
-    with pytest.raises(ConfigError, match=r"backbone\.dropout should be at least 0 and below 1, found -0\.1"):
+    with pytest.raises(ConfigError, match=r"backbone\.dropout must be at least 0 and below 1, found -0\.1"):
         LeNet((1, 28, 28), dropout=-0.1)

@@ -44,8 +44,8 @@ def test_norm_stands_before_the_activation(norm: str, kind: type[nn.Module]) -> 
         ({"hidden": "abc"}, "found abc"),
         ({"activation": "rleu"}, "no backbone.activation 'rleu'; did you mean 'relu'?"),
         ({"norm": "group"}, "no backbone.norm 'group' (there are: batch, layer, none)"),
-        ({"dropout": 1.0}, "backbone.dropout should be at least 0 and below 1, found 1.0"),
-        ({"dropout": "half"}, "found half"),
+        ({"dropout": 1.0}, "backbone.dropout must be at least 0 and below 1, found 1.0"),
+        ({"dropout": "half"}, "found 'half'"),
     ],
 )
 def test_refuses(options: dict, message: str) -> None:

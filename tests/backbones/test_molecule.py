@@ -99,14 +99,14 @@ def test_molecules_that_are_far_apart_add_up(distance: float) -> None:
 def test_equals_schnet_written_out() -> None:
     """Equations of the paper, atom by atom, for one molecule."""
     model, atoms = network(interactions=1), some_molecules([5], 5).double()
-    numbers, places = atoms[0, :, 0].long(), atoms[0, :, 1:]
+    numbers, positions = atoms[0, :, 0].long(), atoms[0, :, 1:]
     layers = model.stages["interaction1"]
     features = model.stages["embedding"].elements.weight[numbers]
     inward, update = layers.inward(features), torch.zeros_like(features)
     grid = torch.linspace(0, 6, 12, dtype=torch.float64)
     for i in range(5):
         for j in set(range(5)) - {i}:
-            distance = (places[i] - places[j]).norm()
+            distance = (positions[i] - positions[j]).norm()
             if distance < 6:
                 gaussians = torch.exp(-0.5 * ((distance - grid) / (6 / 11)) ** 2)
                 fading = 0.5 * (math.cos(math.pi * distance / 6) + 1)
@@ -166,8 +166,8 @@ def test_atoms_at_one_place_and_rows_of_padding_do_no_harm() -> None:
 def test_forces_are_the_gradient() -> None:
     model, atoms = network(interactions=1), some_molecules([4], 4).double()
 
-    def energy(places: Tensor) -> Tensor:
-        return read(model, torch.cat([atoms[..., :1], places], -1)).sum()
+    def energy(positions: Tensor) -> Tensor:
+        return read(model, torch.cat([atoms[..., :1], positions], -1)).sum()
 
     assert torch.autograd.gradcheck(energy, atoms[..., 1:].clone().requires_grad_())
 
@@ -185,7 +185,7 @@ def test_features_describe_the_outputs(interactions: int) -> None:
 
 
 def test_maps_keep_padding_and_the_mean_of_positions_at_zero() -> None:
-    """So that the mean of a map, which gates read, depends on neither place nor orientation."""
+    """So that the mean of a map, which gates read, depends on neither position nor orientation."""
     maps = network()(moved(some_molecules(SIZES)).double())[:-1]
     for values in maps:
         assert values[1, :, :, 3:].abs().max() == 0
@@ -225,17 +225,17 @@ def test_half_precision_keeps_the_positions() -> None:
         ((12,), {}, "found rows of shape (12,): choose backbone=mlp"),
         ((29, 5), {}, "found rows of shape (29, 5): choose backbone=mlp"),
         ((29, 2), {}, "found rows of shape (29, 2): choose backbone=transformer"),
-        ((29, 4), {"channels": 0}, "backbone.channels should be a whole number of at least 1, found 0; try backbone."),
+        ((29, 4), {"channels": 0}, "backbone.channels must be a whole number of at least 1, found 0"),
         ((29, 4), {"channels": [64]}, "found [64]"),
-        ((29, 4), {"interactions": 1.5}, "backbone.interactions should be a whole number of at least 1, found 1.5"),
-        ((29, 4), {"gaussians": 1}, "backbone.gaussians should be a whole number of at least 2, found 1"),
+        ((29, 4), {"interactions": 1.5}, "backbone.interactions must be a whole number of at least 1, found 1.5"),
+        ((29, 4), {"gaussians": 1}, "backbone.gaussians must be a whole number of at least 2, found 1"),
         (
             (29, 4),
             {"cutoff": -1},
-            "backbone.cutoff should be a number of at least 0.1, found -1; try backbone.cutoff=10",
+            "backbone.cutoff must be a finite number of at least 0.1, found -1",
         ),
         ((29, 4), {"cutoff": math.inf}, "found inf"),
-        ((29, 4), {"cutoff": "far"}, "found far"),
+        ((29, 4), {"cutoff": "far"}, "found 'far'"),
         ((29, 4), {"readout": "men"}, "no backbone.readout 'men'; did you mean 'mean'?"),
     ],
 )

@@ -34,5 +34,5 @@ def test_weights_are_those_of_the_residual_network(tmp_path) -> None:
 
 @pytest.mark.parametrize(("options", "word"), [({"width": 0}, "width"), ({"dropout": 1.0}, "dropout")])
 def test_bad_options(options: dict, word: str) -> None:
-    with pytest.raises(ConfigError, match=f"backbone.{word} should be"):
+    with pytest.raises(ConfigError, match=f"backbone.{word} must be"):
         ProjectedResNet((3, 32, 32), **options)

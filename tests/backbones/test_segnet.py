@@ -24,12 +24,12 @@ def test_as_many_parameters_as_the_papers_network() -> None:
 def straight(network: SegNet, values: Tensor) -> Tensor:
     """The network of SMALL, written down level by level."""
     whole = network.stages["segnet"]
-    places = []
+    indices = []
     for level in range(3):
-        values, place = max_pool2d(whole.encoder[level](values), 2, return_indices=True)
-        places.append(place)
+        values, index = max_pool2d(whole.encoder[level](values), 2, return_indices=True)
+        indices.append(index)
     for level in range(3):
-        values = whole.decoder[level](max_unpool2d(values, places[2 - level], 2))
+        values = whole.decoder[level](max_unpool2d(values, indices[2 - level], 2))
     return values
 
 
@@ -76,7 +76,7 @@ def test_weights_return(unpooling: bool, tmp_path: Path) -> None:
 
 
 def test_refuses() -> None:
-    with pytest.raises(ConfigError, match=r"backbone\.unpooling should be true or false, found 'no'"):
+    with pytest.raises(ConfigError, match=r"backbone\.unpooling must be true or false, found 'no'"):
         SegNet((3, 8, 8), SMALL, "no")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=r"backbone\.channels should be a list"):
         SegNet((3, 8, 8), [])

@@ -40,5 +40,5 @@ def test_features(side: int, finest: int) -> None:
 
 
 def test_refuses() -> None:
-    with pytest.raises(ConfigError, match=r"backbone\.drop_path should be at least 0 and below 1, found -0\.1"):
+    with pytest.raises(ConfigError, match=r"backbone\.drop_path must be at least 0 and below 1, found -0\.1"):
         Swin((3, 64, 64), drop_path=-0.1)

@@ -157,11 +157,11 @@ def test_half_precision_keeps_the_segments(precision: torch.dtype) -> None:
     torch.testing.assert_close(outputs[-1].float(), model(rows)[-1], rtol=0.1, atol=0.1)
 
 
-@pytest.mark.parametrize(("wrong", "place"), [(30, 2), (-1, 0), (31, 8)])
-def test_a_token_beyond_the_vocabulary_is_one_line(wrong: int, place: int) -> None:
+@pytest.mark.parametrize(("wrong", "position"), [(30, 2), (-1, 0), (31, 8)])
+def test_a_token_beyond_the_vocabulary_is_one_line(wrong: int, position: int) -> None:
     model, rows = network(), some_text(SIZES)
     model(rows)
-    rows[3, place, 0] = wrong
+    rows[3, position, 0] = wrong
     remedy = "backbone.vocabulary=30 must be that of the data"
     message = f"a row has the token id {wrong}, and token ids go from 0 to 29: {remedy}"
     with pytest.raises(ConfigError) as caught:
@@ -191,12 +191,12 @@ def test_weights_are_loaded(tmp_path) -> None:
         ((3, 32, 32), {}, "found rows of shape (3, 32, 32): choose backbone=cnn"),
         ((12,), {}, "found rows of shape (12,): choose backbone=mlp"),
         ((12, 3), {}, "found rows of shape (12, 3)"),
-        ((12, 2), {"vocabulary": 0}, "backbone.vocabulary should be a whole number of at least 1, found 0; try "),
-        ((12, 2), {"vocabulary": None}, "backbone.vocabulary should be a whole number of at least 1, found None"),
-        ((12, 2), {"layers": 1.5}, "backbone.layers should be a whole number of at least 1, found 1.5"),
-        ((12, 2), {"width": "wide"}, "backbone.width should be a whole number of at least 1, found 'wide'"),
+        ((12, 2), {"vocabulary": 0}, "backbone.vocabulary must be a whole number of at least 1, found 0"),
+        ((12, 2), {"vocabulary": None}, "backbone.vocabulary must be a whole number of at least 1, found None"),
+        ((12, 2), {"layers": 1.5}, "backbone.layers must be a whole number of at least 1, found 1.5"),
+        ((12, 2), {"width": "wide"}, "backbone.width must be a whole number of at least 1, found 'wide'"),
         ((12, 2), {"heads": 3}, "backbone.heads=3 must divide backbone.width=128; try backbone.heads=4"),
-        ((12, 2), {"dropout": 1}, "backbone.dropout should be at least 0 and below 1, found 1"),
+        ((12, 2), {"dropout": 1}, "backbone.dropout must be at least 0 and below 1, found 1"),
         ((12, 2), {"pool": "men"}, "no backbone.pool 'men'; did you mean 'mean'?"),
     ],
 )

@@ -65,7 +65,7 @@ def test_features(patch: int) -> None:
 
 
 def test_refuses() -> None:
-    with pytest.raises(ConfigError, match=r"backbone\.patch should be a whole number of at least 1, found 0"):
+    with pytest.raises(ConfigError, match=r"backbone\.patch must be a whole number of at least 1, found 0"):
         ViT((3, 32, 32), patch=0)
-    with pytest.raises(ConfigError, match=r"backbone\.dropout should be"):
+    with pytest.raises(ConfigError, match=r"backbone\.dropout must be"):
         ViT((3, 32, 32), dropout=2.0)

@@ -12,7 +12,9 @@ def combine(jacobian, **options):
     return load("cagrad", **options).combine(torch.ones(len(jacobian)), jacobian)
 
 
-@pytest.mark.parametrize(("shrink", "factor"), [("none", 1.0), ("linear", 1 / 1.5), ("square", 1 / 1.25)])
+@pytest.mark.parametrize(
+    ("shrink", "factor"), [("none", 1.0), ("linear", 1 / 1.5), ("square", 1 / 1.25), ("square_sum", 2 / 1.25)]
+)
 def test_two_orthogonal_tasks_by_hand(shrink, factor):
     """By symmetry g_w is the mean (1/2, 1/2), so d = (1 + c) g_0."""
     weights, update = combine(torch.eye(2, dtype=torch.float64), c=0.5, shrink=shrink)

@@ -113,8 +113,8 @@ def test_the_gradients_are_not_kept_by_reference():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"beta": 1.0}, r"balancer\.beta must be a number from 0 to below 1, found 1\.0"),
-        ({"beta": "x"}, r"balancer\.beta must be a number from 0 to below 1, found 'x'"),
+        ({"beta": 1.0}, r"balancer\.beta must be at least 0 and below 1, found 1\.0"),
+        ({"beta": "x"}, r"balancer\.beta must be at least 0 and below 1, found 'x'"),
         ({"beta_sigma": -0.5}, r"balancer\.beta_sigma must be a number >= 0, found -0\.5"),
     ],
 )

@@ -72,8 +72,8 @@ def test_asking_for_weights_changes_nothing():
     ("option", "message"),
     [
         ({"by": "first"}, "no balancer.by 'first'"),
-        ({"momentum": 1.0}, r"balancer\.momentum must be a number from 0 to below 1, found 1\.0"),
-        ({"momentum": "x"}, r"balancer\.momentum must be a number .*found 'x'"),
+        ({"momentum": 1.0}, r"balancer\.momentum must be at least 0 and below 1, found 1\.0"),
+        ({"momentum": "x"}, r"balancer\.momentum must be .*found 'x'"),
     ],
 )
 def test_bad_options(option, message):

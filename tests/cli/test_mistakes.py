@@ -19,7 +19,10 @@ MISTAKES = [
     ("+epochs=3", "no setting 'epochs'; did you mean 'trainer.epochs'?"),
     ("balancer=pcgrad every=3", "no setting 'every'; did you mean 'balancer.every' or 'diagnostics.every'?"),
     ("balencer=pcgrad", "no setting 'balencer'; did you mean 'balancer'?"),
-    ("data=null", "Config group override must be a string or a list. Got NoneType"),
+    (
+        "data=null",
+        "null chooses no option of a group: name one (mtlrun list names them)",
+    ),
     ("hydra/launcher=submit", "no hydra/launcher 'submit' (there are: basic)"),
     # keys
     ("trainer.epohcs=3", "no setting 'epohcs' in trainer; did you mean 'epochs'?"),
@@ -76,6 +79,18 @@ MISTAKES = [
     ("resme outputs", "no command 'resme'; did you mean 'resume'?; a setting is written key=value"),
     ("list balancr", "no group 'balancr'; did you mean 'balancer'? (there are: {groups})"),
     ("list --config-dir nowhere", "--config-dir nowhere: no such folder"),
+    ("-m seed=range(0,0)", "this sweep has no job: one of its lists or ranges of values is empty"),
+    ("trainer.batch_size=10000000000000", "trainer.batch_size=10000000000000: must be at most 10000000"),
+    ("sharing=mmoe sharing.experts=1000000", "sharing.experts=1000000: must be at most 1024"),
+    ("sharing=ple sharing.task_experts=1000000", "sharing.task_experts=1000000: must be at most 1024"),
+    (
+        "optimizer._target_=torch.optim.AdmaW",
+        "optimizer._target_=torch.optim.AdmaW: 'torch.optim' has no 'AdmaW'; did you mean 'AdamW'?",
+    ),
+    (
+        "balancer._target_=mtlrun.balancers.fixed",
+        "balancer._target_=mtlrun.balancers.fixed: is a module, name a class in it",
+    ),
     # a mistake in any job refuses the whole sweep
     (
         "-m seed=0,1 trainer.epochs=0,1",
@@ -123,6 +138,66 @@ def test_a_syntax_error_names_file_and_line(command, tmp_path):
     (tmp_path / "conf/balancer/mine.yaml").write_text("_target_: a.B\nlr: [1\nx: 2\n")
     outcome = command("--config-dir", "conf", "balancer=mine")
     assert "conf/balancer/mine.yaml, line 3: not valid YAML" in outcome.err
+
+
+def test_yaml_that_leads_nowhere(command, tmp_path):
+    (tmp_path / "conf/balancer").mkdir(parents=True)
+    for name, content, line in (
+        ("binary", bytes(range(256)), "binary.yaml: not valid YAML: no text in UTF-8"),
+        ("anchor", b"a: &a [*a]\n", "anchor.yaml: an anchor that lies in itself, or too many levels"),
+        ("circle", b"defaults: [circle]\n", "a defaults list of your YAML files leads back to itself"),
+        ("nobody", b"defaults: [nobody_else]\n", "balancer/nobody.yaml: no balancer 'nobody_else'"),
+    ):
+        (tmp_path / f"conf/balancer/{name}.yaml").write_bytes(content)
+        outcome = command("--config-dir", "conf", f"balancer={name}")
+        assert (outcome.code, outcome.err.count("\n")) == (2, 1), name
+        assert line in outcome.err
+
+
+MODULES = {
+    "misspelt": ("class Mime: ...\n", "'misspelt' has no 'Mine'; did you mean 'Mime'?"),
+    "unread": ("class Mine:\n  def f(:\n", "unread.py, line 2 cannot be read: invalid syntax"),
+}
+
+
+@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("group", ["balancer", "data", "logger"])
+def test_a_users_file_is_looked_at_before_anything_is_loaded(name, group, command, tmp_path, training):
+    text, line = MODULES[name]
+    (tmp_path / f"{name}.py").write_text(text)
+    (tmp_path / f"conf/{group}").mkdir(parents=True)
+    (tmp_path / f"conf/{group}/own.yaml").write_text(f"_target_: {name}.Mine\n")
+    outcome = command("--config-dir", "conf", f"{group}=own")
+    assert (outcome.code, outcome.err) == (2, f"mtlrun: error: {group}._target_={name}.Mine: {line}\n")
+    assert not training.calls
+
+
+NAMES = ["a[1].npz", "a=b.npz", "Äpfel und Ü.npz", "a,b {c}.npz", "'q'.npz"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("sweep", [False, True])
+def test_an_interpolation_stays_one_in_overrides_and_files(name, sweep, command, training, monkeypatch):
+    monkeypatch.setenv("SECRET", name)
+    words = ["task=arrays", "data.path=${oc.env:SECRET}", "optimizer.weight_decay=${.lr}"]
+    outcome = command(*words, *(["-m", "seed=0,1"] if sweep else []))
+    config, folder, _ = training.calls[0]
+    assert (outcome.code, config.data.path, config.optimizer.weight_decay) == (0, name, config.optimizer.lr)
+    for file in ("run.json", "run.log", ".hydra/config.yaml", ".hydra/overrides.yaml"):
+        assert name not in (folder / file).read_text(encoding="utf-8"), file
+    assert command("resume", str(folder), "trainer.epochs=99", "optimizer.weight_decay=${.lr}").code == 0
+    assert command("resume", str(folder), "trainer.epochs=100").code == 0
+
+
+@pytest.mark.parametrize("folder", ["there", "there/below", "/proc/mtlrun"])
+@pytest.mark.parametrize("words", [["hydra.run.dir={}"], ["-m", "seed=0,1", "hydra.sweep.dir={}"]])
+def test_a_folder_that_cannot_be_made(folder, words, command, tmp_path, training):
+    (tmp_path / "there").write_text("a file")
+    outcome = command(*(word.format(folder) for word in words))
+    assert outcome.code == 2
+    assert outcome.err.startswith(f"mtlrun: error: cannot make the folder {folder}: ")
+    assert outcome.err.count("\n") == 1
+    assert not training.calls
 
 
 def test_a_missing_config_dir(command, tmp_path):

@@ -3,6 +3,7 @@
 # ruff: noqa: E501 (a mistake and its line stand side by side)
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,27 @@ def test_a_job_of_a_sweep(command, training):
     set_status(Path("sweep/0"), "interrupted")
     assert command("resume", "sweep/0").code == 0
     assert training.calls[-1][0].seed == 5
+
+
+@pytest.mark.parametrize("words", [("data.path=mine.npz",), ("data.path=below/mine.npz", "data.val_path=mine.npz")])
+@pytest.mark.parametrize("verb", ["resume", "eval"])
+def test_a_run_goes_on_from_any_folder(verb, words, command, training, tmp_path, monkeypatch):
+    (tmp_path / "below").mkdir()
+    for file in ("mine.npz", "below/mine.npz"):
+        (tmp_path / file).touch()
+    assert command("task=arrays", *words, "hydra.run.dir=first").code == 0
+    set_status(tmp_path / "first", "interrupted")
+    (tmp_path / "first/checkpoints").mkdir()
+    (tmp_path / "first/checkpoints/best.pt").touch()
+    monkeypatch.chdir(tmp_path / "below")
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry != str(tmp_path)])
+    assert command(verb, "../first").code == 0
+    data = training.calls[-1][0].data
+    for word in words:
+        key, _, value = word.partition("=")
+        assert data[key.removeprefix("data.")] == str(tmp_path / value)
+    assert data.inputs == "inputs"
+    assert str(tmp_path) in sys.path
 
 
 def test_eval_prints_a_table(run_folder, command):

@@ -105,7 +105,7 @@ def test_smallest_values(key, smallest):
 def test_whole_numbers_that_no_machine_holds(key):
     wrong = {"left": [1, -(10**400)]} if key == "sharing__descriptors" else 10**400
     where = {"sharing__descriptors": r"sharing\.descriptors\.left\.1"}.get(key, key.replace("__", r"\."))
-    check(make(**{key: 2**64 - 1}) if key != "sharing__descriptors" else make())
+    check(make(**{key: 2**63 - 1}) if key != "sharing__descriptors" else make())
     with pytest.raises(ConfigError, match=f"^{where}: a whole number of 401 digits is too large$"):
         check(make(**{key: wrong}))
 
@@ -119,8 +119,14 @@ def test_which_epochs_are_the_last_must_be_known():
 
 @pytest.mark.parametrize("value", [0.0, -1.0, float("nan")])
 def test_clip_norm_is_positive(value):
-    with pytest.raises(ConfigError, match="must be above 0"):
+    with pytest.raises(ConfigError, match="must be (above 0|a finite number)"):
         check(make(trainer__clip_norm=value))
+
+
+def test_shared_clipping_needs_a_norm():
+    check(make(trainer__clip="shared", trainer__clip_norm=1.0))
+    with pytest.raises(ConfigError, match=r"^trainer\.clip=shared: nothing is clipped, give trainer\.clip_norm too$"):
+        check(make(trainer__clip="shared"))
 
 
 @pytest.mark.parametrize("group", GROUPS)
@@ -135,7 +141,7 @@ def test_every_group_needs_a_choice(group):
     ("target", "line"),
     [
         ("nothing.at.all", "no module 'nothing.at'"),
-        ("mtlrun.balancers.nothing.X", "no module 'mtlrun.balancers.nothing'"),
+        ("mtlrun.balancers.nothing.X", "'mtlrun.balancers' has no 'nothing'"),
         ("Mine", "must be module.Class"),
         (3, "must be module.Class"),
     ],

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torchmetrics import Metric
 
 from mtlrun.backbones.base import Backbone
 from mtlrun.backbones.mlp import MLP
@@ -65,7 +66,21 @@ class Short(JacobianBalancer):
         return None, jacobian.sum(0)[:-1]
 
 
+class Silent(JacobianBalancer):
+    def direction(self, jacobian: Tensor, losses: Tensor, tasks: tuple[str, ...]) -> tuple[None, Tensor]:
+        return None, jacobian.sum(0)
+
+
+class Denying(JacobianBalancer):
+    gives_weights = False
+
+    def direction(self, jacobian: Tensor, losses: Tensor, tasks: tuple[str, ...]) -> tuple[Tensor, Tensor]:
+        return torch.ones_like(losses), jacobian.sum(0)
+
+
 BALANCERS = {
+    "it returns no weights: set gives_weights to False": Silent,
+    "it returns weights: leave gives_weights at True": Denying,
     "shape [3, 3] for 3 tasks, not [3]": Wide,
     "has shape [49] for 50 parameters, not [50]": Short,
     "weights() returns a list, not a tensor": lambda: Given(Tensor.tolist),
@@ -174,7 +189,55 @@ class Entangled(Regression):
         return super().default_loss(output - output.mean(), target)
 
 
+class Remembering(Metric):
+    """Keeps the largest error of the last rows beside its states."""
+
+    higher_is_better = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("total", torch.zeros(()), dist_reduce_fx="sum")
+        self.largest = torch.zeros(())
+
+    def update(self, prediction: Tensor, target: Tensor) -> None:
+        self.total += (prediction - target).abs().sum()
+        self.largest = torch.maximum(self.largest, (prediction - target).abs().max())
+
+    def compute(self) -> Tensor:
+        return self.total + self.largest
+
+
+class Averaged(Metric):
+    """A mean whose parts are added up, however many rows each has."""
+
+    higher_is_better = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("mean", torch.zeros(()), dist_reduce_fx="sum")
+        self.add_state("rows", torch.zeros(()), dist_reduce_fx="sum")
+
+    def update(self, prediction: Tensor, target: Tensor) -> None:
+        self.mean = (self.mean * self.rows + (prediction - target).abs().sum()) / (self.rows + len(target))
+        self.rows += len(target)
+
+    def compute(self) -> Tensor:
+        return self.mean
+
+
+class Forgetful(Regression):
+    def default_metrics(self) -> dict[str, Metric]:
+        return {"mae": Remembering()}
+
+
+class Mean(Regression):
+    def default_metrics(self) -> dict[str, Metric]:
+        return {"mae": Averaged()}
+
+
 TASKS = {
+    "metrics gathered by two processes and put together are those of one": Forgetful,
+    "of two: see make_metrics() for what its states may be": Mean,
     "losses() returns shape [] for 4 rows, not [4]": Summed,
     "nothing that learns influences it: is something detached?": Detached,
     "alone": Entangled,

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mtlrun.backbones.checks import Bounds
+from mtlrun.backbones.id_bounds import IdBounds
 from mtlrun.contracts.undisturbed import undisturbed
 
 
@@ -17,7 +17,7 @@ class Noting(nn.Module):
         super().__init__()
         self.seen: Tensor | None = None
         self.notes: dict[str, int] = {"kept": 1}
-        self.bounds = Bounds(4, "token", "take others")
+        self.bounds = IdBounds(4, "token", "take others")
         self.register_buffer("count", torch.zeros(()))
         self.norm, self.drop, self.fixed = nn.BatchNorm1d(3), nn.Dropout(0.5), nn.Dropout(0.5).eval()
 

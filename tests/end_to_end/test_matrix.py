@@ -80,12 +80,12 @@ SOME = [
         task,
         sharing,
         BALANCERS[row // 3 % 3],
-        SAMPLERS[(row + place) % 5],
-        marks=() if (row + place) % 6 == 0 else pytest.mark.slow,
+        SAMPLERS[(row + index) % 5],
+        marks=() if (row + index) % 6 == 0 else pytest.mark.slow,
     )
     for row, task in enumerate(SMALL)
-    for place, sharing in enumerate(SHARINGS)
-    if (row + place) % 3 == 0
+    for index, sharing in enumerate(SHARINGS)
+    if (row + index) % 3 == 0
 ]
 """Each task set with a third of the schemes, so that each scheme meets each kind of balancer and several samplers; in
 the fast run with a sixth, so that each scheme meets two kinds."""

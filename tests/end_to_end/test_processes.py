@@ -221,12 +221,14 @@ def torchrun(tmp_path):
 
 def test_torchrun_leaves_the_folder_of_one_run(table, tmp_path, torchrun, undisturbed):
     folder = tmp_path / "run"
-    code, out, err = torchrun(*settings(table, folder))
+    code, out, err = torchrun(*settings(table, folder, "trainer.max_steps=20"))
     assert code == 0, err
     assert out.count("epoch 0") == 1
     assert out.splitlines()[-1] == "run"
     assert {path.name for path in tmp_path.iterdir()} == {"run"}
-    assert_same(folder, undisturbed(TOGETHER))
+    steps = (folder / "tasks.csv").read_text()
+    assert steps.count("\n") == 1 + 20 * 2
+    assert (undisturbed(TOGETHER) / "tasks.csv").read_text().startswith(steps)
 
 
 @pytest.mark.slow

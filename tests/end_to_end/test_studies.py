@@ -42,7 +42,9 @@ def mean(values):
     return sum(values) / len(values)
 
 
-@pytest.mark.parametrize(("vectors", "sharing_wins"), [("subspace", True), ("orthogonal", False)])
+@pytest.mark.parametrize(
+    ("vectors", "sharing_wins"), [("subspace", True), pytest.param("orthogonal", False, marks=pytest.mark.slow)]
+)
 def test_sharing_helps_in_a_subspace_and_hurts_orthogonal_tasks(study, vectors, sharing_wins):
     errors = {}
     for sharing in ("hard", "independent"):
@@ -99,6 +101,7 @@ def test_the_plain_sum_starves_the_classes_in_either_unit(study):
         assert abs(result.summary["tasks"]["kind"]["update_share"]) < 0.01
 
 
+@pytest.mark.slow
 def test_settled_uncertainty_does_not_see_the_unit(study):
     accuracies, updates = [], []
     for unit in ("m", "mm"):
@@ -168,6 +171,7 @@ def test_which_methods_leave_the_far_corner_of_the_toy_problem_first(study, sett
     assert x2 < -4 if left else x2 > 1
 
 
+@pytest.mark.slow
 def test_from_the_far_corner_of_the_toy_problem_nash_mtl_reaches_the_pareto_set_and_the_sum_does_not(study):
     tasks = {name: Objective(name, function) for name, function in (("first", toy.first), ("second", toy.second))}
     ends = {}

@@ -29,6 +29,14 @@ VARIANTS = {
     "branches": ["balancer=cagrad", "sharing.split=layer1"],
     "half precision": ["balancer=cagrad", "trainer.precision=bf16"],
     "clipping": ["balancer=equal", "trainer.clip_norm=0.5"],
+    "shared clipping": ["balancer=nash_mtl", "trainer.clip_norm=0.5", "trainer.clip=shared"],
+    "weighted heads": ["balancer=mgda", "balancer.heads=weighted"],
+    "weighted heads, held weights": ["balancer=cagrad", "balancer.heads=weighted", "balancer.every=3"],
+    "weighted heads, gramian": ["balancer=cagrad", "balancer.heads=weighted", "balancer.memory=gramian"],
+    "weighted heads, features": ["balancer=mgda", "balancer.heads=weighted", "balancer.gradients=features"],
+    "weighted heads, several batches": ["balancer=modo", "balancer.heads=weighted"],
+    "weighted heads, rows": ["balancer=db_mtl", "balancer.heads=weighted", "balancer.beta=0", "balancer.rescale=sum"],
+    "weighted heads in place of own weights": ["balancer=imtl", "balancer.heads=weighted"],
     "nothing shared": ["balancer=stch", "sharing=independent"],
     "nothing shared that learns": ["balancer=dwa", "freeze=backbone"],
 }
@@ -103,3 +111,22 @@ def test_three_micro_batches_equal_one(name, alone):
     found, expected = alone(name, "trainer.accumulate=3"), alone(name)
     torch.testing.assert_close(found["losses"], expected["losses"], rtol=loose, atol=loose)
     torch.testing.assert_close(found["parameters"], expected["parameters"], rtol=loose, atol=loose)
+
+
+class Twins(Ranks):
+    """Two processes that hold the same."""
+
+    def __init__(self):
+        super().__init__(0, 2)
+
+    def sum(self, values):
+        return values.mul_(2)
+
+
+def test_a_parameter_without_a_gradient_anywhere_stays_without():
+    """A gradient of zero would let momentum and weight decay move it."""
+    moved, still = (torch.nn.Parameter(torch.ones(2)) for _ in range(2))
+    moved.grad = torch.tensor([1.0, 3.0])
+    Twins().sum_gradients([moved, still])
+    assert moved.grad.tolist() == [2.0, 6.0]
+    assert still.grad is None

@@ -14,7 +14,7 @@ import pytest
 
 from mtlrun.runs.folder import RunFolder
 from mtlrun.runs.reader import Run
-from mtlrun.runs.records import COSINES, GATES, METRICS, TASKS, Table
+from mtlrun.runs.records import COSINES, GATES, METRICS, TASKS, CsvTable
 
 MakeRun = Callable[..., Run]
 
@@ -38,8 +38,8 @@ def is_regression(task: str) -> bool:
 
 
 def _write_steps(folder: RunFolder, tasks: list[str], scale: dict[str, float], steps: int, draw: random.Random) -> None:
-    per_task, pairs = Table(folder.tasks_csv, TASKS), Table(folder.cosines_csv, COSINES)
-    gates = Table(folder.gates_csv, GATES)
+    per_task, pairs = CsvTable(folder.tasks_csv, TASKS), CsvTable(folder.cosines_csv, COSINES)
+    gates = CsvTable(folder.gates_csv, GATES)
     for step in range(1, steps + 1):
         measured = step % 10 == 0
         fall = math.exp(-4 * step / steps)
@@ -73,7 +73,7 @@ def _write_epochs(
     length: int,
     draw: random.Random,
 ) -> None:
-    table = Table(folder.metrics_csv, METRICS)
+    table = CsvTable(folder.metrics_csv, METRICS)
     for epoch in range(1, epochs + 1):
         fall = math.exp(-4 * epoch / epochs)
         for task in tasks:

@@ -8,7 +8,7 @@ from mtlrun.reporting.plots import FIGURES, plot_run
 from mtlrun.reporting.series import Series
 from mtlrun.runs.folder import RunFolder
 from mtlrun.runs.reader import Run
-from mtlrun.runs.records import METRICS, TASKS, Table
+from mtlrun.runs.records import METRICS, TASKS, CsvTable
 
 
 def _texts(drawing):
@@ -64,9 +64,9 @@ def test_a_run_without_measured_gradients_lacks_their_plots(make_run):
 def test_a_run_that_has_just_begun(tmp_path):
     folder = RunFolder(tmp_path)
     assert plot_run(Run(tmp_path)) == []
-    Table(folder.tasks_csv, TASKS).append([(1, "a", 0.5, None, None, 8), (1, "b", None, None, None, 0)])
+    CsvTable(folder.tasks_csv, TASKS).append([(1, "a", 0.5, None, None, 8), (1, "b", None, None, None, 0)])
     assert _possible(Run(tmp_path)) == {"losses", "rows"}
-    Table(folder.metrics_csv, METRICS).append(
+    CsvTable(folder.metrics_csv, METRICS).append(
         [
             (0, 1, "val", "a", "accuracy", 0.5),
             (0, 1, "val", "a", "loss", 0.0),

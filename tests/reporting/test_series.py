@@ -4,7 +4,7 @@ import pytest
 from mtlrun.reporting.series import Course, Series, smooth
 from mtlrun.runs.folder import RunFolder
 from mtlrun.runs.reader import Run
-from mtlrun.runs.records import COSINES, METRICS, TASKS, Table
+from mtlrun.runs.records import COSINES, METRICS, TASKS, CsvTable
 
 
 @pytest.fixture
@@ -13,7 +13,7 @@ def folder(tmp_path):
 
 
 def test_tasks_come_in_the_order_of_the_summary(folder):
-    Table(folder.tasks_csv, TASKS).append([(1, "b", 1.0, None, None, 1), (1, "a", 1.0, None, None, 1)])
+    CsvTable(folder.tasks_csv, TASKS).append([(1, "b", 1.0, None, None, 1), (1, "a", 1.0, None, None, 1)])
     assert Series(Run(folder.path)).tasks == ["b", "a"]
     folder.write_summary({"tasks": {"a": {"metric": "rmse", "higher_is_better": False}, "b": {}}})
     series = Series(Run(folder.path))
@@ -22,7 +22,7 @@ def test_tasks_come_in_the_order_of_the_summary(folder):
 
 
 def test_the_gap_is_as_written_or_else_the_difference_of_losses(folder):
-    Table(folder.metrics_csv, METRICS).append(
+    CsvTable(folder.metrics_csv, METRICS).append(
         [
             *((epoch, epoch, "train", "a", "loss", 1.0) for epoch in (1, 2)),
             *((epoch, epoch, "val", "a", "loss", 1.5) for epoch in (2, 3)),
@@ -36,8 +36,8 @@ def test_the_gap_is_as_written_or_else_the_difference_of_losses(folder):
 
 
 def test_mean_cosines_are_over_the_steps_at_which_a_pair_was_measured(folder):
-    Table(folder.tasks_csv, TASKS).append((1, task, 1.0, None, None, 1) for task in "abc")
-    Table(folder.cosines_csv, COSINES).append(
+    CsvTable(folder.tasks_csv, TASKS).append((1, task, 1.0, None, None, 1) for task in "abc")
+    CsvTable(folder.cosines_csv, COSINES).append(
         [(1, "a", "b", 0.5), (2, "b", "a", -0.1), (2, "a", "c", 0.3), (2, "a", "gone", 0.9)]
     )
     mean = Series(Run(folder.path)).cosines.mean()
@@ -45,10 +45,10 @@ def test_mean_cosines_are_over_the_steps_at_which_a_pair_was_measured(folder):
 
 
 def test_shares_of_the_update_at_measured_steps(folder):
-    table = Table(folder.tasks_csv, TASKS)
+    table = CsvTable(folder.tasks_csv, TASKS)
     table.append((9, task, 1.0, 1.0, None, 4) for task in "ab")
     table.append((10, task, 1.0, 1.0, norm, 4) for task, norm in (("a", 2.0), ("b", 1.0)))
-    Table(folder.cosines_csv, COSINES).append([(10, "a", "b", 0.0)])
+    CsvTable(folder.cosines_csv, COSINES).append([(10, "a", "b", 0.0)])
     shares = Series(Run(folder.path)).update_shares()
     assert shares["a"].x.tolist() == [10]
     assert [shares[task].y.tolist() for task in "ab"] == [[pytest.approx(0.8)], [pytest.approx(0.2)]]

@@ -2,6 +2,7 @@ import errno
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mtlrun.errors import ResumeError
+from mtlrun.errors import FolderLost, ResumeError
 from mtlrun.runs import folder as folder_module
 from mtlrun.runs.environment import git_state, versions
 from mtlrun.runs.folder import RunFolder, claim
@@ -169,4 +170,39 @@ def test_a_process_that_does_not_write_leaves_no_trace(tmp_path):
     run.write_summary({"steps": 1})
     assert (table.size(), run.checkpoints.name, run.plots.name) == (0, "checkpoints", "plots")
     run.finish("finished")
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_a_killed_run_left_half_written_is_removed(tmp_path):
+    """Names as `complete_file` makes them; other files stay."""
+    for name in (".run.json.12ab.tmp", "checkpoints/.last.pt.12ab.tmp", "checkpoints/last.pt", "mine.tmp"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    folder = RunFolder(tmp_path)
+    folder.start(["mtlrun"], 0)
+    folder.finish("interrupted")
+    left = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {"last.pt", "mine.tmp", "run.json", ".lock"}
+
+
+def test_a_full_disk_keeps_the_status_right(tmp_path, monkeypatch):
+    folder = RunFolder(tmp_path)
+    folder.start(["mtlrun"], 0)
+
+    def full(path):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr("mtlrun.runs.jsonfile.complete_file", full)
+    folder.finish("failed", "no space left on the disk")
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert (record["status"], record["error"], record["seed"]) == ("failed", "no space left on the disk", 0)
+
+
+def test_a_folder_that_was_removed_does_not_come_back(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.start(["mtlrun"], 0)
+    shutil.rmtree(tmp_path / "run")
+    with pytest.raises(FolderLost, match="run has vanished"):
+        folder.check_there()
+    folder.finish("failed", "lost")
     assert not (tmp_path / "run").exists()

@@ -11,7 +11,7 @@ from mtlrun.samplers.uniform import Uniform
 
 
 def sampler(*sizes, batch_size=8):
-    pools = [Pool(f"source{place}", ("t",), torch.arange(size)) for place, size in enumerate(sizes)]
+    pools = [Pool(f"source{index}", ("t",), torch.arange(size)) for index, size in enumerate(sizes)]
     return BatchSampler(Uniform(), pools, ["t"], batch_size, 0)
 
 

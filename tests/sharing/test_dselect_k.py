@@ -24,7 +24,7 @@ def test_smooth_step(gamma: float) -> None:
 def test_a_selector_finds_an_expert_by_its_code() -> None:
     gate = SelectorGate(experts=8, k=1, gamma=1)
     for expert in range(8):
-        digits = [(expert >> place) % 2 for place in range(3)]
+        digits = [(expert >> index) % 2 for index in range(3)]
         gate.z.data = torch.tensor(digits).view(1, 1, 3) - 0.5
         assert gate.selectors().argmax() == expert
         torch.testing.assert_close(gate(torch.empty(2, 5)), torch.eye(8)[[expert, expert]])

@@ -36,7 +36,7 @@ def scores(output: Tensor, target: Tensor) -> dict[str, float]:
 
 def test_loss_aims_at_the_first_answer_and_skips_rows_without_one() -> None:
     output, target = torch.randn(2, 2, LENGTH), gold([(3, 5), (2, 2)], [(-1, -1)])
-    ends = [cross_entropy(output[:1, end], torch.tensor([place])) for end, place in ((0, 3), (1, 5))]
+    ends = [cross_entropy(output[:1, end], torch.tensor([position])) for end, position in ((0, 3), (1, 5))]
     expected = torch.stack([sum(ends) / 2, torch.tensor(0.0)])
     torch.testing.assert_close(SpanExtraction("t").losses(output, target), expected)
 
@@ -102,8 +102,8 @@ def test_head_chooses_among_the_words_of_the_second_text(unanswerable: bool) -> 
     assert output.shape == (3, 2, 6)
     allowed = output.softmax(2) > 0
     words = [[2, 3], [2], [1, 2, 3, 4]]
-    for row, places in enumerate(words):
-        expected = [0] * unanswerable + places
+    for row, positions in enumerate(words):
+        expected = [0] * unanswerable + positions
         assert [end.nonzero().squeeze(1).tolist() for end in allowed[row]] == [expected, expected]
 
 

@@ -31,12 +31,12 @@ def scores(task: TokenClassification, output: Tensor, target: Tensor) -> dict[st
 def entities(tags: list[int]) -> set[tuple[str, int, int]]:
     """By conlleval's rules, tag by tag."""
     found, kind, start = set(), "", 0
-    for place, name in enumerate([*(TAGS[tag] for tag in tags), "O"]):
+    for position, name in enumerate([*(TAGS[tag] for tag in tags), "O"]):
         if kind and (name == "O" or name.startswith("B-") or name[2:] != kind):
-            found.add((kind, start, place - 1))
+            found.add((kind, start, position - 1))
             kind = ""
         if name != "O" and not kind:
-            kind, start = name[2:], place
+            kind, start = name[2:], position
     return found
 
 

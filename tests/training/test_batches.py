@@ -10,7 +10,7 @@ from mtlrun.gradients.ranks import Ranks
 from mtlrun.samplers.batch_sampler import BatchIndices
 from mtlrun.tasks.regression import Regression
 from mtlrun.training.batches import BatchLoader, RowSplit, fetch
-from mtlrun.training.evaluate import Evaluator
+from mtlrun.training.evaluate import Evaluator, chosen_rows
 from mtlrun.training.settings import Precision
 
 CPU = torch.device("cpu")
@@ -150,3 +150,10 @@ def test_scores_do_not_depend_on_the_workers(sources):
     tasks = {"size": Regression("size")}
     alone, helped = (Evaluator(_Model(), tasks, CPU, Precision.fp32, 5, workers=count) for count in (0, 2))
     assert alone.evaluate(sources) == helped.evaluate(sources)
+
+
+@pytest.mark.parametrize(
+    ("limit", "rows"), [(4, [0, 2, 5, 7]), (10, [*range(10)]), (99, [*range(10)]), (None, [*range(10)])]
+)
+def test_a_limited_evaluation_takes_rows_from_all_over_the_split(limit, rows):
+    assert chosen_rows(10, limit).tolist() == rows

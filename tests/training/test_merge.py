@@ -6,6 +6,7 @@ from torchmetrics.aggregation import MaxMetric
 from torchmetrics.classification import BinaryAUROC
 from torchmetrics.regression import PearsonCorrCoef
 
+from mtlrun.errors import ConfigError
 from mtlrun.tasks.base import compute_metrics
 from mtlrun.tasks.boxes import centre_targets
 from mtlrun.tasks.classification import Classification
@@ -101,3 +102,11 @@ def test_a_process_without_rows_changes_nothing():
     full.update(-3.0)
     set_states(whole, [states_of(empty), states_of(full)], torch.arange(1))
     assert whole.compute() == -3
+
+
+def test_states_of_other_shapes_are_told_by_name():
+    wide, narrow = PearsonCorrCoef(num_outputs=2), PearsonCorrCoef(num_outputs=1)
+    wide.update(draw(4, 2), draw(4, 2, seed=1))
+    narrow.update(draw(4), draw(4, seed=1))
+    with pytest.raises(ConfigError, match=r"state 'mean_x' of the metric PearsonCorrCoef has the shapes"):
+        set_states(wide.clone(), [states_of(wide), states_of(narrow)], torch.arange(8))

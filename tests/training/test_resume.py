@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 
 import pytest
@@ -10,7 +11,7 @@ from omegaconf import OmegaConf
 from sampling import representatives, sampled
 
 from mtlrun.balancers import load
-from mtlrun.errors import Interrupted
+from mtlrun.errors import FolderLost, Interrupted, ResumeError
 from mtlrun.experiment.train import train as go_on
 from mtlrun.paths import CONF
 from mtlrun.runs.folder import RunFolder
@@ -83,8 +84,8 @@ def test_every_sampler(train, tmp_path, monkeypatch, sampler):
 
 @pytest.mark.parametrize("step", [1, 7, 8, 20])
 def test_any_step(train, tmp_path, monkeypatch, step):
-    """First step, last and first of an epoch, and late: 7 steps an epoch, 21 in all."""
-    settings = ("scheduler=cosine", "balancer=gradnorm", "balancer.every=3")
+    """First step, last and first of an epoch, and late: 7 steps an epoch, 21 in all; lines count the rows of four."""
+    settings = ("scheduler=cosine", "balancer=gradnorm", "balancer.every=3", "trainer.log_every=4")
     train(*settings)
     interrupted(train, monkeypatch, step, *settings)
     resume(tmp_path / "stopped")
@@ -132,3 +133,36 @@ def test_a_damaged_checkpoint_is_one_line(train, tmp_path):
     (result.folder / "checkpoints" / "last.pt").write_bytes(b"PK\x03\x04 not a checkpoint")
     with pytest.raises(ValueError, match=r"last\.pt is damaged or not a checkpoint of mtlrun"):
         resume(result.folder)
+
+
+def test_a_checkpoint_beyond_the_end(train, tmp_path, monkeypatch):
+    interrupted(train, monkeypatch, 10)
+    path = tmp_path / "stopped" / "checkpoints" / "last.pt"
+    torch.save(torch.load(path) | {"step": 10**9}, path)
+    with pytest.raises(ResumeError, match="is at step 1000000000, beyond the 21 steps of this run"):
+        resume(tmp_path / "stopped")
+
+
+def test_lost_lines_are_told_of(train, tmp_path, monkeypatch, caplog):
+    interrupted(train, monkeypatch, 10)
+    whole = (tmp_path / "stopped" / "metrics.csv").read_bytes()
+    for name, content in (("tasks.csv", b""), ("metrics.csv", b"epoch,step,split,task,metric,value\n")):
+        (tmp_path / "stopped" / name).write_bytes(content)
+    (tmp_path / "stopped" / "cosines.csv").unlink()
+    resume(tmp_path / "stopped")
+    told = [record.getMessage() for record in caplog.records if "lost lines" in record.getMessage()]
+    assert [any(name in line for line in told) for name in TABLES] == [True, True, True]
+    assert (tmp_path / "stopped" / "metrics.csv").read_bytes().startswith(whole)
+
+
+def test_a_vanished_folder_stays_away(train, tmp_path, monkeypatch):
+    original = trainer_module.train_step
+
+    def train_step(*arguments, **options):
+        shutil.rmtree(tmp_path / "run", ignore_errors=True)
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(trainer_module, "train_step", train_step)
+    with pytest.raises(FolderLost, match="has vanished"):
+        train()
+    assert not (tmp_path / "run").exists()

@@ -45,12 +45,12 @@ def resumed(before, after):
 
 
 @pytest.mark.parametrize("name", OPEN_LOOP)
-@pytest.mark.parametrize("place", [1, 7, 10])
-def test_a_longer_run_goes_on_as_if_it_had_been_that_long(name, place):
+@pytest.mark.parametrize("step", [1, 7, 10])
+def test_a_longer_run_goes_on_as_if_it_had_been_that_long(name, step):
     short, expected = made(name, 10), walk(*made(name, 20), 20)
-    walk(*short, place)
-    found = walk(*resumed(short, made(name, 20)), 20 - place)
-    assert found == pytest.approx(expected[place:], rel=1e-9, abs=1e-12)
+    walk(*short, step)
+    found = walk(*resumed(short, made(name, 20)), 20 - step)
+    assert found == pytest.approx(expected[step:], rel=1e-9, abs=1e-12)
 
 
 @pytest.mark.parametrize("name", OPEN_LOOP)

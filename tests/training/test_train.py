@@ -67,6 +67,18 @@ def test_clipping_bounds_the_update(train):
     assert torch.cat(steps).norm() == pytest.approx(0.01, rel=1e-3)
 
 
+def test_shared_clipping_leaves_the_heads_alone(train):
+    settings = ("optimizer=sgd", "optimizer.momentum=0", "optimizer.lr=1", "trainer.max_steps=1")
+    still = weights(train(*settings, "optimizer.lr=0", folder="still"))
+    free = weights(train(*settings, folder="free"))
+    clipped = weights(train(*settings, "trainer.clip_norm=0.01", "trainer.clip=shared", folder="clipped"))
+    heads = [name for name in still if name.startswith("heads.")]
+    assert heads
+    assert all(torch.equal(clipped[name], free[name]) for name in heads)
+    steps = [(values - still[name]).flatten() for name, values in clipped.items() if name not in heads]
+    assert torch.cat(steps).norm() == pytest.approx(0.01, rel=1e-3)
+
+
 def test_patience_stops_early(train):
     result = train("optimizer.lr=0", "trainer.epochs=20", "trainer.patience=2")
     assert result.summary["best_epoch"] == 0

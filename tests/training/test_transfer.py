@@ -336,7 +336,7 @@ def test_what_cannot_be_started_from_is_refused(train, source, tmp_path):
         f"{source}x": "no folder .*; did you mean 'source'",
         f"{tmp_path}": "is no run: .*; name one of the 1 below it",
         f"{tmp_path}/empty": "is no run: it has no .hydra/config.yaml",
-        f"{tmp_path}/weights.pt": "no network of a run; weights of a backbone go to backbone.weights",
+        f"{tmp_path}/weights.pt": "it holds no network of a run; weights of a backbone go to backbone.weights",
         f"{tmp_path}/broken.pt": "is damaged or not a checkpoint",
     }
     for number, (word, words) in enumerate(cases.items()):

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from mtlrun.data.array_cache import Arrays, code_version, file_name, kept
-from mtlrun.data.options import SPLITS
+from mtlrun.data.split_sizes import SPLITS
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Recipe:
+class DrawingRecipe:
     """package: whose code draws; folder: for its files in a cache; kind: what is drawn; options: all that the drawing
     depends on; row: name -> shape and dtype of each array of one row; draw: index -> those arrays, in that order. A row
     depends on nothing but its index.
@@ -32,9 +32,9 @@ class Recipe:
     def make(self, rows: range) -> Arrays:
         """Draw these rows: name -> [N, ...]."""
         arrays = {name: np.empty((len(rows), *shape), dtype) for name, (shape, dtype) in self.row.items()}
-        for place, index in enumerate(rows):
+        for position, index in enumerate(rows):
             for array, value in zip(arrays.values(), self.draw(index)):
-                array[place] = value
+                array[position] = value
         return arrays
 
     def fits(self, arrays: Arrays, count: int) -> bool:
@@ -45,7 +45,7 @@ class Recipe:
         )
 
 
-def draw_splits(recipe: Recipe, sizes: Mapping[str, int], cache: str | None) -> dict[str, Arrays]:
+def draw_splits(recipe: DrawingRecipe, sizes: Mapping[str, int], cache: str | None) -> dict[str, Arrays]:
     """The drawings of each split, from its own range of indices.
 
     Args:
@@ -62,7 +62,7 @@ def counted(sizes: Mapping[str, int]) -> str:
     return "/".join(str(sizes[split]) for split in SPLITS)
 
 
-def _rows(recipe: Recipe, rows: range, folder: Path | None) -> Arrays:
+def _rows(recipe: DrawingRecipe, rows: range, folder: Path | None) -> Arrays:
     key = {"code": code_version(recipe.package), "first": rows.start, "rows": len(rows), **recipe.options}
 
     def make() -> Arrays:

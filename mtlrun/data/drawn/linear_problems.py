@@ -12,7 +12,7 @@ from mtlrun.data.source import Source, Splits, TensorSource
 
 
 @dataclass(frozen=True)
-class Rows:
+class LinearRows:
     """Rows of a split: inputs [N, D], targets [N] per task, and bool [N] for tasks that some rows have no label of."""
 
     inputs: Tensor
@@ -20,16 +20,16 @@ class Rows:
     labelled: Mapping[str, Tensor] = field(default_factory=dict)
 
 
-def splits_of(name: str, train: Rows, val: Rows, test: Rows, statement: str) -> Splits:
+def splits_of(name: str, train: LinearRows, val: LinearRows, test: LinearRows, statement: str) -> Splits:
     """One source per split."""
 
-    def sources(rows: Rows) -> list[Source]:
+    def sources(rows: LinearRows) -> list[Source]:
         return [TensorSource(name, rows.inputs, rows.targets, rows.labelled)]
 
     return Splits(sources(train), sources(val), sources(test), statement)
 
 
-def rows_of_their_own(counts: Mapping[str, int], draw: Callable[[str, int], tuple[Tensor, Tensor]]) -> Rows:
+def rows_of_their_own(counts: Mapping[str, int], draw: Callable[[str, int], tuple[Tensor, Tensor]]) -> LinearRows:
     """Rows in which each task has its own: `draw(task, count)` gives their inputs [count, D] and targets [count]."""
     parts = {task: draw(task, count) for task, count in counts.items()}
     total, start = sum(counts.values()), 0
@@ -41,7 +41,7 @@ def rows_of_their_own(counts: Mapping[str, int], draw: Callable[[str, int], tupl
         labelled[task] = torch.zeros(total, dtype=torch.bool)
         labelled[task][here] = True
         start += len(values)
-    return Rows(torch.cat([inputs for inputs, _ in parts.values()]), targets, labelled)
+    return LinearRows(torch.cat([inputs for inputs, _ in parts.values()]), targets, labelled)
 
 
 def normal(generator: torch.Generator, *shape: int) -> Tensor:

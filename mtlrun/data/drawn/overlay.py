@@ -25,7 +25,7 @@ class Items:
 
 
 @dataclass(frozen=True)
-class Pairs:
+class ItemPairs:
     """Canvases [P, 1, S, S] uint8 with the classes [P] int64 of the items on the left and on the right."""
 
     canvases: Tensor
@@ -85,7 +85,7 @@ def draw_pairs(
     return left, right
 
 
-def splits_of(name: str, pairs: list[Pairs], statement: str) -> Splits:
+def splits_of(name: str, pairs: list[ItemPairs], statement: str) -> Splits:
     """One source per split with the tasks `left` and `right`.
 
     Args:
@@ -95,7 +95,7 @@ def splits_of(name: str, pairs: list[Pairs], statement: str) -> Splits:
     """
     mean, std = channel_statistics(pairs[0].canvases)
 
-    def sources(split: Pairs) -> list[Source]:
+    def sources(split: ItemPairs) -> list[Source]:
         targets = {"left": split.left, "right": split.right}
         return [TensorSource(name, split.canvases, targets, mean=mean, std=std)]
 

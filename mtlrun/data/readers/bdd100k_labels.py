@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtlrun.data.readers.bdd100k_words import CATEGORIES, OLDER, Census
-from mtlrun.data.readers.image_files import Masks, Rows, Size
+from mtlrun.data.readers.image_files import Masks, PictureRows, Size
 from mtlrun.errors import ConfigError, DataError, choose
 from mtlrun.options import distinct
 
@@ -28,7 +28,7 @@ Box = tuple[int, float, float, float, float]
 """Class, left, top, right, bottom, in pixels of the picture."""
 
 
-class Boxes(Rows):
+class Boxes(PictureRows):
     """Boxes of each row, float32 [M, 5] (class, x1, y1, x2, y2), padded with class -1; M is the most of any row.
 
     Args:
@@ -134,9 +134,9 @@ def _boxes_of(frame: Mapping[str, Any], census: Census) -> list[Box]:
     pairs = [(str(label["category"]), label.get("box2d")) for label in frame.get("labels") or ()]
     found = [(census.class_of(category), box) for category, box in pairs if box]
     return [
-        (place, *(float(box[edge]) for edge in ("x1", "y1", "x2", "y2")))  # type: ignore[misc]
-        for place, box in found
-        if place is not None
+        (index, *(float(box[edge]) for edge in ("x1", "y1", "x2", "y2")))  # type: ignore[misc]
+        for index, box in found
+        if index is not None
     ]
 
 
@@ -147,13 +147,13 @@ def classes_of(detect: Mapping[str, Sequence[str]]) -> dict[str, int]:
         ConfigError: if there is none, a category is unknown, or is in two classes.
     """
     classes: dict[str, int] = {}
-    for place, (name, categories) in enumerate(detect.items()):
+    for index, (name, categories) in enumerate(detect.items()):
         for word in distinct(f"data.detect.{name}", categories):
             category = OLDER.get(word, word)
             choose(category, CATEGORIES, f"category in data.detect.{name}")
             if category in classes:
                 raise ConfigError(f"data.detect: category '{category}' is in two classes: name it once")
-            classes[category] = place
+            classes[category] = index
     if not classes:
         raise ConfigError("data.detect names no category: give data.detect={car: [car], pedestrian: [pedestrian]}")
     return classes

@@ -11,7 +11,7 @@ from itertools import groupby
 from pathlib import Path
 
 from mtlrun.data.readers.corpus_files import SPLITS, Numbered, blocks_of, find_file, lines_of, optional_file
-from mtlrun.data.text.example import Example
+from mtlrun.data.text.example import TextExample
 from mtlrun.data.text.labels import ENTITIES, TAGS, UNLABELLED, UPOS
 from mtlrun.errors import DataError, near_miss
 
@@ -32,7 +32,7 @@ POS_HOME = (
 COLUMNS = 10
 
 
-def read_ner(folder: Path) -> dict[str, list[Example]]:
+def read_ner(folder: Path) -> dict[str, list[TextExample]]:
     """Sentences with tags by split, as the files have them; IOB1 becomes IOB2.
 
     Raises:
@@ -42,7 +42,7 @@ def read_ner(folder: Path) -> dict[str, list[Example]]:
     return {split: _some(path, [_tagged(path, block) for block in _sentences(path)]) for split, path in paths.items()}
 
 
-def read_pos(folder: Path) -> dict[str, list[Example]]:
+def read_pos(folder: Path) -> dict[str, list[TextExample]]:
     """Sentences with parts of speech by split, as the files have them; '_' stands for a word without one.
 
     Raises:
@@ -65,7 +65,7 @@ def to_iob2(tags: list[str]) -> list[str]:
     return result
 
 
-def _some(path: Path, examples: list[Example]) -> list[Example]:
+def _some(path: Path, examples: list[TextExample]) -> list[TextExample]:
     if not examples:
         raise DataError(f"{path} has no sentences: fetch it again")
     return examples
@@ -77,7 +77,7 @@ def _sentences(path: Path) -> list[Numbered]:
     return [list(block) for between, block in blocks if not between]
 
 
-def _tagged(path: Path, block: Numbered) -> Example:
+def _tagged(path: Path, block: Numbered) -> TextExample:
     words, tags = [], []
     for number, line in block:
         fields = line.split()
@@ -89,10 +89,10 @@ def _tagged(path: Path, block: Numbered) -> Example:
             raise DataError(f"{path}, line {number}: no entity tag '{fields[-1]}'{known}")
         words.append(fields[0])
         tags.append(fields[-1])
-    return Example(words, tags=[TAGS.index(tag) for tag in to_iob2(tags)])
+    return TextExample(words, tags=[TAGS.index(tag) for tag in to_iob2(tags)])
 
 
-def _parsed(path: Path, block: Numbered) -> Example:
+def _parsed(path: Path, block: Numbered) -> TextExample:
     """Lines of comments, of contractions (1-2) and of words that are not written (1.1) are skipped."""
     words, pos = [], []
     for number, line in block:
@@ -110,4 +110,4 @@ def _parsed(path: Path, block: Numbered) -> Example:
         pos.append(UNLABELLED if fields[3] == "_" else UPOS.index(fields[3]))
     if not words:
         raise DataError(f"{path}, line {block[0][0]}: a sentence without words")
-    return Example(words, pos=pos)
+    return TextExample(words, pos=pos)

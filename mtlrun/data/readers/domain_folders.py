@@ -13,10 +13,10 @@ from pathlib import Path
 
 import torch
 
-from mtlrun.data.options import val_and_test
 from mtlrun.data.readers.image_files import SUFFIXES, LazySource, Pictures, kept
 from mtlrun.data.readers.plain_files import read_text
 from mtlrun.data.source import Splits
+from mtlrun.data.split_sizes import val_and_test
 from mtlrun.errors import ConfigError, DataError
 from mtlrun.options import whole
 
@@ -101,8 +101,8 @@ def find_folders(root: Path, name: str, domains: Mapping[str, str], home: str) -
     found: dict[str, Path] = {}
     for task, folder in domains.items():
         spellings = dict.fromkeys((folder, folder.replace("_", " ")))
-        places = [above / spelling for above in (root, root / name) for spelling in spellings]
-        inner = [place / images for place in places for images in ("images", ".")]
+        outer = [above / spelling for above in (root, root / name) for spelling in spellings]
+        inner = [above / images for above in outer for images in ("images", ".")]
         there = next((path for path in inner if path.is_dir() and any(part.is_dir() for part in path.iterdir())), None)
         if there is None:
             wanted = ", ".join(domains.values())
@@ -122,9 +122,9 @@ def drawn(folder: Path, val: float, test: float, generator: torch.Generator) -> 
         order = torch.randperm(len(paths), generator=generator).tolist()
         few = len(paths) < len(SPLITS)
         counts = [0 if few else max(1, round(part * len(paths))) for part in (val, test)]
-        parts["val"] += [paths[place] for place in order[: counts[0]]]
-        parts["test"] += [paths[place] for place in order[counts[0] : sum(counts)]]
-        parts["train"] += [paths[place] for place in order[sum(counts) :]]
+        parts["val"] += [paths[index] for index in order[: counts[0]]]
+        parts["test"] += [paths[index] for index in order[counts[0] : sum(counts)]]
+        parts["train"] += [paths[index] for index in order[sum(counts) :]]
     empty = next((split for split, paths in parts.items() if not paths), None)
     if empty is not None:
         raise DataError(

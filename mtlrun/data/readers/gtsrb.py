@@ -58,9 +58,9 @@ class Signs:
 
     def grouped(self) -> Signs:
         """Rows that have a class among the drawn signs, with that class."""
-        place = {number: KINDS.index(kind) for kind, numbers in GROUPS.items() for number in numbers}
-        chosen = self.take([row for row, number in enumerate(self.classes) if number in place])
-        return Signs(chosen.paths, [place[number] for number in chosen.classes], chosen.tracks)
+        kinds = {number: KINDS.index(kind) for kind, numbers in GROUPS.items() for number in numbers}
+        chosen = self.take([row for row, number in enumerate(self.classes) if number in kinds])
+        return Signs(chosen.paths, [kinds[number] for number in chosen.classes], chosen.tracks)
 
 
 def sign_sources(root: Path, size: int, classes: str, val: float, seed: int) -> dict[str, LazySource]:
@@ -104,7 +104,7 @@ def read_training(root: Path) -> Signs:
 def read_test(root: Path) -> Signs:
     """The test pictures, with the classes that were published later."""
     folder = found(root, TESTING)
-    tables = [place / ANSWERS for place in (folder, folder.parent, folder.parent.parent, root)]
+    tables = [above / ANSWERS for above in (folder, folder.parent, folder.parent.parent, root)]
     table = next((path for path in tables if path.is_file()), None)
     if table is None:
         raise absent(root)
@@ -120,7 +120,7 @@ def split_tracks(signs: Signs, val: float, seed: int) -> dict[str, Signs]:
     """Training and validation rows, apart by track."""
     tracks = sorted(set(signs.tracks))
     order = torch.randperm(len(tracks), generator=torch.Generator().manual_seed(seed)).tolist()
-    held_out = {tracks[place] for place in order[: max(1, round(val * len(tracks)))]}
+    held_out = {tracks[index] for index in order[: max(1, round(val * len(tracks)))]}
     rows = range(len(signs.paths))
     return {
         "train": signs.take([row for row in rows if signs.tracks[row] not in held_out]),

@@ -38,7 +38,7 @@ class DamagedFile(DataError):
         super().__init__(message.rpartition("DamagedFile: ")[2].strip())
 
 
-class Rows(ABC):
+class PictureRows(ABC):
     """Something that is read row by row: uint8 or float32 arrays of one shape."""
 
     shape: tuple[int, ...]
@@ -62,7 +62,7 @@ class Rows(ABC):
         return torch.from_numpy(np.stack([self.read(row) for row in rows.tolist()]))
 
 
-class Pictures(Rows):
+class Pictures(PictureRows):
     """Picture files, each stretched to one size: uint8 [C, H, W].
 
     Args:
@@ -107,7 +107,7 @@ class Pictures(Rows):
         return np.ascontiguousarray(values[None] if values.ndim == 2 else values.transpose(2, 0, 1))
 
 
-class Masks(Rows):
+class Masks(PictureRows):
     """Files with a number per pixel, turned into classes: uint8 [H, W] by the nearest pixel.
 
     Args:
@@ -158,8 +158,8 @@ class LazySource(Source):
     def __init__(
         self,
         name: str,
-        pictures: Rows,
-        targets: Mapping[str, Tensor | Rows],
+        pictures: PictureRows,
+        targets: Mapping[str, Tensor | PictureRows],
         labelled: Mapping[str, Tensor] | None = None,
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
@@ -197,11 +197,11 @@ class LazySource(Source):
         return self._pictures.row_ids()
 
     def label_ids(self, task: str) -> Tensor:
-        return values.row_ids() if isinstance(values := self._targets[task], Rows) else self.targets(task)
+        return values.row_ids() if isinstance(values := self._targets[task], PictureRows) else self.targets(task)
 
     def nbytes(self) -> int:
         """Bytes of the pictures and targets, once they are read."""
-        shapes = [values.shape for values in self._targets.values() if isinstance(values, Rows)]
+        shapes = [values.shape for values in self._targets.values() if isinstance(values, PictureRows)]
         read = len(self) * sum(math.prod(shape) for shape in (self.input_shape, *shapes))
         return read + sum(values.nbytes for values in self._targets.values() if isinstance(values, Tensor))
 
@@ -221,7 +221,7 @@ def kept(sources: Sequence[LazySource], memory_mb: float) -> list[Source]:
     return [source.in_ram() for source in sources]
 
 
-def _taken(values: Tensor | Rows, rows: Tensor) -> Tensor:
+def _taken(values: Tensor | PictureRows, rows: Tensor) -> Tensor:
     return values.index_select(0, rows) if isinstance(values, Tensor) else values.stack(rows)
 
 
@@ -230,7 +230,7 @@ def spread(rows: Tensor, most: int = SAMPLE) -> Tensor:
     return rows if len(rows) <= most else rows[torch.arange(most) * len(rows) // most]
 
 
-def sample_statistics(pictures: Rows) -> tuple[list[float], list[float]]:
+def sample_statistics(pictures: PictureRows) -> tuple[list[float], list[float]]:
     """Mean and deviation per channel, from a sample of the pictures."""
     return channel_statistics(pictures.stack(spread(torch.arange(len(pictures)))))
 

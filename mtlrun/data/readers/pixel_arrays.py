@@ -20,7 +20,7 @@ from mtlrun.data.readers.image_files import DamagedFile
 from mtlrun.data.readers.npz import DAMAGE
 from mtlrun.data.source import Source, Splits
 from mtlrun.errors import ConfigError, DataError
-from mtlrun.options import share
+from mtlrun.options import flag, share
 
 IGNORED = 255
 IMAGES = "image"
@@ -73,7 +73,7 @@ class PixelArrays(Source):
     def targets(self, task: str) -> Tensor:
         """Labels of up to 64 rows at even distances, as they are on disk."""
         count = min(len(self), SAMPLE)
-        return torch.stack([self._layer(place * len(self) // count, task) for place in range(count)])
+        return torch.stack([self._layer(index * len(self) // count, task) for index in range(count)])
 
     def row_ids(self) -> Tensor:
         return self._files(IMAGES)
@@ -153,8 +153,7 @@ def load_splits(name: str, root: Path, layers: Layers, val: float, seed: int, au
         DataError: if a folder is absent.
     """
     share("data.val", val)
-    if not isinstance(augment, bool):
-        raise ConfigError(f"data.augment should be true or false, found {augment}")
+    flag("data.augment", augment)
     root = root if (root / "train").is_dir() else root / name
     folders = [IMAGES, *(folder for folder, _ in layers.values())]
     counts = {part: _count(root, part, folders, remedy) for part in ("train", "val")}

@@ -20,23 +20,23 @@ CHECKED = 64
 
 
 @dataclass(frozen=True)
-class Table:
+class RadiographTable:
     """paths [N]; entries: per task float32 [N], 1, 0, -1 for uncertain, NaN for blank; patients [N]."""
 
     paths: list[Path]
     entries: dict[str, Tensor]
     patients: list[str]
 
-    def take(self, chosen: Sequence[int]) -> Table:
+    def take(self, chosen: Sequence[int]) -> RadiographTable:
         """The given rows."""
         rows = torch.tensor(list(chosen), dtype=torch.int64)
-        return Table(
+        return RadiographTable(
             [self.paths[row] for row in chosen],
             {task: values[rows] for task, values in self.entries.items()},
             [self.patients[row] for row in chosen],
         )
 
-    def of(self, patients: Collection[str]) -> Table:
+    def of(self, patients: Collection[str]) -> RadiographTable:
         """The rows of the given patients."""
         return self.take([row for row, patient in enumerate(self.patients) if patient in patients])
 
@@ -62,12 +62,12 @@ def split_patients(patients: Sequence[str], shares: Sequence[float], seed: int) 
     sets, start = [], 0
     for part in shares:
         count = max(1, round(part * len(names)))
-        sets.append({names[place] for place in order[start : start + count]})
+        sets.append({names[index] for index in order[start : start + count]})
         start += count
-    return [*sets, {names[place] for place in order[start:]}]
+    return [*sets, {names[index] for index in order[start:]}]
 
 
-def splits_of(name: str, tables: dict[str, Table], options: Options, how: str) -> Splits:
+def splits_of(name: str, tables: dict[str, RadiographTable], options: Options, how: str) -> Splits:
     """One source per split; the training rows' statistics normalise all.
 
     Args:
@@ -102,6 +102,6 @@ def check_pictures(name: str, split: str, paths: Sequence[Path]) -> None:
     """Raise DataError for a split without rows, or with a missing picture among those that are looked for."""
     if not paths:
         raise DataError(f"{name}: no row is left for {split}")
-    for place in range(0, len(paths), max(1, len(paths) // CHECKED)):
-        if not paths[place].is_file():
-            raise DataError(f"{name} lists {paths[place]}, which is not there: unpack all of its archives")
+    for index in range(0, len(paths), max(1, len(paths) // CHECKED)):
+        if not paths[index].is_file():
+            raise DataError(f"{name} lists {paths[index]}, which is not there: unpack all of its archives")

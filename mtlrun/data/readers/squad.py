@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from mtlrun.data.readers.corpus_files import find_file
 from mtlrun.data.readers.plain_files import read_text
-from mtlrun.data.text.example import NO_ANSWER, Example
+from mtlrun.data.text.example import NO_ANSWER, TextExample
 from mtlrun.errors import DataError
 
 FILES = {
@@ -42,7 +42,7 @@ class Paragraph(NamedTuple):
     ends: list[int]
 
 
-def read_qa(folder: Path) -> dict[str, list[Example]]:
+def read_qa(folder: Path) -> dict[str, list[TextExample]]:
     """Questions with their whole paragraphs, grouped by article; the development set is the split `test`.
 
     Raises:
@@ -58,7 +58,7 @@ def split_words(text: str) -> list[str]:
     return _WORD.findall(text)
 
 
-def window(example: Example, pieces: Mapping[str, list[int]], length: int, stride: int) -> Example:
+def window(example: TextExample, pieces: Mapping[str, list[int]], length: int, stride: int) -> TextExample:
     """The example with its paragraph from the place on where a row of `length` tokens holds the first answer.
 
     Rows begin every `stride` tokens of a paragraph, and the first one with the whole answer is taken. For training
@@ -69,7 +69,7 @@ def window(example: Example, pieces: Mapping[str, list[int]], length: int, strid
     ends = list(accumulate(len(pieces[word]) for word in example.second))  # tokens up to each word
     if ends[-1] <= room or not example.answers or example.answers[0] == NO_ANSWER:
         return example
-    first, last = (place - len(example.first) for place in example.answers[0])
+    first, last = (token - len(example.first) for token in example.answers[0])
     start = 0
     while start <= first:
         begun = ends[start - 1] if start else 0
@@ -82,7 +82,7 @@ def window(example: Example, pieces: Mapping[str, list[int]], length: int, strid
     return replace(example, second=example.second[start:], answers=answers)
 
 
-def _read(path: Path) -> list[Example]:
+def _read(path: Path) -> list[TextExample]:
     try:
         articles = json.loads(read_text(path))["data"]
         found = [
@@ -100,7 +100,7 @@ def _read(path: Path) -> list[Example]:
     return found
 
 
-def _asked(path: Path, paragraph: Mapping[str, Any], article: int) -> Iterator[Example]:
+def _asked(path: Path, paragraph: Mapping[str, Any], article: int) -> Iterator[TextExample]:
     matches = list(_WORD.finditer(paragraph["context"]))
     words = [match[0] for match in matches]
     context = Paragraph(paragraph["context"], words, [m.start() for m in matches], [m.end() for m in matches])
@@ -109,7 +109,7 @@ def _asked(path: Path, paragraph: Mapping[str, Any], article: int) -> Iterator[E
         answers = [_span(path, question["id"], context, answer, len(asked)) for answer in question["answers"]]
         if not answers and not question.get("is_impossible", False):
             raise DataError(f"{path}: question {question['id']} has no answer")
-        yield Example(asked, words, answers=answers or [NO_ANSWER], group=article)
+        yield TextExample(asked, words, answers=answers or [NO_ANSWER], group=article)
 
 
 def _span(path: Path, question: str, context: Paragraph, answer: Mapping[str, Any], offset: int) -> tuple[int, int]:

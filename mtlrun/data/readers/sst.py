@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from mtlrun.data.readers.corpus_files import SPLITS, find_file, lines_of, optional_file
-from mtlrun.data.text.example import Example
+from mtlrun.data.text.example import TextExample
 from mtlrun.errors import ConfigError, DataError
 
 HOME = (
@@ -25,7 +25,7 @@ _LEAF = re.compile(r"\([0-4] ([^()\s]+)\)")
 _ROOT = re.compile(r"\(([0-4]) ")
 
 
-def read_sentiment(folder: Path, classes: int) -> dict[str, list[Example]]:
+def read_sentiment(folder: Path, classes: int) -> dict[str, list[TextExample]]:
     """Texts with their sentiment by split; without `val` where the collection has none to spare.
 
     Args:
@@ -46,7 +46,7 @@ def read_sentiment(folder: Path, classes: int) -> dict[str, list[Example]]:
     return {split: _some(path, _trees(path, classes)) for split, path in paths.items()}
 
 
-def _tables(folder: Path, classes: int) -> dict[str, list[Example]]:
+def _tables(folder: Path, classes: int) -> dict[str, list[TextExample]]:
     if classes != 2:
         raise ConfigError(f"data.sentiment_classes={classes}: the .tsv files in {folder} have two, only the trees five")
     dev = find_file("sentiment", folder, ["dev.tsv"], HOME)
@@ -57,25 +57,25 @@ def _tables(folder: Path, classes: int) -> dict[str, list[Example]]:
     return {split: _some(path, _table(path)) for split, path in parts.items()}
 
 
-def _table(path: Path) -> list[Example]:
+def _table(path: Path) -> list[TextExample]:
     (_, header), *lines = lines_of(path)
     columns = header.split("\t")
     if not {"sentence", "label"} <= {*columns}:
         raise DataError(f"{path}, line 1: expected the columns sentence and label with a tab between, found '{header}'")
-    places = [columns.index(name) for name in ("sentence", "label")]
+    indices = [columns.index(name) for name in ("sentence", "label")]
     examples = []
     for number, line in lines:
         if not line.strip():
             continue
         fields = line.split("\t")
-        text, label = (fields[place] for place in places) if len(fields) == len(columns) else ("", "")
+        text, label = (fields[index] for index in indices) if len(fields) == len(columns) else ("", "")
         if not text.split() or label not in ("0", "1"):
             raise DataError(f"{path}, line {number}: expected a text and its label 0 or 1, found '{line[:60]}'")
-        examples.append(Example(text.split(), sentiment=int(label)))
+        examples.append(TextExample(text.split(), sentiment=int(label)))
     return examples
 
 
-def _trees(path: Path, classes: int) -> list[Example]:
+def _trees(path: Path, classes: int) -> list[TextExample]:
     examples = []
     for number, line in lines_of(path):
         if not line.strip():
@@ -87,11 +87,11 @@ def _trees(path: Path, classes: int) -> list[Example]:
         if classes == 2 and label == 2:
             continue
         words = [BRACKETS.get(word, word) for word in words]
-        examples.append(Example(words, sentiment=int(label > 2) if classes == 2 else label))
+        examples.append(TextExample(words, sentiment=int(label > 2) if classes == 2 else label))
     return examples
 
 
-def _some(path: Path, examples: list[Example]) -> list[Example]:
+def _some(path: Path, examples: list[TextExample]) -> list[TextExample]:
     if not examples:
         raise DataError(f"{path} has no labelled texts: fetch it again")
     return examples

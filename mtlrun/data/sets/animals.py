@@ -8,9 +8,9 @@ import torch
 
 from mtlrun.data.array_cache import Arrays
 from mtlrun.data.drawn.animals.render import draw
-from mtlrun.data.drawn.drawings import Recipe, counted, draw_splits
-from mtlrun.data.options import split_sizes
+from mtlrun.data.drawn.drawings import DrawingRecipe, counted, draw_splits
 from mtlrun.data.source import Source, Splits, TensorSource
+from mtlrun.data.split_sizes import split_sizes
 from mtlrun.data.statistics import channel_statistics
 from mtlrun.options import whole
 
@@ -47,7 +47,7 @@ def load(seed: int, num_rows: Mapping[str, int], size: int, cache: str | None) -
     )
 
 
-def silhouette_recipe(seed: int, detector: str, size: int) -> Recipe:
+def silhouette_recipe(seed: int, detector: str, size: int) -> DrawingRecipe:
     """Pictures of one source: images uint8 [3, size, size], present int64 [].
 
     Raises:
@@ -55,7 +55,7 @@ def silhouette_recipe(seed: int, detector: str, size: int) -> Recipe:
     """
     options = {"seed": whole("data.seed", seed, 0, 2**31 - 1), "size": whole("data.size", size, 24, 512)}
     row: dict[str, tuple[tuple[int, ...], str]] = {"images": ((3, size, size), "uint8"), "present": ((), "int64")}
-    return Recipe(PACKAGE, FOLDER, f"{detector}s", options, row, lambda index: draw(seed, detector, index, size))
+    return DrawingRecipe(PACKAGE, FOLDER, f"{detector}s", options, row, lambda index: draw(seed, detector, index, size))
 
 
 def sources(detector: str, drawn: Mapping[str, Arrays]) -> dict[str, Source]:

@@ -24,7 +24,7 @@ from mtlrun.runs.task_names import check_task_name
 SPLITS = ("train", "val", "test")
 FEWEST_ROWS = 2  # of a split: some metrics are not defined on one
 
-Table = dict[str, Array]
+ArraysByName = dict[str, Array]
 
 
 def load(
@@ -90,7 +90,7 @@ def kinds_of(tasks: Collection[str], kinds: Mapping[str, str] | None) -> dict[st
 
 def read_tables(
     path: str, val_path: str | None, test_path: str | None, inputs: str, targets: Sequence[str] | None
-) -> list[Table]:
+) -> list[ArraysByName]:
     """The arrays of each file that is given; the first one says which, and of what shape and type."""
     paths = [Path(file).expanduser() for file in (path, val_path, test_path) if file]
     first = read_table(paths[0], inputs, targets)
@@ -103,7 +103,7 @@ def read_tables(
     return [first, *others]
 
 
-def check_alike(path: Path, first: Table, other: Path, table: Table) -> None:
+def check_alike(path: Path, first: ArraysByName, other: Path, table: ArraysByName) -> None:
     """Raise DataError where arrays of two files differ in the shape of a row, or only one is of floats."""
     for name, values in first.items():
         one, two = (f"{array.dtype} {list(array.shape[1:])}" for array in (values, table[name]))
@@ -112,7 +112,7 @@ def check_alike(path: Path, first: Table, other: Path, table: Table) -> None:
             raise DataError(f"rows of '{name}' are {one} in {path} but {two} in {other}: make them alike")
 
 
-def join(tables: list[Table]) -> Table:
+def join(tables: list[ArraysByName]) -> ArraysByName:
     """One table with the rows of all."""
     if len(tables) == 1:
         return dict(tables[0])

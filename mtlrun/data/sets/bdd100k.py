@@ -86,8 +86,8 @@ def load(
     made = scene_sources(parts, size, smallest, most, curbs)
     names = "BDD100K"
     if signs != "none":
-        place = Path(signs_root).expanduser() if signs_root else folder
-        crops = sign_sources(place, whole("data.sign_size", sign_size, 16, 512), signs, val, seed)
+        folder = Path(signs_root).expanduser() if signs_root else folder
+        crops = sign_sources(folder, whole("data.sign_size", sign_size, 16, 512), signs, val, seed)
         made = {split: [*sources, crops[split]] for split, sources in made.items()}
         names = "BDD100K and of GTSRB"
     counts = " and ".join("/".join(str(len(made[split][at])) for split in SPLITS) for at in range(len(made["test"])))

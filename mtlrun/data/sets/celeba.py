@@ -92,7 +92,7 @@ def read_attributes(path: Path) -> tuple[list[str], list[str], Tensor]:
     lines = _lines(path)
     names = lines[1].split() if len(lines) > 1 else []
     entries = [line.split() for line in lines[2:] if line.strip()]
-    wrong = next((place for place, entry in enumerate(entries, 3) if len(entry) != len(names) + 1), None)
+    wrong = next((index for index, entry in enumerate(entries, 3) if len(entry) != len(names) + 1), None)
     if wrong is not None or not entries or not names:
         raise DataError(f"{path}, line {wrong or len(lines)}: expected a file and {len(names)} numbers: fetch it again")
     if lines[0].strip() != str(len(entries)):

@@ -14,7 +14,7 @@ import torch
 
 from mtlrun.data.readers.plain_files import folder_of, read_csv, read_text
 from mtlrun.data.readers.radiograph_labels import Reading
-from mtlrun.data.readers.radiograph_tables import Options, Table, split_patients, splits_of
+from mtlrun.data.readers.radiograph_tables import Options, RadiographTable, split_patients, splits_of
 from mtlrun.data.source import Splits
 from mtlrun.errors import DataError
 from mtlrun.options import share
@@ -52,16 +52,16 @@ def load(
     options = Options(size, Reading(), memory_mb)
     table_path = next((folder / name for name in TABLES if (folder / name).is_file()), folder / TABLES[0])
     missing = [path.name for path in (table_path, *(folder / name for name in LISTS)) if not path.is_file()]
-    places = {
+    pictures = {
         path.name: path for pattern in ("images/*", "images_*/images/*", "*.png") for path in folder.glob(pattern)
     }
-    if missing or not places:
+    if missing or not pictures:
         raise DataError(
-            f"no {', '.join([*missing, *([] if places else ['pictures'])])} in {folder}: ChestX-ray14 is "
+            f"no {', '.join([*missing, *([] if pictures else ['pictures'])])} in {folder}: ChestX-ray14 is "
             f"{' (or '.join(TABLES)}), {', '.join(LISTS)} and images/*.png (or images_001/images/*.png to "
             f"images_012/images/*.png), from {HOME}"
         )
-    table = read_table(table_path, places, findings or {}, partial)
+    table = read_table(table_path, pictures, findings or {}, partial)
     official = set(read_text(folder / LISTS[1]).split())
     inside = table.take([row for row, path in enumerate(table.paths) if path.name not in official])
     test = table.take([row for row, path in enumerate(table.paths) if path.name in official])
@@ -70,10 +70,10 @@ def load(
     return splits_of("chestxray14", tables, options, f"by patient (data.seed={seed}) and the official test list")
 
 
-def read_table(path: Path, places: Mapping[str, Path], findings: Mapping[str, str], partial: bool) -> Table:
+def read_table(path: Path, pictures: Mapping[str, Path], findings: Mapping[str, str], partial: bool) -> RadiographTable:
     """The rows of the table that have a picture."""
     lines = read_csv(path, ("Image Index", "Finding Labels", "Patient ID"))
-    there = [line for line in lines if line["Image Index"] in places]
+    there = [line for line in lines if line["Image Index"] in pictures]
     if not there or (len(there) < len(lines) and not partial):
         raise DataError(
             f"{len(lines) - len(there)} of the {len(lines)} pictures in {path} are not there: unpack all archives, or "
@@ -85,4 +85,6 @@ def read_table(path: Path, places: Mapping[str, Path], findings: Mapping[str, st
         if finding not in known:
             raise DataError(f"data.findings.{task}: no row of {path} has '{finding}' (there are: {', '.join(known)})")
     entries = {task: torch.tensor([float(finding in names) for names in named]) for task, finding in findings.items()}
-    return Table([places[line["Image Index"]] for line in there], entries, [line["Patient ID"] for line in there])
+    return RadiographTable(
+        [pictures[line["Image Index"]] for line in there], entries, [line["Patient ID"] for line in there]
+    )

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import torch
 
-from mtlrun.data.options import val_and_test
 from mtlrun.data.readers.plain_files import folder_of, read_csv
 from mtlrun.data.readers.radiograph_labels import Reading
-from mtlrun.data.readers.radiograph_tables import Options, Table, split_patients, splits_of
+from mtlrun.data.readers.radiograph_tables import Options, RadiographTable, split_patients, splits_of
 from mtlrun.data.source import Splits
+from mtlrun.data.split_sizes import val_and_test
 from mtlrun.errors import DataError
 from mtlrun.options import share
 
@@ -71,7 +71,7 @@ def load(
     return splits_of("chexpert", tables, options, how)
 
 
-def read_table(path: Path, findings: Mapping[str, str], frontal: bool) -> Table:
+def read_table(path: Path, findings: Mapping[str, str], frontal: bool) -> RadiographTable:
     """The rows of a table, lateral views left out if `frontal`."""
     lines = read_csv(path, ("Path", *(["Frontal/Lateral"] if frontal else []), *findings.values()))
     chosen = [line for line in lines if not frontal or line["Frontal/Lateral"] == "Frontal"]
@@ -79,7 +79,7 @@ def read_table(path: Path, findings: Mapping[str, str], frontal: bool) -> Table:
     entries = {
         task: torch.tensor([_entry(path, column, line[column]) for line in chosen]) for task, column in findings.items()
     }
-    return Table([path.parent.joinpath(*names) for names in parts], entries, [names[-3] for names in parts])
+    return RadiographTable([path.parent.joinpath(*names) for names in parts], entries, [names[-3] for names in parts])
 
 
 def _parts(path: Path, text: str) -> tuple[str, ...]:

@@ -10,8 +10,8 @@ from torch import Tensor
 from mtlrun.data.array_cache import Arrays
 from mtlrun.data.drawn.drawings import counted, draw_splits
 from mtlrun.data.drawn.road.recipes import scene_recipe, sign_recipe, sources
-from mtlrun.data.options import split_sizes
 from mtlrun.data.source import Splits
+from mtlrun.data.split_sizes import split_sizes
 
 
 def load(

@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mtlrun.data.options import val_and_test
 from mtlrun.data.readers.image_files import SUFFIXES, LazySource, Pictures, kept, sample_statistics
 from mtlrun.data.readers.plain_files import folder_of
 from mtlrun.data.source import Splits
+from mtlrun.data.split_sizes import val_and_test
 from mtlrun.errors import ConfigError, DataError, near_miss
 from mtlrun.options import distinct, is_number, whole
 
@@ -22,7 +22,7 @@ KIND = {"kind": "Classification", "classes": ["absent", "present"]}
 
 
 @dataclass(frozen=True)
-class Rows:
+class FolderRows:
     """Pictures of a detector's source, and whether each shows the thing."""
 
     paths: list[Path]
@@ -100,19 +100,20 @@ def read_folders(root: str | None, detect: Sequence[str]) -> dict[str, list[Path
     """
     if not detect:
         raise ConfigError("data.detect names no folder: give data.detect=[dog,cat]")
-    place = folder_of(root, "the folder that holds one folder of pictures for each kind of thing")
-    found = {folder.name: pictures_in(folder) for folder in sorted(place.glob("*/"))}
+    collection = folder_of(root, "the folder that holds one folder of pictures for each kind of thing")
+    found = {folder.name: pictures_in(folder) for folder in sorted(collection.glob("*/"))}
     folders = {name: paths for name, paths in found.items() if len(paths) >= FEWEST}
     for name in detect:
         if name not in folders:
             why = f"{len(found[name])} pictures" if name in found else f"no folder '{name}'{near_miss(name, found)}"
             raise DataError(
-                f"{why} in {place / name if name in found else place}: put {FEWEST} or more pictures of each thing "
-                f"into a folder of its name ({place / name}/*.jpg), and pictures of other things into others; "
+                f"{why} in {collection / name if name in found else collection}: "
+                f"put {FEWEST} or more pictures of each thing into a folder of its name "
+                f"({collection / name}/*.jpg), and pictures of other things into others; "
                 "Open Images (https://storage.googleapis.com/openimages/web) has Dog, Cat and Giraffe"
             )
     if len(folders) < 2:
-        raise DataError(f"{place} holds one folder of pictures: add another with pictures of other things")
+        raise DataError(f"{collection} holds one folder of pictures: add another with pictures of other things")
     return folders
 
 
@@ -123,7 +124,7 @@ def pictures_in(folder: Path) -> list[Path]:
 
 def split_paths(paths: list[Path], val: float, test: float, generator: torch.Generator) -> dict[str, list[Path]]:
     """The pictures of a folder, dealt out to the splits; each gets one at least."""
-    mixed = [paths[place] for place in torch.randperm(len(paths), generator=generator).tolist()]
+    mixed = [paths[index] for index in torch.randperm(len(paths), generator=generator).tolist()]
     ends = max(1, round(val * len(paths))), max(1, round(test * len(paths)))
     ends = (min(ends[0], len(paths) - 2), min(ends[1], len(paths) - 1 - min(ends[0], len(paths) - 2)))
     return {"val": mixed[: ends[0]], "test": mixed[ends[0] : sum(ends)], "train": mixed[sum(ends) :]}
@@ -131,7 +132,7 @@ def split_paths(paths: list[Path], val: float, test: float, generator: torch.Gen
 
 def draw_rows(
     detector: str, parts: dict[str, list[Path]], absent: float, most: int | None, generator: torch.Generator
-) -> Rows:
+) -> FolderRows:
     """A detector's rows of one split: its own pictures, then those without the thing.
 
     Args:
@@ -147,10 +148,10 @@ def draw_rows(
     count = max(1, round(absent * len(own)))
     count = count if most is None else max(1, min(count, most - len(own)))
     chosen = torch.randperm(len(others), generator=generator)[:count].tolist()
-    return Rows([*own, *(others[place] for place in chosen)], [1] * len(own) + [0] * len(chosen))
+    return FolderRows([*own, *(others[index] for index in chosen)], [1] * len(own) + [0] * len(chosen))
 
 
-def sources(detector: str, drawn: dict[str, Rows], size: int) -> dict[str, LazySource]:
+def sources(detector: str, drawn: dict[str, FolderRows], size: int) -> dict[str, LazySource]:
     """One source per split, normalised by the statistics of the training pictures."""
     pictures = {split: Pictures(rows.paths, (size, size)) for split, rows in drawn.items()}
     mean, std = sample_statistics(pictures["train"])

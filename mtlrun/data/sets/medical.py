@@ -10,11 +10,11 @@ from torch import Tensor
 
 from mtlrun.data.array_cache import Arrays
 from mtlrun.data.drawn.chest.render import draw
-from mtlrun.data.drawn.drawings import Recipe, draw_splits
+from mtlrun.data.drawn.drawings import DrawingRecipe, draw_splits
 from mtlrun.data.drawn.drawings import counted as sizes_of
-from mtlrun.data.options import split_sizes
 from mtlrun.data.readers.radiograph_labels import BLANK, FINDINGS, UNCERTAIN, Reading, counted
 from mtlrun.data.source import Splits, TensorSource
+from mtlrun.data.split_sizes import split_sizes
 from mtlrun.data.statistics import channel_statistics
 from mtlrun.errors import ConfigError
 from mtlrun.options import share, whole
@@ -70,7 +70,7 @@ def load(
     )
 
 
-def radiograph_recipe(seed: int, size: int) -> Recipe:
+def radiograph_recipe(seed: int, size: int) -> DrawingRecipe:
     """Radiographs: images uint8 [1, size, size], findings uint8 [4].
 
     Raises:
@@ -78,7 +78,7 @@ def radiograph_recipe(seed: int, size: int) -> Recipe:
     """
     options = {"seed": whole("data.seed", seed, 0, 2**31 - 1), "size": whole("data.size", size, 32, 512)}
     row = {"images": ((1, size, size), "uint8"), "findings": ((len(FINDINGS),), "uint8")}
-    return Recipe(PACKAGE, FOLDER, "radiographs", options, row, lambda index: draw(seed, index, size))
+    return DrawingRecipe(PACKAGE, FOLDER, "radiographs", options, row, lambda index: draw(seed, index, size))
 
 
 def entries(arrays: Arrays, seed: int, blank_share: float, uncertain_share: float) -> dict[str, Tensor]:
@@ -87,4 +87,4 @@ def entries(arrays: Arrays, seed: int, blank_share: float, uncertain_share: floa
     fate = np.random.default_rng((seed, 2)).random(labels.shape)
     labels[fate < blank_share + uncertain_share] = UNCERTAIN
     labels[fate < blank_share] = BLANK
-    return {task: torch.from_numpy(labels[:, place].copy()) for place, task in enumerate(FINDINGS)}
+    return {task: torch.from_numpy(labels[:, index].copy()) for index, task in enumerate(FINDINGS)}

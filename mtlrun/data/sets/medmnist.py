@@ -20,7 +20,7 @@ from torch import Tensor
 from mtlrun.atomic import complete_file
 from mtlrun.data.array_cache import Array
 from mtlrun.data.fingerprint import ids_of_texts
-from mtlrun.data.readers.image_files import DamagedFile, LazySource, Rows, sample_statistics
+from mtlrun.data.readers.image_files import DamagedFile, LazySource, PictureRows, sample_statistics
 from mtlrun.data.readers.npz import DAMAGE, open_npz, read_array
 from mtlrun.data.readers.plain_files import folder_of
 from mtlrun.data.readers.radiograph_labels import counted
@@ -41,7 +41,7 @@ FINDINGS = (
 HOME = "https://zenodo.org/records/10519652"
 
 
-class StoredPictures(Rows):
+class StoredPictures(PictureRows):
     """Pictures [N, H, W] in a .npy file, as rows [1, H, W]; the file is mapped and never read as a whole.
 
     It is opened at each access, so that nothing but its name travels to the workers.
@@ -60,7 +60,7 @@ class StoredPictures(Rows):
         return self._count
 
     def row_ids(self) -> Tensor:
-        """By the part of the collection and the place in it, which are fixed."""
+        """By the part of the collection and the row in it, which are fixed."""
         part = self.path.name.rpartition("-")[2]
         return ids_of_texts(f"{part} {self.path.stat().st_size} {row}" for row in range(len(self)))
 
@@ -175,25 +175,25 @@ def on_disk(path: Path, targets: Mapping[str, dict[str, Tensor]], size: int, cac
 
 def stored(path: Path, name: str, folder: Path, size: int) -> StoredPictures:
     """The pictures of a member of the file, unpacked again if what is in the folder is damaged."""
-    place = unpacked(path, name, folder)
+    cached = unpacked(path, name, folder)
     try:
-        return StoredPictures(place, size)
+        return StoredPictures(cached, size)
     except DataError as error:
         if isinstance(error.__cause__, PermissionError):
             raise
-        log.warning("cache file %s is damaged: making it again", place)
-        place.unlink(missing_ok=True)
+        log.warning("cache file %s is damaged: making it again", cached)
+        cached.unlink(missing_ok=True)
         return StoredPictures(unpacked(path, name, folder), size)
 
 
 def unpacked(path: Path, name: str, folder: Path) -> Path:
     """A member of the file, unpacked into the folder if it is not there; it appears only when it is complete."""
     stamp = path.stat()
-    place = folder / f"{path.stem}-{stamp.st_size}-{int(stamp.st_mtime)}-{name}"
+    cached = folder / f"{path.stem}-{stamp.st_size}-{int(stamp.st_mtime)}-{name}"
     try:
-        if not place.is_file():
-            with complete_file(place) as file, zipfile.ZipFile(path) as archive, archive.open(name) as packed:
+        if not cached.is_file():
+            with complete_file(cached) as file, zipfile.ZipFile(path) as archive, archive.open(name) as packed:
                 shutil.copyfileobj(packed, file, 1 << 20)
     except (*DAMAGE, KeyError) as error:
         raise DataError(f"{name} of {path} could not be unpacked into {folder}: {error}") from error
-    return place
+    return cached

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mtlrun.data.drawn.overlay import Items, Pairs, check_counts, draw_pairs, overlay, splits_of
+from mtlrun.data.drawn.overlay import ItemPairs, Items, check_counts, draw_pairs, overlay, splits_of
 from mtlrun.data.source import Splits
 from mtlrun.errors import ConfigError
 
@@ -71,15 +71,15 @@ def split_rows(num_rows: int, generator: torch.Generator) -> tuple[Tensor, Tenso
     return train, val, test
 
 
-def pair_up(items: Items, num_pairs: int, size: int, same_class: bool, generator: torch.Generator) -> Pairs:
+def pair_up(items: Items, num_pairs: int, size: int, same_class: bool, generator: torch.Generator) -> ItemPairs:
     """Pairs of the given digits, in opposite corners of the canvas."""
     left, right = draw_pairs(items.labels, items.labels, num_pairs, same_class, generator)
     offset = size - items.images.shape[-1]
     canvases = overlay(items.images[left], items.images[right], size, offset)
-    return Pairs(canvases.unsqueeze(1), items.labels[left], items.labels[right])
+    return ItemPairs(canvases.unsqueeze(1), items.labels[left], items.labels[right])
 
 
-def statement(parts: list[Items], pairs: list[Pairs]) -> str:
+def statement(parts: list[Items], pairs: list[ItemPairs]) -> str:
     """How the splits were made, in one line."""
     digits = "/".join(str(len(part.labels)) for part in parts)
     rows = "/".join(str(len(pair.left)) for pair in pairs)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 
-from mtlrun.data.drawn.overlay import Items, Pairs, check_counts, draw_pairs, overlay, shrink, splits_of
+from mtlrun.data.drawn.overlay import ItemPairs, Items, check_counts, draw_pairs, overlay, shrink, splits_of
 from mtlrun.data.readers.digit_files import EDGE, FASHION, MNIST, Collection, find_folder, read_items
 from mtlrun.data.source import Splits
 from mtlrun.errors import ConfigError, choose
@@ -84,8 +84,8 @@ def folders_of(digits: str, root: str | None) -> list[Path]:
     """The folders of the left and of the right items; a root that is named is the only place that is searched."""
     collections = COLLECTIONS[digits]
     alone = len(set(collections)) == 1
-    place = Path(root or DEFAULT_ROOT).expanduser()
-    return [find_folder(collection, place, alone, named=bool(root)) for collection in collections]
+    folder = Path(root or DEFAULT_ROOT).expanduser()
+    return [find_folder(collection, folder, alone, named=bool(root)) for collection in collections]
 
 
 def read_parts(folder: Path) -> tuple[Items, Items, Items]:
@@ -104,16 +104,16 @@ def pair_up(
     offset: int,
     same_class: bool,
     generator: torch.Generator,
-) -> Pairs:
+) -> ItemPairs:
     """Pairs of a split's items, overlaid and brought to `size`."""
     left_rows, right_rows = draw_pairs(left.labels, right.labels, num_pairs, same_class, generator)
     left, right = left.take(left_rows), right.take(right_rows)
     canvases = overlay(left.images, right.images, CANVAS, offset)
     canvases = canvases if size == CANVAS else shrink(canvases, size)
-    return Pairs(canvases.unsqueeze(1), left.labels, right.labels)
+    return ItemPairs(canvases.unsqueeze(1), left.labels, right.labels)
 
 
-def statement(folders: list[Path], pairs: list[Pairs]) -> str:
+def statement(folders: list[Path], pairs: list[ItemPairs]) -> str:
     """How the splits were made, in one line."""
     rows = "/".join(str(len(pair.left)) for pair in pairs)
     where = " and ".join(dict.fromkeys(map(str, folders)))

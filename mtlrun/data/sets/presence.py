@@ -15,8 +15,8 @@ from mtlrun.data.array_cache import Arrays
 from mtlrun.data.drawn.drawings import counted, draw_splits
 from mtlrun.data.drawn.road.recipes import scene_recipe, sources
 from mtlrun.data.drawn.road.render import ASKED
-from mtlrun.data.options import split_sizes
 from mtlrun.data.source import Splits
+from mtlrun.data.split_sizes import split_sizes
 
 
 def load(seed: int, num_scenes: Mapping[str, int], height: int, width: int, cache: str | None) -> Splits:
@@ -46,4 +46,4 @@ def load(seed: int, num_scenes: Mapping[str, int], height: int, width: int, cach
 def answers(arrays: Arrays) -> dict[str, Tensor]:
     """Per question int64 [N], 0 or 1."""
     present = torch.from_numpy(arrays["present"]).to(torch.int64)
-    return {name: present[:, place].contiguous() for place, name in enumerate(ASKED)}
+    return {name: present[:, index].contiguous() for index, name in enumerate(ASKED)}

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import torch
 
-from mtlrun.data.drawn.linear_problems import Rows, directions, normal, splits_of
-from mtlrun.data.options import MOST_ROWS
+from mtlrun.data.drawn.linear_problems import LinearRows, directions, normal, splits_of
 from mtlrun.data.source import Splits
+from mtlrun.data.split_sizes import MOST_ROWS
 from mtlrun.options import number, whole
 
 
@@ -36,11 +36,11 @@ def load(seed: int = 0, dimensions: int = 20, rows: int = 400, held_out: int = 4
     generator = torch.Generator().manual_seed(seed)
     (vector,) = directions(1, dimensions, generator)
 
-    def split(count: int) -> Rows:
+    def split(count: int) -> LinearRows:
         inputs = normal(generator, count, dimensions)
         plus, minus = inputs @ vector, -(inputs @ vector)
         targets = {"plus": plus + noise * normal(generator, count), "minus": minus + noise * normal(generator, count)}
-        return Rows(inputs, targets)
+        return LinearRows(inputs, targets)
 
     statement = f"{rows} training rows in {dimensions} dimensions, the same feature with opposite signs"
     return splits_of("linear", split(rows), split(held_out), split(held_out), statement)

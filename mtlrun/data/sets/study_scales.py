@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import torch
 
-from mtlrun.data.drawn.linear_problems import Rows, directions, normal, splits_of
-from mtlrun.data.options import MOST_ROWS
+from mtlrun.data.drawn.linear_problems import LinearRows, directions, normal, splits_of
 from mtlrun.data.source import Splits
+from mtlrun.data.split_sizes import MOST_ROWS
 from mtlrun.errors import choose
 from mtlrun.options import number, whole
 
@@ -55,10 +55,10 @@ def load(
     generator = torch.Generator().manual_seed(seed)
     slope, *kinds = directions(CLASSES + 1, dimensions, generator)
 
-    def split(count: int) -> Rows:
+    def split(count: int) -> LinearRows:
         inputs = normal(generator, count, dimensions)
         metres = OFFSET + SLOPE * (inputs @ slope) + noise * normal(generator, count)
-        return Rows(inputs, {"distance": factor * metres, "kind": (inputs @ torch.stack(kinds, 1)).argmax(1)})
+        return LinearRows(inputs, {"distance": factor * metres, "kind": (inputs @ torch.stack(kinds, 1)).argmax(1)})
 
     statement = f"{rows} training rows, distances in {unit} beside {CLASSES} classes"
     return splits_of("measured", split(rows), split(held_out), split(held_out), statement)

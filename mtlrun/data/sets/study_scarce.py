@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import torch
 
-from mtlrun.data.drawn.linear_problems import Rows, directions, linear, rows_of_their_own, splits_of
-from mtlrun.data.options import MOST_ROWS
+from mtlrun.data.drawn.linear_problems import LinearRows, directions, linear, rows_of_their_own, splits_of
 from mtlrun.data.source import Splits
+from mtlrun.data.split_sizes import MOST_ROWS
 from mtlrun.options import number, whole
 
 
@@ -53,7 +53,7 @@ def load(
     scarce, across = directions(2, dimensions, generator)
     truth = {"scarce": scarce, "ample": relatedness * scarce + (1 - relatedness**2) ** 0.5 * across}
 
-    def split(counts: dict[str, int]) -> Rows:
+    def split(counts: dict[str, int]) -> LinearRows:
         return rows_of_their_own(counts, lambda task, n: linear(truth[task], n, noise, generator))
 
     train = split({"scarce": scarce_rows, "ample": ample_rows})

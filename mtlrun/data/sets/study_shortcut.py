@@ -14,9 +14,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mtlrun.data.drawn.linear_problems import Rows, directions, normal, signs, splits_of
-from mtlrun.data.options import MOST_ROWS
+from mtlrun.data.drawn.linear_problems import LinearRows, directions, normal, signs, splits_of
 from mtlrun.data.source import Splits
+from mtlrun.data.split_sizes import MOST_ROWS
 from mtlrun.options import number, whole
 
 
@@ -55,11 +55,11 @@ def load(
     generator = torch.Generator().manual_seed(seed)
     (of_a,), (of_b,) = (directions(1, dimensions, generator) for _ in range(2))
 
-    def split(count: int, share: float) -> Rows:
+    def split(count: int, share: float) -> LinearRows:
         a = signs(count, generator)
         b = torch.where(torch.rand(count, generator=generator) < share, a, -a)
         halves = [evidence(a, strength_a * of_a, generator), evidence(b, strength_b * of_b, generator)]
-        return Rows(torch.cat(halves, 1), {"a": (a > 0).long(), "b": (b > 0).long()})
+        return LinearRows(torch.cat(halves, 1), {"a": (a > 0).long(), "b": (b > 0).long()})
 
     statement = f"labels equal in {agreement:.0%} of training and validation rows, in {test_agreement:.0%} of test rows"
     train, val, test = split(rows, agreement), split(held_out, agreement), split(held_out, test_agreement)

@@ -14,9 +14,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mtlrun.data.drawn.linear_problems import Rows, directions, linear, normal, rows_of_their_own, splits_of
-from mtlrun.data.options import MOST_ROWS
+from mtlrun.data.drawn.linear_problems import LinearRows, directions, linear, normal, rows_of_their_own, splits_of
 from mtlrun.data.source import Splits
+from mtlrun.data.split_sizes import MOST_ROWS
 from mtlrun.errors import ConfigError, choose
 from mtlrun.options import number, whole
 
@@ -58,7 +58,7 @@ def load(
     generator = torch.Generator().manual_seed(seed)
     truth = true_vectors(vectors, tasks, dimensions, rank, generator)
 
-    def split(count: int) -> Rows:
+    def split(count: int) -> LinearRows:
         return rows_of_their_own(dict.fromkeys(truth, count), lambda task, n: linear(truth[task], n, noise, generator))
 
     statement = f"{tasks} linear tasks in {dimensions} dimensions, vectors: {vectors}; {rows} training rows each"
@@ -69,7 +69,7 @@ def load(
 
 def true_vectors(vectors: str, tasks: int, dimensions: int, rank: int, generator: torch.Generator) -> dict[str, Tensor]:
     """Unit vectors [dimensions] by task."""
-    names = [f"task{place + 1}" for place in range(tasks)]
+    names = [f"task{index + 1}" for index in range(tasks)]
     if vectors == "orthogonal":
         return dict(zip(names, directions(tasks, dimensions, generator)))
     coefficients = normal(generator, tasks, rank)

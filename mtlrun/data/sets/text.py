@@ -9,8 +9,8 @@ from torch import Tensor
 
 from mtlrun.data.drawn.drawings import counted
 from mtlrun.data.drawn.sentences.grammar import draw
-from mtlrun.data.options import SPLITS, split_sizes
 from mtlrun.data.source import Splits
+from mtlrun.data.split_sizes import SPLITS, split_sizes
 from mtlrun.data.text.source import TASKS, check_length, make_source, words_of
 from mtlrun.data.text.vocabulary import make_vocabulary
 from mtlrun.errors import ConfigError, near_miss

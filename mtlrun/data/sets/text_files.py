@@ -9,19 +9,19 @@ from pathlib import Path
 
 import torch
 
-from mtlrun.data.options import MOST_ROWS
 from mtlrun.data.readers.conll import read_ner, read_pos
 from mtlrun.data.readers.corpus_files import SPLITS
 from mtlrun.data.readers.squad import read_qa, window
 from mtlrun.data.readers.sst import read_sentiment
 from mtlrun.data.source import Source, Splits, TensorSource
-from mtlrun.data.text.example import Example
+from mtlrun.data.split_sizes import MOST_ROWS
+from mtlrun.data.text.example import TextExample
 from mtlrun.data.text.source import check_length, make_source, words_of
 from mtlrun.data.text.vocabulary import Vocabulary, make_vocabulary
 from mtlrun.errors import ConfigError, DataError
 from mtlrun.options import share, whole
 
-Parts = dict[str, list[Example]]
+Parts = dict[str, list[TextExample]]
 """Examples by split."""
 
 
@@ -106,13 +106,13 @@ def _joined(made: Sequence[tuple[dict[str, TensorSource], str]], how: str) -> Sp
     return Splits(rows["train"], rows["val"], rows["test"], statement)
 
 
-def hold_out(task: str, examples: Sequence[Example], val: float, draw: torch.Generator) -> list[list[Example]]:
+def hold_out(task: str, examples: Sequence[TextExample], val: float, draw: torch.Generator) -> list[list[TextExample]]:
     """What is left, and what is held out: a share `val` of the groups, at least one of them.
 
     Raises:
         DataError: if there is only one group.
     """
-    groups = [-1 - place if example.group is None else example.group for place, example in enumerate(examples)]
+    groups = [-1 - index if example.group is None else example.group for index, example in enumerate(examples)]
     known = list(dict.fromkeys(groups))
     if len(known) < 2:
         thing = "article" if task == "qa" else "text"
@@ -120,8 +120,8 @@ def hold_out(task: str, examples: Sequence[Example], val: float, draw: torch.Gen
             f"the training file in data.{task} has a single {thing}: too few to hold one out for validation"
         )
     count = min(max(1, round(val * len(known))), len(known) - 1)
-    held = {known[place] for place in torch.randperm(len(known), generator=draw)[:count].tolist()}
-    parts: list[list[Example]] = [[], []]
+    held = {known[index] for index in torch.randperm(len(known), generator=draw)[:count].tolist()}
+    parts: list[list[TextExample]] = [[], []]
     for group, example in zip(groups, examples):
         parts[group in held].append(example)
     return parts

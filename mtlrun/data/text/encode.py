@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mtlrun.data.text.example import NO_ANSWER, Example
+from mtlrun.data.text.example import NO_ANSWER, TextExample
 from mtlrun.data.text.labels import UNLABELLED
 from mtlrun.data.text.vocabulary import Vocabulary
 
@@ -20,7 +20,7 @@ NO_WORD = -1
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class TokenRows:
     """Encoded texts.
 
     tokens: int64 [N, L, 2]: number of each token, and its segment: 0 padding, 1 first text, 2 second text.
@@ -33,7 +33,7 @@ class Rows:
     cut: int
 
 
-def encode(examples: Sequence[Example], vocabulary: Vocabulary, length: int) -> Rows:
+def encode(examples: Sequence[TextExample], vocabulary: Vocabulary, length: int) -> TokenRows:
     """[CLS] first [SEP] second [SEP] with the vocabulary's separators, or [CLS] first [SEP]; no word is cut in two.
 
     The second text is cut where the row ends, the first one too, but before a second one already at half the row.
@@ -53,7 +53,7 @@ def encode(examples: Sequence[Example], vocabulary: Vocabulary, length: int) -> 
         tokens[row, : len(made.numbers)] = np.array([made.numbers, made.segments]).T
         words[row, : len(made.words)] = made.words
         cut += made.cut
-    return Rows(torch.from_numpy(tokens), torch.from_numpy(words), cut)
+    return TokenRows(torch.from_numpy(tokens), torch.from_numpy(words), cut)
 
 
 @dataclass(slots=True)
@@ -90,7 +90,7 @@ def token_labels(labels: Sequence[Sequence[int]], words: Tensor) -> Tensor:
 
     Args:
         labels: of the words of each row.
-        words: [N, L], see `Rows`.
+        words: [N, L], see `TokenRows`.
     """
     table = np.full((len(labels), max(map(len, labels), default=0) + 1), UNLABELLED, np.int64)
     for row, values in enumerate(labels):
@@ -104,10 +104,12 @@ def span_targets(answers: Sequence[Sequence[tuple[int, int]]], words: Tensor) ->
 
     Args:
         answers: first and last word of each gold answer of each row; NO_ANSWER becomes the first token.
-        words: [N, L], see `Rows`.
+        words: [N, L], see `TokenRows`.
     """
-    places = words.numpy()
-    spans = [[_tokens_of(*answer, places[row]) for answer in dict.fromkeys(given)] for row, given in enumerate(answers)]
+    positions = words.numpy()
+    spans = [
+        [_tokens_of(*answer, positions[row]) for answer in dict.fromkeys(given)] for row, given in enumerate(answers)
+    ]
     kept = [[span for span in found if span] for found in spans]
     targets = np.full((len(kept), max([1, *map(len, kept)]), 2), UNLABELLED, np.int64)
     for row, found in enumerate(kept):

@@ -10,7 +10,7 @@ NO_ANSWER = (-1, -1)
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class TextExample:
     """One text, or a question and the text that answers it. Labels that are None are not known.
 
     first, second: words; second is empty for a single text.

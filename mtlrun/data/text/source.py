@@ -11,7 +11,7 @@ from torch import Tensor
 from mtlrun.data.fingerprint import ids_of_texts
 from mtlrun.data.source import TensorSource
 from mtlrun.data.text.encode import encode, span_targets, token_labels
-from mtlrun.data.text.example import Example
+from mtlrun.data.text.example import TextExample
 from mtlrun.data.text.vocabulary import Vocabulary
 from mtlrun.options import whole
 
@@ -55,7 +55,7 @@ class TokenSource(TensorSource):
         return "\n".join(f"{start:>3} {line}" for start, line in zip(starts, lines))
 
 
-def words_of(examples: Iterable[Example]) -> Iterator[str]:
+def words_of(examples: Iterable[TextExample]) -> Iterator[str]:
     """All words, as often as they occur."""
     return chain.from_iterable(chain(example.first, example.second) for example in examples)
 
@@ -71,7 +71,7 @@ def check_length(option: str, length: int) -> int:
 
 def make_source(
     name: str,
-    examples: Sequence[Example],
+    examples: Sequence[TextExample],
     vocabulary: Vocabulary,
     length: int,
     labelled: Mapping[str, Tensor] | None = None,

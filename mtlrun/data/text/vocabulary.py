@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mtlrun.data.options import MOST_ROWS
+from mtlrun.data.split_sizes import MOST_ROWS
 from mtlrun.errors import ConfigError, DataError
 from mtlrun.options import whole
 
@@ -51,7 +51,7 @@ class WordVocabulary(Vocabulary):
         self.lower = lower
         counts = Counter(word.lower() for word in words) if lower else Counter(words)
         kept = sorted((-count, word) for word, count in counts.items() if count >= FEWEST)
-        self.numbers = {word: SPECIAL + place for place, (_, word) in enumerate(kept[: size - SPECIAL])}
+        self.numbers = {word: SPECIAL + index for index, (_, word) in enumerate(kept[: size - SPECIAL])}
         self._tokens = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", *self.numbers)
 
     def pieces(self, words: Iterable[str]) -> Mapping[str, list[int]]:

@@ -50,8 +50,8 @@ def course(series: Series) -> Figure | None:
     if many:
         band(axes, {pair: smooth(values) for pair, values in pairs.items()})
     named = sorted(pairs, key=lambda pair: pairs[pair].y.mean())[:_CONFLICTING] if many else [*pairs]
-    for place, pair in enumerate(named):
-        line(axes, pair, pairs[pair], look(place))
+    for index, pair in enumerate(named):
+        line(axes, pair, pairs[pair], look(index))
     axes.axhline(0, color=INK, linewidth=0.8)
     note = f"named: the {_CONFLICTING} most conflicting of {len(pairs)} pairs, by their mean"
     headline(axes, "Cosine of the tasks' gradients over time", note if many else "")
@@ -71,13 +71,13 @@ def _pairs(series: Series) -> dict[str, Course]:
 
 def _names(axes: Axes, tasks: list[str]) -> None:
     size = 8 if len(tasks) <= NAMED_LINES else 6
-    places, names = range(len(tasks)), [short(task, 20) for task in tasks]
-    axes.set_xticks(places, names, rotation=90 if len(tasks) > 4 else 0, fontsize=size)
-    axes.set_yticks(places, names, fontsize=size)
+    positions, names = range(len(tasks)), [short(task, 20) for task in tasks]
+    axes.set_xticks(positions, names, rotation=90 if len(tasks) > 4 else 0, fontsize=size)
+    axes.set_yticks(positions, names, fontsize=size)
     axes.tick_params(length=0)
     axes.spines[:].set_color(FAINT)
-    axes.set_xticks([place - 0.5 for place in places][1:], minor=True)
-    axes.set_yticks([place - 0.5 for place in places][1:], minor=True)
+    axes.set_xticks([position - 0.5 for position in positions][1:], minor=True)
+    axes.set_yticks([position - 0.5 for position in positions][1:], minor=True)
     axes.grid(which="minor", color="white", linewidth=1 if len(tasks) <= NAMED_LINES else 0.3)
     axes.tick_params(which="minor", length=0)
 

@@ -17,8 +17,8 @@ def gates(series: Series) -> Figure | None:
     if not series.gates:
         return None
     several = len({gate for _, gate in series.gates}) > 1
-    drawing, places, scale = panels("Weights of the experts", len(series.gates), "gates", "step")
-    for axes, ((task, gate), experts) in zip(places, series.gates.items()):
+    drawing, grid, scale = panels("Weights of the experts", len(series.gates), "gates", "step")
+    for axes, ((task, gate), experts) in zip(grid, series.gates.items()):
         for expert, course in experts.items():
             line(axes, f"expert {expert}", course, look(expert))
         axes.set_ylim(0, 1.02)

@@ -20,7 +20,7 @@ MAX_PANELS = 48
 
 
 @dataclass(frozen=True)
-class Scale:
+class AxisScale:
     """Inches of a panel without its labels, of the room left of it and above it; points of its text."""
 
     width: float
@@ -30,8 +30,8 @@ class Scale:
     points: float
 
 
-WIDE = Scale(width=2.6, height=1.5, left=0.62, above=0.36, points=8)
-DENSE = Scale(width=1.15, height=0.8, left=0.45, above=0.42, points=6.5)
+WIDE = AxisScale(width=2.6, height=1.5, left=0.62, above=0.36, points=8)
+DENSE = AxisScale(width=1.15, height=0.8, left=0.45, above=0.42, points=6.5)
 _TOP, _BOTTOM, _RIGHT = 0.35, 0.75, 0.15
 
 
@@ -41,7 +41,7 @@ def near_square(count: int) -> tuple[int, int]:
     return math.ceil(count / columns), columns
 
 
-def panel_grid(rows: int, columns: int, title: str, xlabel: str) -> tuple[Figure, list[list[Axes]], Scale]:
+def panel_grid(rows: int, columns: int, title: str, xlabel: str) -> tuple[Figure, list[list[Axes]], AxisScale]:
     """A figure of equal panels with a common x axis, which is labelled below the lowest ones."""
     scale = DENSE if columns > 4 else WIDE
     width = max(4.5, columns * (scale.left + scale.width) + _RIGHT)
@@ -70,7 +70,7 @@ def drop(axes: Axes, above: Axes | None) -> None:
         above.set_xlabel(axes.get_xlabel(), fontsize=axes.xaxis.label.get_fontsize())
 
 
-def label(axes: Axes, title: str, scale: Scale, bold: bool = False) -> None:
+def label(axes: Axes, title: str, scale: AxisScale, bold: bool = False) -> None:
     """Title, grid and few, short tick labels; after the data is drawn, since the y scale must be known."""
     clean(axes, scale.points)
     whole_numbers(axes, 3 if scale is DENSE else 5)

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from mtlrun.reporting.figures.grid import MAX_PANELS, Scale, drop, label, legend, near_square, panel_grid
+from mtlrun.reporting.figures.grid import MAX_PANELS, AxisScale, drop, label, legend, near_square, panel_grid
 from mtlrun.reporting.figures.style import FAINT, INK, Dash, Look, log_if_wide, looks, short
 from mtlrun.reporting.series import Course, Series, smooth
 
@@ -22,9 +22,9 @@ def losses(series: Series) -> Figure | None:
     tasks = [task for task in series.tasks if task in train or len(val[task].x)]
     if not tasks:
         return None
-    drawing, places, scale = panels("Loss", len(tasks), "tasks", "step")
+    drawing, chosen, scale = panels("Loss", len(tasks), "tasks", "step")
     look_of = looks(series.tasks)
-    for axes, task in zip(places, tasks):
+    for axes, task in zip(chosen, tasks):
         _loss_panel(axes, train.get(task, nothing), val[task], look_of[task])
         label(axes, short(task, 18), scale)
     legend(drawing, [_line(FAINT, "-", "training, running mean"), _line(INK, "--", "validation", "o")])
@@ -50,10 +50,10 @@ def _metric_table(series: Series, tasks: list[str]) -> Figure:
     names = {task: _judging_first(series, task)[:_COLUMNS] for task in tasks}
     columns = max(map(len, names.values()))
     drawing, grid, scale = panel_grid(len(tasks), columns, "Metrics, the judging one first", "epoch")
-    for place, task in reversed([*enumerate(tasks)]):  # upwards: labels may move up more than once
-        for column, axes in enumerate(grid[place]):
+    for index, task in reversed([*enumerate(tasks)]):  # upwards: labels may move up more than once
+        for column, axes in enumerate(grid[index]):
             if column >= len(names[task]):
-                drop(axes, grid[place - 1][column] if place else None)
+                drop(axes, grid[index - 1][column] if index else None)
                 continue
             metric = names[task][column]
             _metric_panel(axes, series, task, metric)
@@ -63,24 +63,24 @@ def _metric_table(series: Series, tasks: list[str]) -> Figure:
 
 
 def _judging_panels(series: Series, tasks: list[str]) -> Figure:
-    drawing, places, scale = panels("Judging metric", len(tasks), "tasks", "epoch")
-    for axes, task in zip(places, tasks):
+    drawing, chosen, scale = panels("Judging metric", len(tasks), "tasks", "epoch")
+    for axes, task in zip(chosen, tasks):
         metric = str(series.judge(task)[0])
         _metric_panel(axes, series, task, metric)
         label(axes, f"{short(task, 18)}\n{short(metric, 16)}{_arrow(series, task, metric)}", scale)
     return drawing
 
 
-def panels(title: str, wanted: int, of: str, xlabel: str) -> tuple[Figure, list[Axes], Scale]:
+def panels(title: str, wanted: int, of: str, xlabel: str) -> tuple[Figure, list[Axes], AxisScale]:
     """So many equal panels, or as many as fit, in a figure that is almost square; `of` says what they are."""
     count = min(wanted, MAX_PANELS)
     rows, columns = near_square(count)
     title = title if count == wanted else f"{title}: the first {count} of {wanted} {of}"
     drawing, grid, scale = panel_grid(rows, columns, title, xlabel)
-    places = [axes for row in grid for axes in row]
-    for place, axes in enumerate(places[count:], start=count):
-        drop(axes, places[place - columns] if rows > 1 else None)
-    return drawing, places[:count], scale
+    flat = [axes for row in grid for axes in row]
+    for index, axes in enumerate(flat[count:], start=count):
+        drop(axes, flat[index - columns] if rows > 1 else None)
+    return drawing, flat[:count], scale
 
 
 def _loss_panel(axes: Axes, train: Course, val: Course, look: Look) -> None:

@@ -37,14 +37,14 @@ class Look:
     dash: Dash
 
 
-def look(place: int) -> Look:
-    """The look of the task at this place in the run's order, the same in every figure."""
-    return Look(_COLOURS[place % len(_COLOURS)], _DASHES[place // len(_COLOURS) % len(_DASHES)])
+def look(index: int) -> Look:
+    """The look of the task at this index in the run's order, the same in every figure."""
+    return Look(_COLOURS[index % len(_COLOURS)], _DASHES[index // len(_COLOURS) % len(_DASHES)])
 
 
 def looks(names: Sequence[str]) -> dict[str, Look]:
     """The look of each name."""
-    return {name: look(place) for place, name in enumerate(names)}
+    return {name: look(index) for index, name in enumerate(names)}
 
 
 def short(name: str, letters: int = 26) -> str:

@@ -31,8 +31,8 @@ def save(path: Path, values: np.ndarray) -> Path:
 
 def colours(folder: Path, count: int = 4, shape: tuple[int, int] = (6, 9)) -> list[Path]:
     """Picture n is all of colour (10 n, 20, 30)."""
-    values = [np.full((*shape, 3), (10 * place, 20, 30), dtype=np.uint8) for place in range(count)]
-    return [save(folder / f"{place}.png", value) for place, value in enumerate(values)]
+    values = [np.full((*shape, 3), (10 * index, 20, 30), dtype=np.uint8) for index in range(count)]
+    return [save(folder / f"{index}.png", value) for index, value in enumerate(values)]
 
 
 def source(folder: Path, **options: object) -> LazySource:

@@ -174,7 +174,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     [
         ({"val": 1.0}, "data.val should be a share from 0 to below 1, found 1.0"),
         ({"val": 0.01}, "data.val=0.01 of 7 training rows leaves a split empty"),
-        ({"augment": "yes"}, "data.augment should be true or false, found yes"),
+        ({"augment": "yes"}, "data.augment must be true or false, found .yes"),
     ],
 )
 def test_options_are_checked(options: dict, message: str, tmp_path: Path) -> None:

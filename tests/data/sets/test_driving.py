@@ -24,8 +24,8 @@ from mtlrun.data.drawn.road.road import WHITE_PAINT, Line, Road
 from mtlrun.data.drawn.road.signs import SIGNS
 from mtlrun.data.drawn.road.thing import Thing
 from mtlrun.data.drawn.road.weather import CLEAR
-from mtlrun.data.options import MOST_ROWS, SPLITS
 from mtlrun.data.sets.driving import load, road_targets
+from mtlrun.data.split_sizes import MOST_ROWS, SPLITS
 from mtlrun.errors import ConfigError
 
 SIZES = {"train": 6, "val": 2, "test": 3}

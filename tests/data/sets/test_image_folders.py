@@ -23,8 +23,8 @@ GREYS = {"dog": 0, "cat": 60, "giraffe": 120, "other": 180}
 def write(root: Path, count: int = 20) -> str:
     for name, grey in GREYS.items():
         (root / name).mkdir(parents=True)
-        for place in range(count):
-            Image.fromarray(np.full((9, 7), grey + place, dtype=np.uint8)).save(root / name / f"{place:02d}.png")
+        for index in range(count):
+            Image.fromarray(np.full((9, 7), grey + index, dtype=np.uint8)).save(root / name / f"{index:02d}.png")
         (root / name / "notes.txt").write_text("no picture")
     return str(root)
 

@@ -113,9 +113,9 @@ def test_training_rows_lack_labels_and_the_others_do_not() -> None:
 def test_known_labels_are_those_of_the_drawing() -> None:
     (train,) = load(**options()).train
     drawn = radiograph_recipe(0, 48).make(range(40))["findings"]
-    for place, task in enumerate(FINDINGS):
+    for index, task in enumerate(FINDINGS):
         known = train.labelled(task)
-        assert torch.equal(train.targets(task)[:, 0], torch.from_numpy(drawn[:, place]).float()[known])
+        assert torch.equal(train.targets(task)[:, 0], torch.from_numpy(drawn[:, index]).float()[known])
 
 
 @pytest.mark.parametrize(

@@ -43,8 +43,8 @@ def load(root: Path, **options: object) -> Splits:
     return domain_folders.load(str(root), domains=DOMAINS, home="https://example.org", size=16, **options)  # type: ignore[arg-type]
 
 
-def rows_of(splits: Splits, split: str, place: int) -> tuple[torch.Tensor, torch.Tensor]:
-    source = getattr(splits, split)[place]
+def rows_of(splits: Splits, split: str, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+    source = getattr(splits, split)[index]
     inputs, targets = source.fetch(torch.arange(len(source)))
     return inputs, targets[source.name]
 
@@ -64,8 +64,8 @@ def test_yaml_states_every_option(name: str) -> None:
 def test_each_domain_is_a_source_with_a_task_of_its_own(tmp_path: Path) -> None:
     splits = load(write(tmp_path))
     assert [source.tasks for source in splits.train] == [("dslr",), ("real_world",)]
-    for place in (0, 1):
-        inputs, targets = rows_of(splits, "train", place)
+    for index in (0, 1):
+        inputs, targets = rows_of(splits, "train", index)
         assert inputs.shape == (18, 3, 16, 16)
         assert torch.equal(inputs[:, 0, 0, 0], targets.byte() * 80)
         assert targets.bincount().tolist() == [6, 6, 6]
@@ -89,9 +89,9 @@ def test_drawn_splits_are_disjoint_and_complete(tmp_path: Path) -> None:
 def test_lists_of_the_papers(tmp_path: Path) -> None:
     lists = write_lists(tmp_path / "lists")
     splits = load(write(tmp_path / "office"), splits=str(lists))
-    for place in (0, 1):
+    for index in (0, 1):
         for split, rows in zip(SPLITS, ([0, 1, 2, 3, 4, 5], [6, 7], [8, 9])):
-            inputs, targets = rows_of(splits, split, place)
+            inputs, targets = rows_of(splits, split, index)
             assert (inputs[:, 1, 0, 0] // 20).tolist() == rows * 3
             assert torch.equal(inputs[:, 0, 0, 0], targets.byte() * 80)
     assert splits.statement.endswith(f"as listed in {lists}")

@@ -40,9 +40,9 @@ def write_tables(folder: Path, count: int = COUNT) -> Path:
             for number in range(part * count // 3, (part + 1) * count // 3):
                 size = number % 5 + 1
                 elements = "[" + ",".join(["'H'"] * size) + "]"
-                places = "[" + ",".join(f"[{number}.,{atom}.5,-1e-05]" for atom in range(size)) + "]"
+                positions = "[" + ",".join(f"[{number}.,{atom}.5,-1e-05]" for atom in range(size)) + "]"
                 properties = [number + 0.25, *[0.5] * (len(TARGETS) - 1)]
-                rows.writerow([f"{number}.xyz", number, "H", size, elements, places, *properties])
+                rows.writerow([f"{number}.xyz", number, "H", size, elements, positions, *properties])
     return folder
 
 
@@ -249,8 +249,8 @@ def test_malformed_tables_are_refused(tmp_path: Path, old: str, new: str, messag
 
 
 def test_too_many_atoms_are_refused(tmp_path: Path) -> None:
-    elements, places = ",".join(["'H'"] * 30), ",".join(["[0.,0.,0.]"] * 30)
-    row = f'30.xyz,1,H,30,"[{elements}]","[{places}]"' + ",0.5" * len(TARGETS)
+    elements, positions = ",".join(["'H'"] * 30), ",".join(["[0.,0.,0.]"] * 30)
+    row = f'30.xyz,1,H,30,"[{elements}]","[{positions}]"' + ",0.5" * len(TARGETS)
     (tmp_path / TABLES[0]).write_text(",".join(HEADER) + "\n" + row + "\n")
     with pytest.raises(DataError, match=r"has 30 elements and 90 coordinates; expected are .* 29 atoms at most"):
         read_tables([tmp_path / TABLES[0]])

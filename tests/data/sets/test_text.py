@@ -17,7 +17,7 @@ from mtlrun.data.drawn.sentences.grammar import draw
 from mtlrun.data.drawn.sentences.phrases import Word, name, phrase
 from mtlrun.data.sets.text import load
 from mtlrun.data.text.encode import encode, span_targets, token_labels
-from mtlrun.data.text.example import NO_ANSWER, Example
+from mtlrun.data.text.example import NO_ANSWER, TextExample
 from mtlrun.data.text.labels import SENTIMENTS, TAGS, UPOS
 from mtlrun.data.text.source import TASKS
 from mtlrun.data.text.vocabulary import FolderTokenizer, WordVocabulary
@@ -36,7 +36,7 @@ def options(**changes: object) -> dict:
     return {**stated, "num_rows": SIZES, **changes}
 
 
-def words_of(example: Example) -> list[str]:
+def words_of(example: TextExample) -> list[str]:
     return [*example.first, *example.second]
 
 
@@ -187,7 +187,7 @@ def test_words_are_numbered_by_frequency_then_alphabet() -> None:
 
 def test_a_row_by_hand() -> None:
     vocabulary = WordVocabulary(["who", "is", "she", "is", "she"], 100, lower=False)  # is 4, she 5
-    rows = encode([Example(["who", "?"], ["she", "is"]), Example(["is"])], vocabulary, 9)
+    rows = encode([TextExample(["who", "?"], ["she", "is"]), TextExample(["is"])], vocabulary, 9)
     assert rows.tokens[0].tolist() == [[2, 1], [1, 1], [1, 1], [3, 1], [5, 2], [4, 2], [3, 2], [0, 0], [0, 0]]
     assert rows.tokens[1].tolist() == [[2, 1], [4, 1], [3, 1], *[[0, 0]] * 6]
     assert rows.words.tolist() == [[-1, 0, 1, -1, 2, 3, -1, -1, -1], [-1, 0, *[-1] * 7]]
@@ -200,14 +200,14 @@ def test_a_row_by_hand() -> None:
 
 def test_a_paragraph_is_the_second_text_even_of_a_question_without_words() -> None:
     vocabulary = WordVocabulary(["she", "she"], 100, lower=False)
-    rows = encode([Example([], ["she"], answers=[(0, 0)])], vocabulary, 6)
+    rows = encode([TextExample([], ["she"], answers=[(0, 0)])], vocabulary, 6)
     assert rows.tokens[0].tolist() == [[2, 1], [3, 1], [4, 2], [3, 2], [0, 0], [0, 0]]
     assert span_targets([[(0, 0)]], rows.words).tolist() == [[[2, 2]]]
 
 
 def test_long_texts_are_cut_and_lose_their_labels() -> None:
     vocabulary = WordVocabulary([], 100, lower=False)
-    rows = encode([Example(list("abcdefghij")), Example(list("abcdef"), list("uvwxyz"))], vocabulary, 8)
+    rows = encode([TextExample(list("abcdefghij")), TextExample(list("abcdef"), list("uvwxyz"))], vocabulary, 8)
     assert (rows.tokens[..., 1] > 0).all()
     assert rows.words.tolist() == [[-1, 0, 1, 2, 3, 4, 5, -1], [-1, 0, 1, -1, 6, 7, 8, -1]]
     assert rows.cut == 2
@@ -238,7 +238,7 @@ def wordpiece(tmp_path: Path) -> Path:
 
 
 def test_labels_of_sub_words_stand_at_the_first_one(wordpiece: Path) -> None:
-    example = Example(["she", "plays"], ["a", "playing", "xyz"])
+    example = TextExample(["she", "plays"], ["a", "playing", "xyz"])
     tokenizer = FolderTokenizer(str(wordpiece), 9)
     rows = encode([example], tokenizer, 12)
     assert [tokenizer.token(number) for number in (2, 5)] == ["[CLS]", "##ing"]
@@ -259,13 +259,13 @@ def test_words_and_separators_of_a_tokenizer_like_robertas(tmp_path: Path) -> No
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
     RobertaTokenizerFast(tokenizer_object=tokenizer).save_pretrained(tmp_path)
-    rows = encode([Example(["a", "b"], ["b"]), Example(["b"])], FolderTokenizer(str(tmp_path), 10), 8)
+    rows = encode([TextExample(["a", "b"], ["b"]), TextExample(["b"])], FolderTokenizer(str(tmp_path), 10), 8)
     assert rows.tokens[:, :, 0].tolist() == [[0, 8, 9, 2, 2, 9, 2, 1], [0, 9, 2, 1, 1, 1, 1, 1]]
     assert rows.tokens[0, :, 1].tolist() == [1, 1, 1, 1, 1, 2, 2, 0]
 
 
 def test_a_word_is_not_cut_in_two(wordpiece: Path) -> None:
-    rows = encode([Example(["a"] * 5 + ["plays", "a"])], FolderTokenizer(str(wordpiece), 9), 8)
+    rows = encode([TextExample(["a"] * 5 + ["plays", "a"])], FolderTokenizer(str(wordpiece), 9), 8)
     assert rows.tokens[0, :, 0].tolist() == [2, 8, 8, 8, 8, 8, 3, 0]
 
 

@@ -16,7 +16,7 @@ from mtlrun.data.readers.squad import read_qa, split_words, window
 from mtlrun.data.readers.sst import read_sentiment
 from mtlrun.data.sets.text_files import hold_out, load
 from mtlrun.data.source import Source, Splits
-from mtlrun.data.text.example import NO_ANSWER, Example
+from mtlrun.data.text.example import NO_ANSWER, TextExample
 from mtlrun.data.text.labels import TAGS, UPOS
 from mtlrun.errors import ConfigError, DataError
 from mtlrun.paths import CONF
@@ -158,7 +158,7 @@ def test_parts_of_speech(tmp_path: Path) -> None:
     first, second = read_pos(write_pos(tmp_path / "pos"))["val"]
     assert list(first.first) == ["We", "do", "n't", "go", "x y"]
     assert [UPOS[part] if part >= 0 else "" for part in first.pos or ()] == ["PRON", "AUX", "PART", "VERB", ""]
-    assert second == Example(["Hi"], pos=[UPOS.index("INTJ")])
+    assert second == TextExample(["Hi"], pos=[UPOS.index("INTJ")])
 
 
 def test_two_treebanks_in_one_folder_are_refused(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_penn_tags_are_refused(tmp_path: Path) -> None:
 def test_glue_has_no_validation_rows_of_its_own(tmp_path: Path) -> None:
     found = read_sentiment(write_sst(tmp_path / "sst"), 2)
     assert {split: len(rows) for split, rows in found.items()} == {"train": 10, "test": 10}
-    assert found["train"][3] == Example(["a", "fine", "film", "3"], sentiment=1)
+    assert found["train"][3] == TextExample(["a", "fine", "film", "3"], sentiment=1)
 
 
 def test_a_labelled_test_table_is_used(tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_a_labelled_test_table_is_used(tmp_path: Path) -> None:
     (folder / "test.tsv").write_text("label\tsentence\n1\tgood\n")
     found = read_sentiment(folder, 2)
     assert {split: len(rows) for split, rows in found.items()} == {"train": 10, "test": 1, "val": 10}
-    assert found["test"] == [Example(["good"], sentiment=1)]
+    assert found["test"] == [TextExample(["good"], sentiment=1)]
 
 
 def test_sentences_are_the_roots_of_their_trees(tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ def test_questions(tmp_path: Path) -> None:
     assert list(who.first) == ["Who", "wrote", "it", "?"]
     assert list(who.second[:7]) == ["Ada", "Lovelace", "(", "1815", "-", "1852", ")"]
     assert who.answers == [(4, 5), (4, 5), (5, 5)]
-    assert [who.second[place - len(when.first)] for place in when.answers[0]] == ["1815", "1815"]
+    assert [who.second[position - len(when.first)] for position in when.answers[0]] == ["1815", "1815"]
     assert [row.group for row in found["train"]] == [0] * 4 + [1] * 4 + [2] * 4 + [3] * 4
 
 
@@ -231,22 +231,22 @@ def test_an_answer_inside_a_word_takes_the_word() -> None:
     assert split_words("in the 1990s, café!") == ["in", "the", "1990s", ",", "café", "!"]
 
 
-def windowed(place: int, length: int, stride: int) -> Example:
+def windowed(position: int, length: int, stride: int) -> TextExample:
     words = [f"w{number}" for number in range(100)]
     return window(
-        Example(["who", "?"], words, answers=[(place + 2, place + 4)]),
+        TextExample(["who", "?"], words, answers=[(position + 2, position + 4)]),
         {w: [9] for w in [*words, "who", "?"]},
         length,
         stride,
     )
 
 
-@pytest.mark.parametrize(("place", "start"), [(0, 0), (12, 0), (13, 5), (17, 5), (18, 10), (97, 85)])
-def test_a_window_begins_at_the_first_place_that_shows_the_answer(place: int, start: int) -> None:
-    found = windowed(place, length=20, stride=5)  # 15 tokens of the paragraph fit
+@pytest.mark.parametrize(("position", "start"), [(0, 0), (12, 0), (13, 5), (17, 5), (18, 10), (97, 85)])
+def test_a_window_begins_at_the_first_place_that_shows_the_answer(position: int, start: int) -> None:
+    found = windowed(position, length=20, stride=5)  # 15 tokens of the paragraph fit
     assert list(found.second) == [f"w{number}" for number in range(start, 100)]
     first, last = found.answers[0]
-    assert [*found.first, *found.second][first : last + 1] == [f"w{place}", f"w{place + 1}", f"w{place + 2}"]
+    assert [*found.first, *found.second][first : last + 1] == [f"w{position}", f"w{position + 1}", f"w{position + 2}"]
 
 
 def test_a_paragraph_stays_whole_where_no_window_helps() -> None:
@@ -286,7 +286,7 @@ def test_long_paragraphs_are_cut_and_what_is_lost_is_said(tmp_path: Path) -> Non
 
 
 def test_what_is_held_out_is_drawn_by_seed_and_whole_articles() -> None:
-    examples = [Example(["a"], group=group) for group in (0, 0, 1, 2, 2, 2, 3)]
+    examples = [TextExample(["a"], group=group) for group in (0, 0, 1, 2, 2, 2, 3)]
 
     def held(seed: int) -> list[int]:
         kept, out = hold_out("qa", examples, 0.5, torch.Generator().manual_seed(seed))

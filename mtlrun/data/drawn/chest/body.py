@@ -117,12 +117,12 @@ def _breaks(rng: Random) -> tuple[Break, ...]:
     return tuple(
         Break(
             side=side,
-            rib=first + place,
+            rib=first + index,
             reach=reach + rng.uniform(-0.04, 0.04),
             step=rng.choice((-1, 1)) * rng.uniform(0.05, 0.09),
             callus=callus,
         )
-        for place in range(count)
+        for index in range(count)
     )
 
 

@@ -42,8 +42,8 @@ def text(word: str, height: float, spacing: float, width: float) -> list[list[Po
     """A word centred on the origin, as polygons. height: of a character; spacing: from one to the next."""
     size = height / 2
     quads = []
-    for place, character in enumerate(word):
-        shift = (place - (len(word) - 1) / 2) * spacing
+    for index, character in enumerate(word):
+        shift = (index - (len(word) - 1) / 2) * spacing
         for line in GLYPHS[character]:
             points = [(shift + x * size * 0.85, y * size) for x, y in line]
             quads += [stroke(start, end, width) for start, end in pairwise(points)]

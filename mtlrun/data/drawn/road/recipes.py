@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mtlrun.data.array_cache import Arrays
-from mtlrun.data.drawn.drawings import Recipe
+from mtlrun.data.drawn.drawings import DrawingRecipe
 from mtlrun.data.drawn.road.crops import draw_crop
 from mtlrun.data.drawn.road.render import ASKED, MAX_BOXES, draw
 from mtlrun.data.source import Source, TensorSource
@@ -20,7 +20,7 @@ FOLDER = "driving"
 MOST_PIXELS = 1024
 
 
-def scene_recipe(seed: int, height: int, width: int) -> Recipe:
+def scene_recipe(seed: int, height: int, width: int) -> DrawingRecipe:
     """Road scenes: images uint8 [3, H, W], boxes float32 [M, 5], masks uint8 [H, W], present uint8 [4].
 
     Raises:
@@ -37,10 +37,12 @@ def scene_recipe(seed: int, height: int, width: int) -> Recipe:
         "masks": ((height, width), "uint8"),
         "present": ((len(ASKED),), "uint8"),
     }
-    return Recipe(PACKAGE, FOLDER, "scenes", options, row, lambda index: draw(seed, index, height, width).arrays())
+    return DrawingRecipe(
+        PACKAGE, FOLDER, "scenes", options, row, lambda index: draw(seed, index, height, width).arrays()
+    )
 
 
-def sign_recipe(seed: int, size: int) -> Recipe:
+def sign_recipe(seed: int, size: int) -> DrawingRecipe:
     """Sign crops: images uint8 [3, size, size], kinds int64 [].
 
     Raises:
@@ -54,7 +56,7 @@ def sign_recipe(seed: int, size: int) -> Recipe:
         "images": ((3, size, size), "uint8"),
         "kinds": ((), "int64"),
     }
-    return Recipe(PACKAGE, FOLDER, "signs", options, row, lambda index: draw_crop(seed, index, size))
+    return DrawingRecipe(PACKAGE, FOLDER, "signs", options, row, lambda index: draw_crop(seed, index, size))
 
 
 def sources(name: str, drawn: Mapping[str, Arrays], targets: Mapping[str, dict[str, Tensor]]) -> dict[str, Source]:

@@ -13,7 +13,7 @@ from mtlrun.data.drawn.sentences import lexicon
 from mtlrun.data.drawn.sentences.facts import FACTS
 from mtlrun.data.drawn.sentences.names import fill
 from mtlrun.data.drawn.sentences.phrases import Phrase, capitalised, phrase, slots_of
-from mtlrun.data.text.example import Example
+from mtlrun.data.text.example import TextExample
 from mtlrun.data.text.labels import TAGS, UPOS
 
 Questions = list[tuple[Phrase, str]]
@@ -43,7 +43,7 @@ SENTENCES = (
 )
 
 
-def draw(seed: int, index: int) -> Example:
+def draw(seed: int, index: int) -> TextExample:
     """A sentence, its labels, and a question about it; it depends on nothing but the two numbers."""
     random = Random(seed << 32 | index)
     template = random.choice(SENTENCES)
@@ -58,10 +58,10 @@ def draw(seed: int, index: int) -> Example:
     return _example(capitalised(question), sentence, slot, sentiment)
 
 
-def _example(question: Phrase, sentence: Phrase, slot: str, sentiment: int) -> Example:
+def _example(question: Phrase, sentence: Phrase, slot: str, sentiment: int) -> TextExample:
     words = question + sentence
     answer = [place for place, word in enumerate(words) if place >= len(question) and word.slot == slot]
-    return Example(
+    return TextExample(
         [word.text for word in question],
         [word.text for word in sentence],
         tags=[TAGS.index(word.tag) for word in words],

@@ -51,8 +51,8 @@ def find_tables(root: Path | None) -> list[Path]:
 
 def _packaged() -> Path | None:
     spec = find_spec(PACKAGE)  # found, not imported: the package would load pandas
-    places = spec.submodule_search_locations if spec else None
-    return Path(places[0]) / "data" if places else None
+    locations = spec.submodule_search_locations if spec else None
+    return Path(locations[0]) / "data" if locations else None
 
 
 def read_tables(paths: Sequence[Path]) -> Arrays:

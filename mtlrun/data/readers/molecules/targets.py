@@ -63,8 +63,8 @@ def in_papers_units(columns: np.ndarray, numbers: np.ndarray) -> np.ndarray:
         numbers: atomic numbers [N, A], 0 for padding.
     """
     found = columns.copy()
-    for place, target in enumerate(TARGETS.values()):
+    for index, target in enumerate(TARGETS.values()):
         for number, value in (target.atoms or {}).items():
-            found[:, place] -= value * (numbers == number).sum(1)
-        found[:, place] *= target.unit
+            found[:, index] -= value * (numbers == number).sum(1)
+        found[:, index] *= target.unit
     return found.astype(np.float32)

@@ -1,4 +1,4 @@
-"""Options that data sets have in common, checked before anything is read or drawn."""
+"""How many rows each split has: the options that data sets have in common, checked before anything is read or drawn."""
 
 from __future__ import annotations
 

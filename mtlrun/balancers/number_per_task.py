@@ -1,4 +1,4 @@
-"""Options as a user types them: checked where the balancer is built, and numbers by task name made into tensors."""
+"""Numbers that a user gives by task name, checked where the balancer is built, made into tensors where it works."""
 
 from __future__ import annotations
 
@@ -7,14 +7,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from mtlrun import options
 from mtlrun.errors import ConfigError, choose
 from mtlrun.options import is_number
-
-
-def positive(option: str, value: float) -> float:
-    """Return `value`, or raise ConfigError for `balancer.<option>` if it is no finite number > 0."""
-    return options.positive(f"balancer.{option}", value)
 
 
 class NumberPerTask:

@@ -1,0 +1,47 @@
+"""Files that a run named from the folder in which it was started, for a command in another folder. No torch."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from mtlrun.runs.yamlfile import read_yaml
+
+_GROUPS = ("data", "backbone")
+_WORDS = ("path", "root", "folder", "file", "weights")  # last words of the options that name files
+
+
+def started_in(run: Path) -> Path | None:
+    """The current folder of the command that started the run; None if that is not known."""
+    content: Any = read_yaml(run / ".hydra" / "hydra.yaml")
+    for name in ("hydra", "runtime", "cwd"):
+        content = content.get(name) if isinstance(content, dict) else None
+    return Path(content) if isinstance(content, str) else None
+
+
+def find_files(config: DictConfig, start: Path) -> None:
+    """Make paths of data and weights absolute that are there from the folder `start`; others stay as they are."""
+    if start == Path.cwd():
+        return
+    for group in _GROUPS:
+        for key, value in _texts(OmegaConf.to_container(config[group], resolve=False), group):
+            if _is_path(key, value) and (start / value).exists():
+                OmegaConf.update(config, key, os.path.abspath(start / value))
+
+
+def _is_path(key: str, value: str) -> bool:
+    """Whether the text names a file from the current folder; 'train' may be a word and the name of a folder, too."""
+    if "${" in value or os.path.isabs(value) or value.startswith("~"):
+        return False
+    return "/" in value or key.rpartition(".")[2].rpartition("_")[2] in _WORDS
+
+
+def _texts(node: Any, key: str) -> list[tuple[str, str]]:
+    """Dotted key and value of all texts in groups; those in lists are left out."""
+    if isinstance(node, dict):
+        inside = [(name, value) for name, value in node.items() if name != "_target_"]
+        return [found for name, value in inside for found in _texts(value, f"{key}.{name}")]
+    return [(key, node)] if isinstance(node, str) else []
