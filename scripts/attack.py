@@ -77,6 +77,7 @@ class Attack:
         self.counts[kind, held] += 1
         if not held:
             self.failures.append(f"{kind}: {what}")
+            print(self.failures[-1], flush=True)
 
     def start(self, *words: str, **streams: object) -> subprocess.Popen[str]:
         options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE} | streams
@@ -192,8 +193,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         held = attack.counts[kind, True]
         table.add_row(kind, str(held), str(held + attack.counts[kind, False]))
     Console().print(table)
-    for failure in attack.failures:
-        print(failure)
     return int(bool(attack.failures))
 
 

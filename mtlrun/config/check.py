@@ -14,6 +14,7 @@ from mtlrun.config.changes import OPEN_GROUPS
 from mtlrun.config.explain import explain, suggest
 from mtlrun.config.schema import Root
 from mtlrun.config.targets import check_target
+from mtlrun.config.whereabouts import check_paths
 from mtlrun.errors import ConfigError
 from mtlrun.runs.task_names import check_task_name
 from mtlrun.training.settings import DiagnosticsSettings, TrainerSettings
@@ -45,6 +46,7 @@ def check(config: DictConfig) -> None:
             raise ConfigError(f"{key}={value}: must be {smallest} or more")
     _check_whole_numbers(OmegaConf.to_container(config))
     check_bounds(config)
+    check_paths(config)
     _check_trainer(config.trainer)
     _check_processes(config.trainer)
     _check_tasks(config)

@@ -8,6 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from mtlrun.errors import ConfigError
 from mtlrun.runs.yamlfile import read_yaml
 
 _GROUPS = ("data", "backbone")
@@ -20,6 +21,21 @@ def started_in(run: Path) -> Path | None:
     for name in ("hydra", "runtime", "cwd"):
         content = content.get(name) if isinstance(content, dict) else None
     return Path(content) if isinstance(content, str) else None
+
+
+def check_paths(config: DictConfig) -> None:
+    """Refuse a value that can be the name of no file, for the data sets of ours.
+
+    Raises:
+        ConfigError: for the first one.
+    """
+    data = config.data
+    for key in data if str(data.get("_target_")).startswith("mtlrun.") else ():
+        if str(key).rpartition("_")[2] not in ("path", "root") or OmegaConf.is_interpolation(data, key):
+            continue
+        value = data[key]
+        if value is not None and (not isinstance(value, str) or not value.strip()):
+            raise ConfigError(f"data.{key}={value}: must be the name of a file or folder, or null")
 
 
 def find_files(config: DictConfig, start: Path) -> None:

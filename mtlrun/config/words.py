@@ -13,7 +13,7 @@ from omegaconf import Container, OmegaConf
 
 def as_typed(overrides: Any) -> list[str]:
     """The entries of one of Hydra's lists of overrides."""
-    plain = OmegaConf.to_container(overrides, resolve=False) if isinstance(overrides, Container) else overrides
+    plain: Any = OmegaConf.to_container(overrides, resolve=False) if isinstance(overrides, Container) else overrides
     return [str(word) for word in plain]
 
 

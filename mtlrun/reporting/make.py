@@ -48,22 +48,38 @@ def report(
     choose(by, BY, "--by")
     choose(measure, MEASURES, "measure")
     given = [paths] if isinstance(paths, str | Path) else [*paths]
-    entries = [read_entry(run, by) for run in _runs(given)]
+    entries = [read_entry(run, by) for run in runs_below(given)]
     for table in tables:
         entries += read_table(Path(table), lower)
     if not entries:
         raise ConfigError("name what to report on: mtlrun report PATH... or mtlrun report --from results.csv")
     kept = _filtered(entries, where)
-    rows = pools(kept)
-    chosen = _chosen_baselines(baseline, rows, by)
+    return report_on(kept, by, measure, _chosen_baselines(baseline, pools(kept), by), tune_keys)
+
+
+def report_on(
+    entries: Sequence[Entry],
+    by: By = "best",
+    measure: Measure = "delta_m",
+    baselines: Sequence[RunPool] = (),
+    tune_keys: Sequence[str] = (),
+) -> Report:
+    """The report on runs that were read already; [] as `baselines`: the single-task runs among them."""
+    rows = pools(entries)
+    chosen = [next((row for row in rows if row == pool), pool) for pool in baselines]
     sections = [*_sections([*rows, *_added(chosen, rows)], chosen, tune_keys, measure)]
-    return Report(by, measure, tuple(sections), tuple(_unfinished(kept)), tuple(_tidy(kept, sections)))
+    return Report(by, measure, tuple(sections), tuple(_unfinished(entries)), tuple(_tidy(entries, sections)))
 
 
-def _runs(paths: Sequence[str | Path]) -> list[Run]:
+def runs_below(paths: Sequence[str | Path]) -> list[Run]:
+    """The runs that the paths name: run folders, sweep folders, any folder above them, globs.
+
+    Raises:
+        ConfigError: for a path without runs.
+    """
     found: dict[Path, Run] = {}
     for path in paths:
-        for folder in _folders(str(path)):
+        for folder in folders_of(str(path)):
             inside = find_runs(folder)
             if not inside:
                 raise ConfigError(f"no run in '{folder}': name run folders, sweep folders, or folders above them")
@@ -71,7 +87,8 @@ def _runs(paths: Sequence[str | Path]) -> list[Run]:
     return [*found.values()]
 
 
-def _folders(word: str) -> list[Path]:
+def folders_of(word: str) -> list[Path]:
+    """The folder of that name, or those that a glob matches; raises ConfigError if there is none."""
     path = Path(word)
     if path.is_dir():
         return [path]
@@ -118,7 +135,7 @@ def _chosen_baselines(baseline: str | Path | None, rows: Sequence[RunPool], by: 
     word = str(baseline)
     fitting = [row for row in rows if any(_is_run(entry, word) for entry in row.entries)]
     if not fitting and Path(word).is_dir():
-        fitting = pools(read_entry(run, by) for run in _runs([word]))
+        fitting = pools(read_entry(run, by) for run in runs_below([word]))
     elif not fitting and "=" in word:
         key, _, value = word.partition("=")
         refuse_unknown(key, sorted({name for row in rows for name in row.first.settings}))

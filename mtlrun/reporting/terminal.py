@@ -48,7 +48,7 @@ def _section(section: Section, report: Report, screen: Console) -> None:
     _say(f"{section.name}: test scores {BY_WORDS[report.by]}, mean ± deviation over seeds", screen, "bold")
     if section.common:
         _say(f"all: {' '.join(section.common)}", screen, "dim")
-    for table in _tables(grid(section, report.measure), screen):
+    for table in fitting_tables(grid(section, report.measure), screen):
         screen.print(table)
     _say(section.conclusion, screen, "bold")
     _paragraph("", section.verdicts, screen, colours=_COLOURS)
@@ -59,7 +59,7 @@ def _section(section: Section, report: Report, screen: Console) -> None:
     _folders(section.rows, screen)
 
 
-def _tables(columns: Sequence[GridColumn], screen: Console) -> Iterator[Table]:
+def fitting_tables(columns: Sequence[GridColumn], screen: Console) -> Iterator[Table]:
     """The table in the first shape that fits: one line a row; deviations below values; costs apart; tasks as rows."""
     costs = [column for column in columns if column.kind == "cost"]
     plain = [column for column in columns if column.kind != "cost"]

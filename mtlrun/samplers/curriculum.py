@@ -48,7 +48,7 @@ class Curriculum(Sampler):
     """
 
     def __init__(self, stages: Sequence[Stage] | None = None) -> None:
-        self.stages = None if stages is None else list(stages)
+        self.stages = None if stages is None else _checked(stages)
         if self.stages is not None and not any(stage.has_begun(TrainingProgress(0, 0, 0.0)) for stage in self.stages):
             raise ConfigError("none of sampler.stages begins at the start: give one from_fraction: 0")
 
@@ -66,6 +66,17 @@ class Curriculum(Sampler):
         stage = [stage for stage in stages if stage.has_begun(progress)][-1]
         active = list(sizes) if stage.tasks is None else stage.tasks
         return (stage.sampler or Uniform()).probabilities({task: sizes[task] for task in active}, progress)
+
+
+def _checked(stages: object) -> list[Stage]:
+    """The stages; raises ConfigError for anything else, which YAML lets pass."""
+    if isinstance(stages, Sequence) and not isinstance(stages, str):
+        wrong = next((stage for stage in stages if not isinstance(stage, Stage)), None)
+        if wrong is None:
+            return list(stages)
+        stages = f"[{wrong}]"
+    needed = f"a list of {{_target_: {Stage.__module__}.Stage, from_epoch: 0, tasks: [...]}}, or null"
+    raise ConfigError(f"sampler.stages={stages}: must be {needed}")
 
 
 def one_by_one(tasks: Sequence[str]) -> list[Stage]:

@@ -121,7 +121,7 @@ def save(path: Path, state: dict[str, Any]) -> None:
     with complete_file(path) as file:
         noting = _Noting(file)
         try:
-            torch.save(state, noting)
+            torch.save(state, noting)  # type: ignore[arg-type]  # it asks for write and flush alone
         except RuntimeError as error:
             raise noting.error or error from error
 

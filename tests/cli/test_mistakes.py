@@ -91,6 +91,9 @@ MISTAKES = [
         "balancer._target_=mtlrun.balancers.fixed",
         "balancer._target_=mtlrun.balancers.fixed: is a module, name a class in it",
     ),
+    ("task=arrays data.path=7", "data.path=7: must be the name of a file or folder, or null"),
+    ("task=arrays data.path=[ok.npz]", "data.path=['ok.npz']: must be the name of a file or folder, or null"),
+    ("task=arrays data.path=", "data.path=: must be the name of a file or folder, or null"),
     # a mistake in any job refuses the whole sweep
     (
         "-m seed=0,1 trainer.epochs=0,1",

@@ -50,7 +50,7 @@ def test_a_sweep_ends_with_its_report(command, training, monkeypatch):
     assert "Nothing is bold" in words
     assert "failed: balancer=pcgrad seed=2 (RuntimeError: boom)" in words
     assert ended.out.splitlines()[-1] == "sweep"
-    assert sorted(path.name for path in Path("sweep").glob("report.*")) == ["report.csv", "report.json", "report.md"]
+    assert sorted(path.suffix for path in Path("sweep").glob("report.*")) == [".csv", ".html", ".json", ".md"]
     rows = json.loads(Path("sweep/report.json").read_text())["sections"][0]["rows"]
     assert [(row["label"], row["seeds"]) for row in rows] == [("balancer=equal", [0, 1]), ("balancer=pcgrad", [0, 1])]
     assert command("report", "sweep").out.rstrip() in ended.out

@@ -119,7 +119,7 @@ def test_which_epochs_are_the_last_must_be_known():
 
 @pytest.mark.parametrize("value", [0.0, -1.0, float("nan")])
 def test_clip_norm_is_positive(value):
-    with pytest.raises(ConfigError, match="must be (above 0|a finite number)"):
+    with pytest.raises(ConfigError, match=r"must be (above 0|a finite number)"):
         check(make(trainer__clip_norm=value))
 
 

@@ -19,7 +19,7 @@ def test_fine_tuning_in_one_process_and_in_two(table, tmp_path, finish):
     tuned = ["tasks=[sign]", "init_from=first", "freeze=backbone", "trainer.devices=1,2", "hydra.sweep.dir=tuned"]
     code, _, err = finish("-m", *basics, *tuned)
     assert code == 0, err
-    alone, together = (tmp_path / "tuned" / f"{job}_trainer.devices={job + 1}" for job in range(2))
+    alone, together = (tmp_path / "tuned" / f"{job}_trainer.devices-{job + 1}" for job in range(2))
     assert losses(together) == pytest.approx(losses(alone), rel=1e-4)
     assert "took 16 of 16 tensors; not used: head of 'size'" in (together / "run.log").read_text()
     best = str(tmp_path / "first" / "checkpoints" / "best.pt")

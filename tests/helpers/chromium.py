@@ -1,4 +1,4 @@
-"""Headless Chromium over its debugging pipe: opens a file, presses keys, says what the page logged. No driver needed."""
+"""Headless Chromium over its debugging pipe: opens a file, presses keys, says what the page logged."""
 
 from __future__ import annotations
 

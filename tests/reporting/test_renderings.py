@@ -124,7 +124,8 @@ def test_tidy_csv_has_every_value_once(many):
 
 def test_files_beside_a_sweep(many, tmp_path):
     made = many(["left"])
-    assert [path.name for path in write_beside(made, tmp_path)] == ["report.md", "report.csv", "report.json"]
+    ends = ["md", "csv", "json", "html"]
+    assert [path.name for path in write_beside(made, tmp_path)] == [f"report.{end}" for end in ends]
     content = json.loads((tmp_path / "report.json").read_text())
     assert content["measure"] == "Delta-m % (lower is better)"
     write(made, "latex", tmp_path / "new/folder/t.tex")

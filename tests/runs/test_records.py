@@ -109,12 +109,12 @@ def test_an_append_is_on_disk_at_once(tmp_path):
 )
 def test_a_table_comes_back_as_the_checkpoint_knows_it(damage, told, tmp_path, caplog):
     path = tmp_path / "metrics.csv"
-    table = Table(path, METRICS)
+    table = CsvTable(path, METRICS)
     table.append([(0, 5, "val", "left", "loss", 0.5), (0, 5, "val", "left", "accuracy", 0.75)])
     known = table.content()
     table.close()
     damage(path)
-    again = Table(path, METRICS)
+    again = CsvTable(path, METRICS)
     again.rebuild(known)
     again.append([(1, 10, "val", "left", "loss", 0.25)])
     assert path.read_bytes() == known + b"1,10,val,left,loss,0.25\n"
@@ -126,17 +126,17 @@ def test_a_table_comes_back_as_the_checkpoint_knows_it(damage, told, tmp_path, c
 )
 def test_a_shorter_table_is_told_of(left, told, tmp_path, caplog):
     path = tmp_path / "tasks.csv"
-    table = Table(path, TASKS)
+    table = CsvTable(path, TASKS)
     table.append([(0, "left", 0.5, None, None, 8)])
     size = table.size()
     table.close()
     if left is not None:
         path.write_bytes(left)
-    Table(path, TASKS).truncate(size)
+    CsvTable(path, TASKS).truncate(size)
     assert ("has lost lines" in caplog.text) == told
 
 
 @pytest.mark.parametrize("size", [-1, "x", None, 1.5])
 def test_a_size_that_is_none(size, tmp_path):
     with pytest.raises(ValueError, match="is no size of tasks"):
-        Table(tmp_path / "tasks.csv", TASKS).truncate(size)
+        CsvTable(tmp_path / "tasks.csv", TASKS).truncate(size)

@@ -34,7 +34,8 @@ class HeatMap:
 def heat_maps(rows: Sequence[PageRow]) -> tuple[list[HeatMap], int]:
     """The maps, and how many were left out for the size of the page."""
     measured = [(row, names, mean) for row in rows for names, mean in _mean_cosines(row)]
-    kept, cells = [], 0
+    kept: list[HeatMap] = []
+    cells = 0
     for row, names, mean in measured:
         cells += len(names) ** 2
         if cells <= _MOST_CELLS or not kept:

@@ -1,0 +1,129 @@
+"""`mtlrun watch`: how far runs are, from their files alone, until all have ended."""
+
+import json
+import os
+import threading
+
+import pytest
+from run_folders import write_result
+
+from mtlrun.cli.watch import watch
+from mtlrun.reporting.watching import RunWatcher, tables
+from mtlrun.runs.lock import FolderLock
+from mtlrun.runs.progress import RunProgress, read_progress
+from mtlrun.runs.reader import Run
+
+START = 1_000_000_000
+
+
+def going_on(path, *, seed, epochs=20, done=12, step=600, seconds=60, **options):
+    """A run, locked by this process, that has evaluated `done` epochs of 50 steps after so many seconds."""
+    write_result(path, {}, seed=seed, status="running", settings={"trainer.epochs": epochs}, **options)
+    lines = [f"{epoch},{50 * (epoch + 1)},val,left,accuracy,0.5" for epoch in range(done)]
+    (path / "metrics.csv").write_text("\n".join(["epoch,step,split,task,metric,value", *lines, ""]))
+    (path / "tasks.csv").write_text(f"step,task,loss,weight,grad_norm,rows\n{step},left,1,1,,64\n{step + 1},le")
+    for file in (path / ".hydra").iterdir():
+        os.utime(file, (START, START))
+    for name in ("metrics.csv", "tasks.csv"):
+        os.utime(path / name, (START + seconds, START + seconds))
+    assert FolderLock(path).acquire()
+    return path
+
+
+def cells(columns, heading):
+    return [cell.text for column in columns if column.heading == heading for cell in column.cells]
+
+
+def test_progress_counts_epochs_and_tells_the_time_left(tmp_path):
+    found = read_progress(Run(going_on(tmp_path / "a", seed=0)), {"epochs": 20})
+    assert found.words() == "12/20, 0:40 left"
+
+
+def test_a_run_limited_by_steps_counts_steps(tmp_path):
+    found = read_progress(Run(going_on(tmp_path / "a", seed=0)), {"epochs": 20, "max_steps": 900})
+    assert found.words() == "600/900 steps, 0:30 left"
+
+
+def test_a_continued_run_is_timed_from_its_continuation(tmp_path):
+    path = going_on(tmp_path / "a", seed=0, resumed=["trainer.epochs=20"])
+    record = json.loads((path / "run.json").read_text())
+    (path / "run.json").write_text(json.dumps({**record, "resumed": [{"step": 300}]}))
+    assert read_progress(Run(path), {"epochs": 20}).words() == "12/20, 1:20 left"
+
+
+def test_before_the_first_epoch_no_time_is_told(tmp_path):
+    path = going_on(tmp_path / "a", seed=0, done=0)
+    assert read_progress(Run(path), {"epochs": 20}).words() == "0/20"
+    (path / "tasks.csv").unlink()
+    assert read_progress(Run(path), {"epochs": 20, "max_steps": 5}).words() == "0/5 steps"
+
+
+def test_hours_are_told_as_such():
+    assert RunProgress(1, 2, "epoch", 3723).words() == "1/2, 1:02:03 left"
+
+
+def test_the_table_has_a_row_per_configuration(tmp_path):
+    same = {"settings": {"trainer.epochs": 20}}
+    for seed in range(2):
+        write_result(tmp_path / f"a{seed}", {"left": 0.5 + 0.1 * seed}, seed=seed, **same)
+    going_on(tmp_path / "a2", seed=2)
+    going_on(tmp_path / "b0", seed=0, balancer="pcgrad")
+    write_result(tmp_path / "b1", {}, seed=1, balancer="pcgrad", status="failed", **same)
+    (columns,) = tables(RunWatcher([str(tmp_path)]).look())
+    assert cells(columns, "balancer") == ["equal", "pcgrad"]
+    assert cells(columns, "left") == ["0.550", "-"]
+    assert cells(columns, "progress") == [
+        "2 of 3 runs; 12/20, 0:40 left",
+        "0 of 2 runs; 12/20, 0:40 left; 1 failed",
+    ]
+
+
+def test_jobs_that_have_not_started_are_waited_for(tmp_path):
+    write_result(tmp_path / "0", {"left": 0.5})
+    sweeper = {"_target_": "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"}
+    words = ["task=digits", "balancer=equal,pcgrad", "seed=range(3)", "data.x=[1,2]"]
+    content = {"hydra": {"sweeper": sweeper, "overrides": {"task": words}}}
+    (tmp_path / "multirun.yaml").write_text(json.dumps(content))
+    look = RunWatcher([str(tmp_path)]).look()
+    assert (look.waiting, look.ended) == (5, False)
+    (tmp_path / "report.json").write_text("{}")  # the sweep has ended, with a job killed
+    assert RunWatcher([str(tmp_path)]).look().ended
+
+
+def test_it_prints_once_per_change_and_ends_with_the_report(tmp_path, capsys):
+    path = going_on(tmp_path / "b", seed=0)
+    write_result(tmp_path / "a", {"left": 0.5}, seed=1, settings={"trainer.epochs": 20})
+    ends = threading.Timer(0.4, lambda: _finish(path))
+    ends.start()
+    assert watch([str(tmp_path)], seconds=0.02) == 1
+    ends.join()
+    out = capsys.readouterr().out
+    assert out.count("12/20, 0:40 left") == 1
+    assert "Not counted" in out
+    assert "boom" in out
+
+
+def _finish(path):
+    record = json.loads((path / "run.json").read_text())
+    (path / "new.json").write_text(json.dumps({**record, "status": "failed", "error": "boom"}))
+    (path / "new.json").replace(path / "run.json")
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["nowhere"], "no folder 'nowhere'"),
+        (["."], "no run in '.'"),
+        ([".", "--by", "last"], "no option '--by'"),
+    ],
+)
+def test_mistakes(command, words, line):
+    outcome = command("watch", *words)
+    assert outcome.code == 2
+    assert line in outcome.err
+
+
+def test_without_words_it_says_what_it_takes(command):
+    outcome = command("watch")
+    assert outcome.code == 2
+    assert "every 2 s" in outcome.out
