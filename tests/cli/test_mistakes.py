@@ -23,7 +23,7 @@ MISTAKES = [
         "data=null",
         "null chooses no option of a group: name one (mtlrun list names them)",
     ),
-    ("hydra/launcher=submit", "no hydra/launcher 'submit' (there are: basic)"),
+    ("hydra/launcher=submit", "no hydra/launcher 'submit'; did you mean 'submitit_slurm'?"),
     # keys
     ("trainer.epohcs=3", "no setting 'epohcs' in trainer; did you mean 'epochs'?"),
     ("+trainer.epohcs=3", "no setting 'epohcs' in trainer; did you mean 'epochs'?"),
