@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+RUN_LOG_ONLY = {"run_log_only": True}
+"""`extra` of a log record that a terminal is shown in another form, such as the bar of a training."""
+
 
 def printable(text: str) -> str:
     """The text with what a terminal would obey, not show, as Python writes it: \\x1b for an escape.

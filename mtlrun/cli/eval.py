@@ -1,7 +1,8 @@
-"""`mtlrun eval RUN [checkpoint=best|last] [split=test|val]`: measure a trained network again."""
+"""`mtlrun eval RUN|SWEEP [checkpoint=best|last] [split=test|val] [--json]`: measure trained networks again."""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import traceback
@@ -17,21 +18,51 @@ from mtlrun.config.saved import load_config
 from mtlrun.config.whereabouts import started_in
 from mtlrun.errors import ConfigError, ResumeError, choose
 from mtlrun.experiment.run import evaluate, failure
-from mtlrun.runs.reader import find_run
+from mtlrun.runs.jsonfile import plain
+from mtlrun.runs.reader import find_run, find_runs
+
+Scores = Mapping[str, Mapping[str, float]]
+"""task -> metric -> value."""
 
 _OPTIONS = {"checkpoint": ("best", "last"), "split": ("test", "val"), "allow_other_data": ("false", "true")}
 
 
 def main(arguments: list[str]) -> int:
-    """Evaluate the run that the first argument names; return the exit code."""
-    if not arguments:
+    """Evaluate the run, or every run below the folder, that the first argument names; return the exit code."""
+    words = [word for word in arguments if word != "--json"]
+    if not words:
         raise ResumeError("name the run to evaluate: mtlrun eval RUN [checkpoint=best|last] [split=test|val]")
-    path, options = find_run(arguments[0]), _options(arguments[1:])
-    file = path / "checkpoints" / f"{options['checkpoint']}.pt"
-    if not file.exists():
-        raise ResumeError(f"{file} does not exist: the run has saved no such checkpoint yet")
+    paths, options = _runs(words[0]), _options(words[1:])
+    quiet = "--json" in arguments
+    asked = {path: path / "checkpoints" / f"{options['checkpoint']}.pt" for path in paths}
+    missing = [file for file in asked.values() if not file.exists()]
+    if len(missing) == len(asked):
+        raise ResumeError(f"{missing[0]} does not exist: the run has saved no such checkpoint yet")
+    for file in missing:
+        complain(f"{file} does not exist: left out")
+    found = {path: _evaluated(path, options, quiet) for path, file in asked.items() if file.exists()}
+    scores = {path: result for path, result in found.items() if not isinstance(result, int)}
+    if quiet:
+        print(json.dumps(_records(scores, options), indent=2))
+    else:
+        _show(scores, options)
+    return max([int(bool(missing)), *(result for result in found.values() if isinstance(result, int))])
+
+
+def _runs(word: str) -> list[Path]:
+    """The run that the word names, or all runs below that folder."""
+    inside = [run.path for run in find_runs(word)]
+    return inside if inside and inside != [Path(word)] else [find_run(word)]
+
+
+def _evaluated(path: Path, options: Mapping[str, str], quiet: bool) -> Scores | int:
+    """The scores, or the exit code of a mistake that has been told."""
     try:
-        return _evaluate(path, options)
+        config = load_config(path)
+        look_in(started_in(path))
+        config.allow_other_data = options["allow_other_data"] == "true"
+        with logging_to(None, console=not quiet):
+            return evaluate(config, path, checkpoint=options["checkpoint"], split=options["split"])
     except Exception as error:
         if explain(error) is None or os.environ.get("HYDRA_FULL_ERROR") == "1":
             traceback.print_exception(error, file=sys.stderr)
@@ -39,14 +70,16 @@ def main(arguments: list[str]) -> int:
         return 1 if explain(error) is None else 2
 
 
-def _evaluate(path: Path, options: Mapping[str, str]) -> int:
-    config = load_config(path)
-    look_in(started_in(path))
-    config.allow_other_data = options["allow_other_data"] == "true"
-    with logging_to(None, console=True):
-        result = evaluate(config, path, checkpoint=options["checkpoint"], split=options["split"])
-    show(_table(result, f"{options['split']}, {options['checkpoint']} checkpoint"))
-    return 0
+def _records(scores: Mapping[Path, Scores], options: Mapping[str, str]) -> list[dict[str, Any]]:
+    """One record per run; what is no finite number is null."""
+    moment = {"split": options["split"], "checkpoint": options["checkpoint"]}
+    return [{"run": str(path), **moment, "tasks": plain(result)} for path, result in scores.items()]
+
+
+def _show(scores: Mapping[Path, Scores], options: Mapping[str, str]) -> None:
+    for path, result in scores.items():
+        name = f"{path.name}: " if len(scores) > 1 else ""
+        show(_table(result, f"{name}{options['split']}, {options['checkpoint']} checkpoint"))
 
 
 def _options(words: list[str]) -> dict[str, str]:

@@ -15,14 +15,14 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from mtlrun import torchrun
+from mtlrun.cli.launching import check_directions, check_plugins, leave_to_the_sweep, threads_per_job
+from mtlrun.cli.sweep import jobs, knows_its_jobs, points, save_sweep
 from mtlrun.cli.together import refuse_sweep, write_nothing
 from mtlrun.config.composed import check_composed
 from mtlrun.config.explain import explain
 from mtlrun.config.words import as_typed
 from mtlrun.errors import ConfigError
 from mtlrun.runs.folder import claim, made
-
-_BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 
 
 class Refused(SystemExit):
@@ -56,9 +56,15 @@ class RunFolders(Callback):
         """Check every job that is known yet, and set the sweep's folder for all of them."""
         try:
             refuse_sweep()
+            check_plugins(config.hydra)
+            check_directions(config)
             _check_jobs(config, GlobalHydra.instance().config_loader())
-            self.sweeps.append(_sweep_folder(config))
+            folder = _sweep_folder(config)
+            self.sweeps.append(folder)
             _name_jobs_by_what_varies(config)
+            _share_cores(config)
+            save_sweep(config, folder)
+            leave_to_the_sweep(config)
         except Exception as error:
             raise Refused(error) from error
 
@@ -82,25 +88,16 @@ def refuse_used(folder: Path) -> Path:
     return folder
 
 
-def knows_its_jobs(hydra: Any) -> bool:
-    """Whether all jobs of a sweep are known, and checked, before the first one starts; some sweepers choose as they go.
-
-    Args:
-        hydra: the node of that name.
-    """
-    return hydra.sweeper.get("_target_") == _BASIC
-
-
 def _check_jobs(config: DictConfig, loader: ConfigLoader) -> None:
-    """Compose and check each job that is known.
+    """Compose and check each job that is known; where a sweeper chooses as it goes, samples of what it may choose.
 
     Raises:
         ConfigError: for the first job with a mistake; it names what the job changes.
     """
-    jobs = _jobs(config) if knows_its_jobs(config.hydra) else [[]]
-    if not jobs:
+    chosen = jobs(config) if knows_its_jobs(config.hydra) else points(config)
+    if not chosen:
         raise ConfigError("this sweep has no job: one of its lists or ranges of values is empty")
-    for job in jobs if knows_its_jobs(config.hydra) else []:
+    for job in chosen:
         try:
             composed = loader.load_configuration(
                 config_name=config.hydra.job.config_name,
@@ -113,17 +110,6 @@ def _check_jobs(config: DictConfig, loader: ConfigLoader) -> None:
             if line is None:
                 raise
             raise ConfigError(f"{line} [in job {' '.join(job)}]") from error
-
-
-def _jobs(config: DictConfig) -> list[list[str]]:
-    """The overrides of each job, in the sweeper's order."""
-    from hydra._internal.core_plugins.basic_sweeper import (
-        BasicSweeper,
-    )  # no public name leads to its expansion
-
-    fixed = [f"{key}={value}" for key, value in (config.hydra.sweeper.get("params") or {}).items()]
-    overrides = OverridesParser.create().parse_overrides([*fixed, *as_typed(config.hydra.overrides.task)])
-    return BasicSweeper.split_arguments(overrides, max_batch_size=None)[0]
 
 
 def _sweep_folder(config: DictConfig) -> Path:
@@ -147,6 +133,13 @@ def _name_jobs_by_what_varies(config: DictConfig) -> None:
     if fixed and not _given(config, key):
         quoted = ",".join(f"'{name}'" for name in fixed)
         config.hydra.overrides.hydra.append(f"{key}=[{quoted}]")
+
+
+def _share_cores(config: DictConfig) -> None:
+    """Give the jobs that run on this machine together a part of its cores each."""
+    threads = threads_per_job(config, len(jobs(config)) if knows_its_jobs(config.hydra) else None)
+    if threads is not None:
+        config.hydra.overrides.hydra.append(f"+hydra.job.env_set.OMP_NUM_THREADS='{threads}'")
 
 
 def _given(config: DictConfig, key: str) -> bool:

@@ -30,7 +30,9 @@ class ConsoleHandler(logging.StreamHandler[TextIO]):
         self.setFormatter(PrintableFormatter())
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one line."""
+        """Write one line, unless it is meant for run.log alone."""
+        if getattr(record, "run_log_only", False):
+            return
         self.stream = sys.stdout
         super().emit(record)
 

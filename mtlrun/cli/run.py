@@ -6,8 +6,9 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,15 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from mtlrun.cli.flags import hydra_arguments
-from mtlrun.cli.folders import Refused, RunFolders, knows_its_jobs, refuse_used
+from mtlrun.cli.folders import Refused, RunFolders, refuse_used
+from mtlrun.cli.launching import prefer_ready_options
 from mtlrun.cli.modules import look_in
 from mtlrun.cli.terminal import complain, show
 from mtlrun.cli.together import claimed
 from mtlrun.config.explain import explain
 from mtlrun.config.schema import register_schema
 from mtlrun.config.words import as_typed
+from mtlrun.experiment.objective import Objective, objective_value
 from mtlrun.experiment.run import run, verdict
 from mtlrun.lines import path_from_here
 from mtlrun.paths import CONF
@@ -39,9 +42,9 @@ def main(arguments: list[str]) -> int:
     """Train what the arguments say; return the exit code."""
     words = hydra_arguments(arguments)
     before = len(RunFolders.sweeps)
-    code = _attempt(words)
+    code = attempt(partial(run_hydra, words))
     sweeps = RunFolders.sweeps[before:]
-    return _close_sweep(sweeps[-1], code) if sweeps else code
+    return close_sweep(sweeps[-1], code) if sweeps else code
 
 
 def run_hydra(arguments: list[str]) -> None:
@@ -52,26 +55,30 @@ def run_hydra(arguments: list[str]) -> None:
         SystemExit: from callbacks and jobs.
     """
     register_schema()
-    with _command_line(arguments), _raw_errors():
+    prefer_ready_options()
+    with _command_line(arguments), raw_errors():
         # An absolute path works from a checkout, an editable install and a wheel alike.
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(job)()
 
 
-def job(config: DictConfig) -> None:
+def job(config: DictConfig) -> Objective | None:
     """Train one configuration in the folder that Hydra made: a run, or one job of a sweep.
 
     A failed job of a sweep returns like any other, since some launchers stop the sweep at an exception: its
     status stands in run.json. A failed single run ends the command.
+
+    Returns:
+        What a sweeper maximises; None for a failed job, which Optuna then leaves out.
     """
     hydra = HydraConfig.get()
     path = Path(hydra.runtime.output_dir)
     sweeping = hydra.mode == RunMode.MULTIRUN
     # A job of a sweep is told by its own settings, which also train it alone.
     words = as_typed(hydra.overrides.task) if sweeping else sys.argv[1:]
-    _as_in_the_command()
+    as_in_the_command()
     try:
         folder = claimed(lambda: refuse_used(path), config)
-        summary = run(config, folder, ["mtlrun", *words], checked=not sweeping or knows_its_jobs(hydra))
+        summary = run(config, folder, ["mtlrun", *words], checked=not sweeping)
     except Exception as error:
         if not sweeping and os.environ.get(TRACEBACKS) == "1":
             raise
@@ -79,9 +86,10 @@ def job(config: DictConfig) -> None:
         complain(line, f"job {hydra.job.num}: " if sweeping else "")
         if not sweeping:
             sys.exit(code)
-        return
+        return None
     if not sweeping and folder.writes:
         show_results(summary, path)
+    return objective_value(summary, config.objective) if sweeping else None
 
 
 def show_results(summary: dict[str, Any], folder: Path) -> None:
@@ -92,15 +100,17 @@ def show_results(summary: dict[str, Any], folder: Path) -> None:
     print(path_from_here(folder), flush=True)
 
 
-def _as_in_the_command() -> None:
+def as_in_the_command() -> None:
     """A launcher's process starts without the schema, and without the classes beside the user."""
     register_schema()
+    prefer_ready_options()
     look_in(Path.cwd())
 
 
-def _attempt(words: list[str]) -> int:
+def attempt(work: Callable[[], object]) -> int:
+    """Do the work and return the exit code: what goes wrong is told in one line."""
     try:
-        run_hydra(words)
+        work()
     except Refused as refusal:
         return _tell(refusal.error)
     except SystemExit as end:
@@ -116,7 +126,7 @@ def _attempt(words: list[str]) -> int:
 
 def _tell(error: Exception) -> int:
     """One line for a mistake (2), a traceback for a bug of ours (1)."""
-    line = explain(error)
+    line = explain(error) or _of_the_sweep(error)
     refused = trouble(error) if line is None else None
     if refused is not None:
         line = "{}: {}".format(*refused)
@@ -125,10 +135,22 @@ def _tell(error: Exception) -> int:
     if line is None:
         return 1
     complain(line)
-    return 1 if refused else 2
+    return 2 if explain(error) is not None else 1
 
 
-def _close_sweep(folder: Path, code: int) -> int:
+def _of_the_sweep(error: Exception) -> str | None:
+    """The line for what a launcher or a sweeper says of its jobs; None for anything else."""
+    if not RunFolders.sweeps:
+        return None
+    folder = path_from_here(RunFolders.sweeps[-1])
+    if type(error).__name__ == "TerminatedWorkerError":
+        return f"a process of the sweep was killed; to go on: mtlrun rerun {folder}"
+    if str(error).startswith("No trials are completed"):
+        return "no job of the sweep has finished"
+    return None
+
+
+def close_sweep(folder: Path, code: int) -> int:
     """Print the report of the sweep and write it into its folder; 1 if a job did not finish."""
     runs = find_runs(folder)
     if not runs:
@@ -161,7 +183,7 @@ def _command_line(arguments: list[str]) -> Iterator[None]:
 
 
 @contextmanager
-def _raw_errors() -> Iterator[None]:
+def raw_errors() -> Iterator[None]:
     """Have Hydra raise instead of printing; remember whether the user asked for tracebacks."""
     before = {name: os.environ.get(name) for name in ("HYDRA_FULL_ERROR", TRACEBACKS)}
     os.environ[TRACEBACKS] = before["HYDRA_FULL_ERROR"] or "0"

@@ -3,7 +3,8 @@
 VERBS = {
     "run": "train what the settings say (the default: the word may be left out)",
     "resume": "continue a run: mtlrun resume RUN [key=value ...]",
-    "eval": "evaluate a run: mtlrun eval RUN [checkpoint=best|last] [split=test|val]",
+    "rerun": "finish a sweep: mtlrun rerun SWEEP [--failed|--unfinished|--all] [--dry-run] [key=value ...]",
+    "eval": "evaluate a run or a sweep: mtlrun eval RUN|SWEEP [checkpoint=best|last] [split=test|val] [--json]",
     "report": "runs averaged over seeds, compared, judged: mtlrun report PATH... [--by last] [--csv F] ...",
     "watch": "the same table while the runs go on, from their files alone: mtlrun watch PATH...",
     "check": "whether parts keep their promises: mtlrun check [GROUP=OPTION ...] [--config-dir DIR]",

@@ -51,6 +51,7 @@ def check(config: DictConfig) -> None:
     _check_processes(config.trainer)
     _check_tasks(config)
     _check_freeze(config.freeze)
+    _check_objective(config)
 
 
 def _check_schema(config: DictConfig) -> None:
@@ -149,6 +150,31 @@ def _check_freeze(freeze: Any) -> None:
         return
     shown = f"[{','.join(map(str, stages))}]" if OmegaConf.is_list(freeze) else freeze
     raise ConfigError(f"freeze={shown}: must be backbone, a list of its stages such as [conv1,conv2], or null")
+
+
+def objective_names(objective: Any) -> list[str]:
+    """The objectives by name: one, or several.
+
+    Raises:
+        ConfigError: for anything but words.
+    """
+    names = [*objective] if OmegaConf.is_list(objective) or isinstance(objective, list) else [objective]
+    if not names or not all(map(_is_text, names)):
+        raise ConfigError(
+            f"objective={objective}: must be score, TASK/METRIC, or a list such as [left/loss,right/loss]"
+        )
+    return names
+
+
+def _check_objective(config: DictConfig) -> None:
+    """Names of metrics are compared with the tasks' where those are built."""
+    tasks = config.tasks if config.tasks is not None else config.task.tasks
+    for name in objective_names(config.objective):
+        task, slash, metric = name.partition("/")
+        if name != "score" and not (slash and metric):
+            raise ConfigError(f"objective={name}: must be score or TASK/METRIC")
+        if slash and not config.task.inferred and task not in tasks:
+            raise ConfigError(f"objective={name}: no task '{task}' is trained{suggest(task, map(str, tasks))}")
 
 
 def _is_text(value: Any) -> bool:

@@ -13,7 +13,7 @@ from hydra.errors import (
     MissingConfigException,
     OverrideParseException,
 )
-from omegaconf import Container, DictConfig, ListConfig
+from omegaconf import Container, DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException, ValidationError
 from omegaconf.nodes import BooleanNode, EnumNode, FloatNode, IntegerNode, StringNode
 from yaml import MarkedYAMLError, YAMLError
@@ -163,7 +163,15 @@ def unknown_setting(key: str, parent: Container) -> str:
         return f"no setting '{word}' in balancer: write +{key}=..., or begin its YAML with {_ENGINE_LINES}"
     where = f" in {path}" if path else ""
     options = [str(option) for option in parent] if isinstance(parent, DictConfig) else []
-    return f"no setting '{word}'{where}{suggest(word, options)}"
+    hint = _lives_in(word, parent) if not path else ""
+    return f"no setting '{word}'{where}{hint or suggest(word, options)}"
+
+
+def _lives_in(word: str, root: Container) -> str:
+    """The places of a setting that was given without its group, as a question; nothing if there is none."""
+    groups = [str(key) for key in root if key != "hydra"] if isinstance(root, DictConfig) else []
+    found = [f"'{group}.{word}'" for group in groups if OmegaConf.is_dict(root[group]) and word in root[group]]
+    return f"; did you mean {' or '.join(found)}?" if found else ""
 
 
 def _is_own(balancer: Container) -> bool:

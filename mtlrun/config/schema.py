@@ -33,6 +33,8 @@ class Root:
     allow_other_data: bool = False
     # what does not learn: 'backbone', or a list of its stages; null for nothing
     freeze: Any = None
+    # what a sweeper such as Optuna maximises: 'score', 'TASK/METRIC', or a list of these
+    objective: Any = "score"
     task: TaskSet = field(default_factory=TaskSet)
     data: Dict[str, Any] = field(default_factory=dict)  # noqa: UP006
     backbone: Dict[str, Any] = field(default_factory=dict)  # noqa: UP006

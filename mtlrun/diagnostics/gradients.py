@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mtlrun.linalg.gram import cosines, norms
-from mtlrun.runs.update_share import update_share
+from mtlrun.runs.update_share import update_parts
 
 COST = 0.04
 """Share of the training time that measuring may take by default."""
@@ -29,7 +29,7 @@ def default_interval(tasks: int, free: bool) -> int:
 
 
 class PairStatistics:
-    """Mean cosine and share of conflicting steps of every pair, and each task's mean share of the update.
+    """Mean cosine and share of conflicting steps of every pair, and each task's share of all measured updates.
 
     Args:
         tasks: all tasks of the run, in order.
@@ -38,7 +38,7 @@ class PairStatistics:
     def __init__(self, tasks: Sequence[str]) -> None:
         self.tasks = tuple(tasks)
         self._pairs = torch.zeros(3, len(tasks), len(tasks), dtype=torch.float64)  # cosines, conflicts, measured
-        self._shares = torch.zeros(2, len(tasks), dtype=torch.float64)  # sum, measured
+        self._updates = torch.zeros(2, len(tasks), dtype=torch.float64)  # sums of <w g, d> and of <d, d>
 
     def add(self, tasks: Sequence[str], gram: Tensor, weights: Tensor | None) -> list[tuple[str, str, float]]:
         """Note one measured step; returns (task_a, task_b, cosine) of each pair.
@@ -75,22 +75,24 @@ class PairStatistics:
         return conflicts / measured if measured else None
 
     def update_shares(self) -> dict[str, float | None]:
-        """Per task its mean share of the update."""
-        total, measured = self._shares.tolist()
-        return {task: t / m if m else None for task, t, m in zip(self.tasks, total, measured)}
+        """Per task its share of the updates at the measured steps that it was part of: a ratio of sums."""
+        parts, totals = self._updates.tolist()
+        return {task: part / total if total else None for task, part, total in zip(self.tasks, parts, totals)}
 
     def state_dict(self) -> dict[str, Any]:
-        return {"pairs": self._pairs, "shares": self._shares}
+        return {"pairs": self._pairs, "updates": self._updates}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._pairs, self._shares = state["pairs"].clone(), state["shares"].clone()
+        self._pairs = state["pairs"].clone()
+        if "updates" in state:  # older checkpoints hold sums of shares, which cannot be gone on with
+            self._updates = state["updates"].clone()
 
     def _add_shares(self, indices: Tensor, gram: Tensor, weights: Tensor | None) -> None:
         if weights is None:
             return
-        shares = torch.from_numpy(
-            update_share(weights.to("cpu", torch.float64).numpy(), norms(gram).numpy(), cosines(gram).numpy())
+        parts = torch.from_numpy(
+            update_parts(weights.to("cpu", torch.float64).numpy(), norms(gram).numpy(), cosines(gram).numpy())
         )
-        if bool(shares.isfinite().all()):
-            self._shares[0, indices] += shares
-            self._shares[1, indices] += 1
+        if bool(parts.isfinite().all()):
+            self._updates[0, indices] += parts
+            self._updates[1, indices] += parts.sum()

@@ -12,11 +12,13 @@ from torch import nn
 from mtlrun.config.build import build, build_evaluator
 from mtlrun.config.promises import check_parts_of
 from mtlrun.errors import choose
+from mtlrun.experiment.objective import check_objective
 from mtlrun.experiment.samples import draw_test_samples
 from mtlrun.experiment.summary import summarise
 from mtlrun.experiment.transfer import start_from, warn_of_frozen_chance
 from mtlrun.experiment.worker import RemoteProgress
 from mtlrun.gradients.ranks import Ranks
+from mtlrun.lines import RUN_LOG_ONLY
 from mtlrun.runs.folder import RunFolder
 from mtlrun.runs.reader import Run
 from mtlrun.training.checkpoint import load, load_part
@@ -87,6 +89,7 @@ def _ready(config: DictConfig, folder: RunFolder, resume: bool, ranks: Ranks) ->
     trainer = build(config, folder, ranks)
     if ranks.first:
         check_parts_of(config, trainer)
+        check_objective(config.objective, {name: task.directions for name, task in trainer.tasks.items()})
     resumed = resume and (folder.checkpoints / "last.pt").exists()
     if ranks.first and not resumed:
         if config.init_from is not None:
@@ -120,9 +123,11 @@ def _report(trainer: Trainer, summary: dict[str, Any]) -> None:
     from mtlrun.diagnostics.trajectory import draw_trajectory  # here: they load matplotlib
     from mtlrun.reporting.doubts import doubts
     from mtlrun.reporting.plots import plot_run
+    from mtlrun.reporting.tables import results_text
 
     for line in doubts(summary):
         log.warning(line)
+    log.info("results\n%s", results_text(summary), extra=RUN_LOG_ONLY)
     if trainer.diagnostics.plots:
         plot_run(Run(trainer.folder.path))
         draw_trajectory(Run(trainer.folder.path), trainer.tasks)

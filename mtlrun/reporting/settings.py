@@ -115,7 +115,7 @@ def _set(config: dict[str, Any], keys: list[str], value: Any) -> None:
 
 def _flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in config.items():
-        if not prefix and name in WATCHERS:
+        if not prefix and name in (*WATCHERS, "objective"):  # what a sweeper is told changes no number either
             continue
         key = f"{prefix}{name}"
         if isinstance(value, Mapping) and value:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from io import StringIO
 from typing import Any
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -29,6 +31,13 @@ def results_table(summary: Mapping[str, Any]) -> Table:
     return table
 
 
+def results_text(summary: Mapping[str, Any]) -> str:
+    """The same as plain text, for a log."""
+    file = StringIO()
+    Console(file=file, width=100, markup=False, emoji=False, color_system=None).print(results_table(summary))
+    return file.getvalue().rstrip()
+
+
 def number(value: Any) -> str:
     """Four decimals, or five digits where those would say nothing; '-' for no value."""
     if not isinstance(value, int | float):
@@ -49,7 +58,12 @@ def judge(entry: Mapping[str, Any]) -> str:
 
 
 def _test(entry: Mapping[str, Any]) -> Mapping[str, Any]:
-    return (entry.get("best") or {}).get("test") or {}
+    return (entry.get(_quoted(entry)) or {}).get("test") or {}
+
+
+def _quoted(entry: Mapping[str, Any]) -> str:
+    """The moment whose scores are shown: 'best', but the end for functions of a point."""
+    return entry.get("quoted", "best")
 
 
 def _others(entry: Mapping[str, Any]) -> list[str]:
@@ -63,6 +77,8 @@ def _longest_word(lines: Iterable[Sequence[str]]) -> int:
 
 def _results_title(summary: Mapping[str, Any]) -> Text:
     best, last = summary.get("best_epoch"), summary.get("last_epoch")
+    if {_quoted(entry) for entry in summary.get("tasks", {}).values()} == {"last"}:
+        return Text(f"Test metrics at the end, epoch {last} (best: {best})", style="bold")
     where = f" at the best validation epoch, {best} (last: {last})" if best is not None else ""
     return Text(f"Test metrics{where}", style="bold")
 
@@ -72,10 +88,16 @@ def _caption(summary: Mapping[str, Any]) -> str | None:
         "wall_seconds": lambda value: f"{value:,.0f} s",
         "rows_per_second": lambda value: f"{value:,.0f} rows/s",
         "peak_memory_bytes": lambda value: f"peak memory {value / 2**30:.2f} GiB",
-        "conflict_share": lambda value: f"{100 * value:.0f} % of pairs and steps in conflict",
+        "conflict_share": lambda value: f"{100 * value:.0f} % of pairs and steps in conflict{_measured(summary)}",
     }
     said = [say(summary[key]) for key, say in facts.items() if isinstance(summary.get(key), int | float)]
     return ", ".join(said) or None
+
+
+def _measured(summary: Mapping[str, Any]) -> str:
+    """Says so where the cosines are a single look at the gradients."""
+    counts = [pair.get("measured") for pair in summary.get("pairs") or []]
+    return " (measured once)" if counts and max(counts) == 1 else ""
 
 
 def _late_means(summary: Mapping[str, Any]) -> str | None:

@@ -165,6 +165,11 @@ class Task(ABC):
             )
         return values.flatten(1).mean(1) if values.dim() > 1 else values
 
+    @property
+    def quoted(self) -> str:
+        """Which network papers quote: that of the 'best' validation epoch, or the 'last' one."""
+        return "best"
+
     def make_metrics(self) -> dict[str, Metric]:
         """Fresh metrics by name.
 

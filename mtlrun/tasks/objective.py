@@ -63,6 +63,11 @@ class Objective(Task):
     def outputs(self) -> int:
         return self.coordinates
 
+    @property
+    def quoted(self) -> str:
+        """There is no other data to choose an epoch by: what counts is where the point ends."""
+        return "last"
+
     def default_head(self, features: Sequence[Feature], input_shape: tuple[int, ...]) -> nn.Module:
         return PassThrough(features, input_shape, self.outputs)
 

@@ -51,6 +51,7 @@ class Recorder:
         self.gates = GateRecords(folder)
         self.rows_seen = dict.fromkeys(tasks, 0)
         self.latest: dict[str, float] = {}
+        self._of_epoch = dict.fromkeys(tasks, (0.0, 0))  # sum of losses, steps
         self._steps = folder.table(folder.tasks_csv, TASKS)
         self._cosines = folder.table(folder.cosines_csv, COSINES)
         self._log_every, self._measure_every, self._logger = log_every, measure_every, logger
@@ -107,6 +108,9 @@ class Recorder:
                 columns = zip(entry.tasks, losses, weights, entry.norms, (entry.rows[task] for task in entry.tasks))
                 lines += [(entry.step, *column) for column in columns]
             self.latest.update(zip(entry.tasks, losses))
+            for task, loss in zip(entry.tasks, losses):
+                total, steps = self._of_epoch[task]
+                self._of_epoch[task] = total + loss, steps + 1
             broken = next(((t, entry.step) for t, loss in zip(entry.tasks, losses) if not math.isfinite(loss)), None)
             if broken:
                 break
@@ -118,9 +122,18 @@ class Recorder:
         if broken:
             raise NonFiniteError(f"the loss of task '{broken[0]}' is not finite at step {broken[1]}")
 
+    def begin_epoch(self) -> None:
+        """Start the means of an epoch."""
+        self._of_epoch = dict.fromkeys(self._of_epoch, (0.0, 0))
+
+    def epoch_means(self) -> dict[str, float]:
+        """The mean training loss of each task over its steps of the epoch so far. Call after `flush`."""
+        return {task: total / steps for task, (total, steps) in self._of_epoch.items() if steps}
+
     def state_dict(self) -> dict[str, Any]:
         """Call after `flush`."""
         return {
+            "of_epoch": dict(self._of_epoch),
             "sizes": [self._steps.size(), self._cosines.size()],
             "last_measured": self._last_measured,
             "rows_seen": dict(self.rows_seen),
@@ -134,6 +147,7 @@ class Recorder:
         for table, size in zip((self._steps, self._cosines), state["sizes"]):
             table.truncate(size)
         self._last_measured = state["last_measured"]
+        self._of_epoch.update(state.get("of_epoch", {}))  # older checkpoints have none
         self.rows_seen, self._rows_since_line = dict(state["rows_seen"]), dict(state["since"])
         self.statistics.load_state_dict(state["statistics"])
         self.gates.load_state_dict(state["gates"])

@@ -157,6 +157,8 @@ class Trainer:
         epoch = position.step // self.steps_per_epoch
         end = self._end_of(epoch)
         began = time.perf_counter()
+        if position.step == epoch * self.steps_per_epoch:
+            self.recorder.begin_epoch()
         for batch in self.loader.batches(self._drawn(epoch, end)):
             self._step(batch)
             display.update(position.step, epoch, self.recorder.latest)
@@ -225,6 +227,7 @@ class Trainer:
         if self.selection.update(with_gaps, epoch):
             self._write("best", self._scored())
         judged = {name: (task.judge, scores[name][task.judge]) for name, task in self.tasks.items()}
+        display.update(step, epoch, self.recorder.epoch_means())  # not the last batch's losses
         display.report_epoch(epoch, judged, score, seconds)
         return score
 

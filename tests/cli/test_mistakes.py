@@ -14,12 +14,16 @@ TASKS = "detection, lane, drivable, sign"
 MISTAKES = [
     # options and groups
     ("balancer=gradnrom", "no balancer 'gradnrom'; did you mean 'gradnorm'?"),
+    ("lr=0.1", "no setting 'lr'; did you mean 'optimizer.lr'?"),
+    ("epochs=3", "no setting 'epochs'; did you mean 'trainer.epochs'?"),
+    ("+epochs=3", "no setting 'epochs'; did you mean 'trainer.epochs'?"),
+    ("balancer=pcgrad every=3", "no setting 'every'; did you mean 'balancer.every' or 'diagnostics.every'?"),
     ("balencer=pcgrad", "no setting 'balencer'; did you mean 'balancer'?"),
     (
         "data=null",
         "null chooses no option of a group: name one (mtlrun list names them)",
     ),
-    ("hydra/launcher=submit", "no hydra/launcher 'submit' (there are: basic)"),
+    ("hydra/launcher=submit", "no hydra/launcher 'submit'; did you mean 'submitit_slurm'?"),
     # keys
     ("trainer.epohcs=3", "no setting 'epohcs' in trainer; did you mean 'epochs'?"),
     ("+trainer.epohcs=3", "no setting 'epohcs' in trainer; did you mean 'epochs'?"),

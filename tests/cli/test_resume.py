@@ -151,6 +151,21 @@ def test_eval_prints_a_table(run_folder, command):
         assert word in outcome.out
 
 
+def test_eval_of_a_sweep_as_json(command, training):
+    assert command("-m", "seed=0,1,2", "hydra.sweep.dir=sweep").code == 0
+    for name in ("0_seed-0", "1_seed-1"):
+        (Path("sweep") / name / "checkpoints").mkdir()
+        (Path("sweep") / name / "checkpoints/best.pt").touch()
+    outcome = command("eval", "sweep", "--json", "split=val")
+    assert [json.loads(outcome.out)[place]["run"] for place in (0, 1)] == ["sweep/0_seed-0", "sweep/1_seed-1"]
+    assert json.loads(outcome.out)[0]["tasks"] == {"left": {"best": 0.125, "val": 0.5}}
+    assert outcome.code == 1  # one is missing
+    assert outcome.err == "mtlrun: error: sweep/2_seed-2/checkpoints/best.pt does not exist: left out\n"
+    outcome = command("eval", "sweep")
+    assert "0_seed-0: test, best checkpoint" in outcome.out
+    assert "1_seed-1: test, best checkpoint" in outcome.out
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [

@@ -197,7 +197,7 @@ def test_runs_to_start_from_are_looked_for_before_the_first_job(command, trainin
 
 
 def test_a_mistake_that_a_sweeper_comes_upon_as_it_goes_fails_its_job(command, training, monkeypatch):
-    monkeypatch.setattr("mtlrun.cli.folders._BASIC", "another sweeper's name")
+    monkeypatch.setattr("mtlrun.cli.sweep.BASIC", "another sweeper's name")
     outcome = command("-m", "trainer.epochs=1,0")
     jobs = {job.name: record(job) for job in only_run().glob("*/")}
     assert outcome.code == 1

@@ -19,9 +19,17 @@ def test_cosines_conflicts_and_shares():
         {"task_a": "a", "task_b": "b", "mean_cosine": -0.5, "conflict_share": 0.5, "measured": 2}
     ]
     assert statistics.conflict_share() == 0.5
-    # d = (1, 2): shares 1/5 and 4/5; then d = (-2, 0): shares -2/4 and 6/4
+    # d = (1, 2): parts 1 and 4 of 5; then d = (-2, 0): parts -2 and 6 of 4
     shares = statistics.update_shares()
-    assert [shares["a"], shares["b"]] == pytest.approx([(0.2 - 0.5) / 2, (0.8 + 1.5) / 2])
+    assert [shares["a"], shares["b"]] == pytest.approx([(1 - 2) / 9, (4 + 6) / 9])
+
+
+def test_steps_near_a_stationary_point_do_not_decide_the_shares():
+    statistics = PairStatistics(["a", "b"])
+    statistics.add(["a", "b"], gram([1, 0], [0, 1]), torch.ones(2))
+    for gap in (1e-2, 1e-3, 1e-5, 1e-12):  # d = gap (1, 0): shares of about 1 / gap, in this step alone
+        statistics.add(["a", "b"], gram([1, 0], [gap - 1, 0]), torch.ones(2))
+    assert list(statistics.update_shares().values()) == pytest.approx([0.5, 0.5], abs=0.01)
 
 
 def test_an_absent_task_and_a_zero_gradient_are_not_counted():

@@ -23,7 +23,8 @@ def test_a_task_that_the_update_goes_against_has_a_negative_share():
 
 
 @pytest.mark.parametrize(
-    ("weights", "cosine"), [([1.0, np.nan], 0.5), ([1.0, 1.0], np.nan), ([0.0, 0.0], 0.5), ([1.0, 1.0], -1.0)]
+    ("weights", "cosine"),
+    [([1.0, np.nan], 0.5), ([1.0, 1.0], np.nan), ([0.0, 0.0], 0.5), ([1.0, 1.0], -1.0), ([1.0, 1.0], -1 + 1e-7)],
 )
 def test_no_update_or_unknown_values_give_no_share(weights, cosine):
     cosines_TT = np.array([[1.0, cosine], [cosine, 1.0]])

@@ -1,0 +1,120 @@
+"""`mtlrun rerun`: which jobs run again, where, with what; the numbers are compared in end_to_end/test_rerun.py."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mtlrun.errors import Interrupted
+
+STATUSES = {"0_seed-0": "finished", "1_seed-1": "failed", "2_seed-2": "interrupted"}
+
+
+def record(name):
+    return json.loads(Path("sweep", name, "run.json").read_text())
+
+
+@pytest.fixture
+def sweep(command, training):
+    """A sweep of four jobs: finished, failed, interrupted, never started."""
+
+    def behave(config):
+        if config.seed == 1:
+            raise RuntimeError("boom")
+        if config.seed == 2:
+            raise Interrupted(143)
+
+    training.behave = behave
+    assert command("-m", "task=multidigits", "seed=0,1,2,3", "hydra.sweep.dir=sweep").code == 143
+    assert {
+        path.parent.name: record(path.parent.name)["status"] for path in Path("sweep").glob("*/run.json")
+    } == STATUSES
+    training.behave = lambda config: None
+    training.calls.clear()
+
+
+def ran(training):
+    return {path.name: (config.seed, resume) for config, path, resume in training.calls}
+
+
+AFRESH, ON, NEW = {"1_seed-1": (1, False)}, {"2_seed-2": (2, True)}, {"3_seed-3": (3, False)}
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected", "code"),
+    [
+        ("", AFRESH | ON | NEW, 0),
+        ("--failed", AFRESH, 1),
+        ("--unfinished", ON | NEW, 1),
+        ("--all", {"0_seed-0": (0, False)} | AFRESH | ON | NEW, 0),
+        ("--all trainer.epochs=11", {"0_seed-0": (0, True)} | AFRESH | ON | NEW, 0),
+    ],
+)
+def test_jobs_run_again_in_their_folders(flags, expected, code, command, training, sweep):
+    outcome = command("rerun", "sweep", *flags.split())
+    assert (ran(training), outcome.code) == (expected, code)
+    assert {record(name)["status"] for name in expected} == {"finished"}
+    report = Path("sweep/report.md").read_text()  # written again; what stands for training here leaves no scores
+    assert all(f"without scores: all seed={seed}" in report for seed, _ in expected.values())
+    assert outcome.out.splitlines()[-1] == "sweep"
+    epochs = {config.trainer.epochs for config, _, _ in training.calls}
+    assert epochs == ({11} if "epochs" in flags else {10})
+
+
+def test_a_job_that_never_started_has_its_own_number(command, training, sweep):
+    command("rerun", "sweep", "--unfinished")
+    hydra = Path("sweep/3_seed-3/.hydra")
+    assert "    num: 3\n" in (hydra / "hydra.yaml").read_text()
+    assert (hydra / "overrides.yaml").read_text() == "- task=multidigits\n- seed=3\n"
+
+
+def test_the_old_attempt_is_kept(command, training, sweep):
+    training.behave = lambda config: {}["x"]
+    for number in (1, 2):
+        outcome = command("rerun", "sweep", "--failed")
+        assert outcome.code == 1
+        kept = json.loads(Path(f"sweep/1_seed-1/attempts/{number}/run.json").read_text())
+        assert kept["error"] == ("RuntimeError: boom" if number == 1 else "KeyError: 'x'")
+        assert Path(f"sweep/1_seed-1/attempts/{number}/.hydra/config.yaml").exists()
+    assert record("1_seed-1")["status"] == "failed"
+
+
+def test_a_dry_run_changes_nothing(command, training, sweep):
+    outcome = command("rerun", "sweep", "--dry-run")
+    assert outcome.code == 0
+    assert outcome.out.splitlines()[-4:] == [
+        "0_seed-0: finished",
+        "1_seed-1: failed, starts afresh",
+        "2_seed-2: interrupted, goes on",
+        "3_seed-3: never started, starts",
+    ]
+    assert not training.calls
+    assert record("1_seed-1")["error"] == "RuntimeError: boom"
+
+
+def test_a_finished_sweep_has_nothing_left_to_do(command, training, sweep):
+    assert command("rerun", "sweep").code == 0
+    training.calls.clear()
+    assert command("rerun", "sweep").code == 0
+    assert not training.calls
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("", "name the sweep: mtlrun rerun SWEEP"),
+        ("seed=1", "name the sweep: mtlrun rerun SWEEP"),
+        ("swep", "no folder 'swep'; did you mean 'sweep'?"),
+        ("sweep/0_seed-0", "sweep/0_seed-0 is a run: continue it with mtlrun resume sweep/0_seed-0"),
+        ("sweep --fialed", "no flag '--fialed'; did you mean '--failed'?"),
+        ("sweep --failed --all", "--failed --all: choose one of them"),
+        ("sweep seed=9", "seed=9: a resumed run keeps its seed; start a new run to change it"),
+        ("sweep trainer.epohcs=9", "no setting 'epohcs' in trainer; did you mean 'epochs'?"),
+        ("sweep hydra/launcher=joblbi", "no hydra/launcher 'joblbi'; did you mean 'joblib'?"),
+    ],
+)
+def test_mistakes(words, line, command, training, sweep):
+    outcome = command("rerun", *words.split())
+    assert (outcome.code, not training.calls) == (2, True)
+    assert outcome.err.startswith(f"mtlrun: error: {line}")
+    assert record("1_seed-1")["error"] == "RuntimeError: boom"
