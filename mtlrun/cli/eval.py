@@ -18,6 +18,7 @@ from mtlrun.config.saved import load_config
 from mtlrun.config.whereabouts import started_in
 from mtlrun.errors import ConfigError, ResumeError, choose
 from mtlrun.experiment.run import evaluate, failure
+from mtlrun.lines import one_line
 from mtlrun.runs.jsonfile import plain
 from mtlrun.runs.reader import find_run, find_runs
 
@@ -79,7 +80,8 @@ def _records(scores: Mapping[Path, Scores], options: Mapping[str, str]) -> list[
 def _show(scores: Mapping[Path, Scores], options: Mapping[str, str]) -> None:
     for path, result in scores.items():
         name = f"{path.name}: " if len(scores) > 1 else ""
-        show(_table(result, f"{name}{options['split']}, {options['checkpoint']} checkpoint"))
+        print(one_line(f"{name}{options['split']}, {options['checkpoint']} checkpoint"))  # a table's title would wrap
+        show(_table(result))
 
 
 def _options(words: list[str]) -> dict[str, str]:
@@ -94,11 +96,11 @@ def _options(words: list[str]) -> dict[str, str]:
     return chosen
 
 
-def _table(result: Mapping[str, Any], title: str) -> Any:
+def _table(result: Mapping[str, Any]) -> Any:
     """A rich table of task, metric and value."""
     from rich.table import Table
 
-    table = Table(title=title)
+    table = Table()
     for heading in ("task", "metric", "value"):
         table.add_column(heading, justify="right" if heading == "value" else "left", no_wrap=heading == "value")
     for task, metrics in result.items():

@@ -197,10 +197,11 @@ def test_runs_to_start_from_are_looked_for_before_the_first_job(command, trainin
 
 
 def test_a_mistake_that_a_sweeper_comes_upon_as_it_goes_fails_its_job(command, training, monkeypatch):
+    """Each value is right beside the others' first ones, so only the pair is wrong."""
     monkeypatch.setattr("mtlrun.cli.sweep.BASIC", "another sweeper's name")
-    outcome = command("-m", "trainer.epochs=1,0")
+    outcome = command("-m", "trainer.test_last=1,2", "trainer.patience=null,3")
     jobs = {job.name: record(job) for job in only_run().glob("*/")}
     assert outcome.code == 1
-    assert outcome.err == "mtlrun: error: job 1: trainer.epochs=0: must be 1 or more\n"
-    assert jobs["1_trainer.epochs-0"]["error"] == "trainer.epochs=0: must be 1 or more"
-    assert (jobs["0_trainer.epochs-1"]["status"], len(training.calls)) == ("finished", 1)
+    assert outcome.err.startswith("mtlrun: error: job 3: trainer.test_last=2")
+    assert jobs["3_trainer.test_last-2_trainer.patience-3"]["error"] in outcome.err
+    assert (jobs["0_trainer.test_last-1_trainer.patience-null"]["status"], len(training.calls)) == ("finished", 3)

@@ -36,7 +36,7 @@ def test_what_is_no_kind_is_refused(kind: object, message: str) -> None:
 @pytest.mark.parametrize("kind", kinds())
 def test_every_kind_says_all_that_it_takes(kind: str) -> None:
     with pytest.raises(ConfigError, match=r"unexpected keyword argument 'loses'; did you mean 'loss'\?") as refused:
-        instantiate({"_target_": target_of(kind), "name": "a", "loses": None}, "task.tasks.a")
+        instantiate({"_target_": target_of(kind), "name": "a", "loses": None}, "task.tasks.a", Task)
     takes = str(refused.value).rpartition("it takes: ")[2].rstrip(")").split(", ")
     assert {"name", "head", "loss", "metrics", "judge"} <= {*takes}
     assert len({*takes}) == len(takes)
