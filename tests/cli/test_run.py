@@ -200,8 +200,8 @@ def test_a_mistake_that_a_sweeper_comes_upon_as_it_goes_fails_its_job(command, t
     """Each value is right beside the others' first ones, so only the pair is wrong."""
     monkeypatch.setattr("mtlrun.cli.sweep.BASIC", "another sweeper's name")
     outcome = command("-m", "trainer.test_last=1,2", "trainer.patience=null,3")
-    jobs = {job.name: record(job) for job in only_run().glob("*/")}
+    jobs = [record(job) for job in sorted(only_run().glob("*_*/"))]
     assert outcome.code == 1
     assert outcome.err.startswith("mtlrun: error: job 3: trainer.test_last=2")
-    assert jobs["3_trainer.test_last-2_trainer.patience-3"]["error"] in outcome.err
-    assert (jobs["0_trainer.test_last-1_trainer.patience-null"]["status"], len(training.calls)) == ("finished", 3)
+    assert jobs[3]["error"] in outcome.err
+    assert ([job["status"] for job in jobs], len(training.calls)) == (["finished"] * 3 + ["failed"], 3)
