@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mtlrun.backbones.base import Backbone
 from mtlrun.config.build import build_balancer
-from mtlrun.config.build_data import build_data, build_task, merged_kind
+from mtlrun.config.build_data import build_data, build_task, merged_kind, with_target
 from mtlrun.contracts import backbone, balancer, logger, sampler, sharing, source, task
 from mtlrun.contracts.promise import Verdict
 from mtlrun.contracts.start import POINTS, Start, check_start
@@ -133,7 +133,7 @@ class Parts:
         with torch.no_grad():
             stages = scheme(batch.inputs, {name: None})[name]
         labels = torch.cat([source.targets(name) for source in sources])
-        kind = merged_kind(self._inferred.get(name, {}), _plain(self.config.task.tasks).get(name))
+        kind = merged_kind(with_target(self._inferred.get(name, {})), _plain(self.config.task.tasks).get(name))
         make = partial(build_task, name, kind)
         return task.TaskSubject(make, labels, batch.targets[name], stages, scheme.features, where.input_shape)
 
