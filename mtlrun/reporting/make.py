@@ -11,10 +11,11 @@ from mtlrun.errors import ConfigError, choose, near_miss
 from mtlrun.reporting.entries import BY, By, Entry, read_entry
 from mtlrun.reporting.foreign import read_table
 from mtlrun.reporting.gains import MEASURES, Measure
-from mtlrun.reporting.model import Report, Section, TidyValue, Unfinished
+from mtlrun.reporting.model import Section, TidyValue, Unfinished
 from mtlrun.reporting.pooling import RunPool, label, pools, task_set, varying
 from mtlrun.reporting.section import make_section
 from mtlrun.reporting.settings import spelled
+from mtlrun.reporting.shown import ShownReport
 from mtlrun.reporting.tuning import refuse_unknown, tune
 from mtlrun.runs.reader import Run, find_runs
 
@@ -29,7 +30,7 @@ def report(
     measure: Measure = "delta_m",
     tables: Sequence[str | Path] = (),
     lower: Sequence[str] = (),
-) -> Report:
+) -> ShownReport:
     """Average runs over seeds, compare them with single-task training, and say what the numbers support.
 
     Args:
@@ -63,12 +64,12 @@ def report_on(
     measure: Measure = "delta_m",
     baselines: Sequence[RunPool] = (),
     tune_keys: Sequence[str] = (),
-) -> Report:
+) -> ShownReport:
     """The report on runs that were read already; [] as `baselines`: the single-task runs among them."""
     rows = pools(entries)
     chosen = [next((row for row in rows if row == pool), pool) for pool in baselines]
     sections = [*_sections([*rows, *_added(chosen, rows)], chosen, tune_keys, measure)]
-    return Report(by, measure, tuple(sections), tuple(_unfinished(entries)), tuple(_tidy(entries, sections)))
+    return ShownReport(by, measure, tuple(sections), tuple(_unfinished(entries)), tuple(_tidy(entries, sections)))
 
 
 def runs_below(paths: Sequence[str | Path]) -> list[Run]:

@@ -128,19 +128,3 @@ class Report:
     sections: tuple[Section, ...]
     unfinished: tuple[Unfinished, ...] = ()
     tidy: tuple[TidyValue, ...] = ()
-
-    def __str__(self) -> str:
-        from mtlrun.reporting.terminal import as_text
-
-        return as_text(self)
-
-    def _repr_html_(self) -> str:
-        from mtlrun.reporting.html_table import as_html
-
-        return as_html(self)
-
-    def to_dict(self) -> dict[str, Any]:
-        """All of it in plain values, as `--json` writes it."""
-        from mtlrun.reporting.exports import as_dict
-
-        return as_dict(self)
