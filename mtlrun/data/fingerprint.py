@@ -128,7 +128,7 @@ def _inputs(source: Source) -> Tensor:
 
 def _thin(values: Tensor) -> Tensor:
     """At most 256 numbers of each row, evenly spaced: [N, ...] as [N, D]."""
-    flat = values.reshape(len(values), -1)
+    flat = values.flatten(1) if values.dim() > 1 else values.unsqueeze(1)
     if flat.shape[1] <= LOOKED_AT:
         return flat
     return flat[:, torch.arange(LOOKED_AT) * flat.shape[1] // LOOKED_AT]

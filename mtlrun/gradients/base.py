@@ -147,6 +147,9 @@ class Pass(ABC, Generic[B]):
         ranks: the processes that train together.
     """
 
+    solved = True
+    """False where loss scaling overflowed, so that the weights are none to hold."""
+
     def __init__(
         self, step: Step, groups: ParameterGroups, balancer: B, settings: EngineSettings, ranks: Ranks
     ) -> None:
@@ -187,6 +190,7 @@ class Pass(ABC, Generic[B]):
         step, so the balancer must not learn from it.
         """
         if self.step.scale != 1 and not bool(gram.isfinite().all()):
+            self.solved = False
             return torch.ones_like(losses)
         weights = balancer.weights(gram, losses, self.step.tasks)
         return (weights * weight_factor(self.settings.rescale, weights, self.last_batch(gram))).to(losses)

@@ -127,7 +127,7 @@ class Engine:
             return
         elif isinstance(taken, HeldWeightsPass):
             self._steps_since_solve += 1
-        elif trace.weights is not None:
+        elif trace.weights is not None and taken.solved:
             self._held.update(zip(trace.tasks, trace.weights.tolist()))
             self._steps_since_solve = 1
 

@@ -40,11 +40,6 @@ class FairWeights:
     guarded: bool = False
 
 
-def fair_weights(gram: Array, power: float) -> Array:
-    """The weights [T] of `fair_solution`."""
-    return fair_solution(gram, power).weights
-
-
 def fair_solution(gram: Array, power: float) -> FairWeights:
     """w [T] > 0 with G w = w^(-power) for a Gram matrix [T, T]; a zero row, where that cannot hold, has weight 0.
 

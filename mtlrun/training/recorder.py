@@ -100,13 +100,15 @@ class Recorder:
         """
         values = iter(torch.cat(self._values).tolist() if self._values else [])  # one copy for all pending steps
         lines: list[tuple[Any, ...]] = []
+        latest: list[tuple[Any, ...]] = []  # of the last step that has lines
         broken = None
         for entry in self._pending:
             losses = [next(values) for _ in entry.tasks]
             weights = [next(values) if entry.weighted else None for _ in entry.tasks]
             if entry.logged or not all(map(math.isfinite, losses)):
                 columns = zip(entry.tasks, losses, weights, entry.norms, (entry.rows[task] for task in entry.tasks))
-                lines += [(entry.step, *column) for column in columns]
+                latest = [(entry.step, *column) for column in columns]
+                lines += latest
             self.latest.update(zip(entry.tasks, losses))
             for task, loss in zip(entry.tasks, losses):
                 total, steps = self._of_epoch[task]
@@ -116,7 +118,7 @@ class Recorder:
                 break
         self._steps.append(lines)
         self._cosines.append(self._cosine_rows)
-        self._log(lines[-len(self._pending[-1].tasks) :] if lines and self._pending else [])
+        self._log(latest)
         self.gates.flush()
         self._pending, self._values, self._cosine_rows = [], [], []
         if broken:
@@ -147,7 +149,7 @@ class Recorder:
         for table, size in zip((self._steps, self._cosines), state["sizes"]):
             table.truncate(size)
         self._last_measured = state["last_measured"]
-        self._of_epoch.update(state.get("of_epoch", {}))  # older checkpoints have none
+        self._of_epoch.update(state["of_epoch"])
         self.rows_seen, self._rows_since_line = dict(state["rows_seen"]), dict(state["since"])
         self.statistics.load_state_dict(state["statistics"])
         self.gates.load_state_dict(state["gates"])
@@ -234,9 +236,6 @@ class MetricsTable:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a checkpoint; the table is rolled back to it, and rebuilt if it was lost."""
-        if "content" not in state:  # from before it was kept
-            self._table.truncate(state["size"])
-            return
         self._table.rebuild(_unpacked(state["content"].numpy().tobytes(), state["size"]))
 
     def clear(self) -> None:

@@ -55,6 +55,8 @@ class Schedule:
         elif score is not None:
             if defined > self._defined:
                 self.scheduler.best, self._defined = self.scheduler.mode_worse, defined
+            # a rise by a share of the best: torch's factor is one of growth, and would ask a best below 0 to fall
+            self.scheduler.threshold = math.copysign(self.scheduler.threshold, self.scheduler.best)
             self.scheduler.step(score if defined == self._defined and not math.isnan(score) else -math.inf)
 
     def state_dict(self) -> dict[str, Any]:
@@ -73,9 +75,6 @@ class Schedule:
             ResumeError: if a schedule of these options does not reach this place.
         """
         if self.scheduler is None or not state:
-            return
-        if "made_of" not in state:  # from before options were kept
-            self.scheduler.load_state_dict(state)
             return
         self._passed, self._defined = dict(state["passed"]), state["defined"]
         if state["made_of"] == self._made_of:

@@ -169,12 +169,16 @@ class Trainer:
             if every and position.step % every == 0 and position.step < end:
                 self.save()
         self.recorder.flush()
-        if position.step % self.steps_per_epoch == 0:  # not where max_steps ends in the middle: it may be raised later
+        if self._epoch_is_whole():
             self.epoch_start.note()
-        self.engine.balancer.end_epoch()
+            self.engine.balancer.end_epoch()
         self._finish_epoch(epoch, display, time.perf_counter() - began)
         if self._interrupted(interrupt) and position.step < self.total_steps:
             self._stop(interrupt)
+
+    def _epoch_is_whole(self) -> bool:
+        """False where `max_steps` has ended in the middle of an epoch: raised later, it ends only then."""
+        return self.position.step % self.steps_per_epoch == 0
 
     def _drawn(self, epoch: int, end: int) -> Iterator[BatchIndices]:
         """The rows of the rest of the epoch's steps; drawn from its start, see `SamplerAtEpochStart`."""
@@ -207,9 +211,9 @@ class Trainer:
         step = self.position.step
         due = step >= self.total_steps or (epoch + 1) % self.settings.eval_every == 0
         score = self._evaluate(epoch, display, seconds) if due else None
-        self.stepper.schedule.after_epoch(
-            score, self.selection.defined(self.selection.validation["last"]) if due else 0
-        )
+        if self._epoch_is_whole():
+            defined = self.selection.defined(self.selection.validation["last"]) if due else 0
+            self.stepper.schedule.after_epoch(score, defined)
         self.test_scores.after_epoch(epoch, step)
         self.save()
 

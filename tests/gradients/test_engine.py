@@ -319,3 +319,12 @@ def test_own_weights_of_a_gradient_balancer():
         for _ in range(2):
             step(net, run)
             torch.testing.assert_close(own_grad(net, "a"), own["a"] / 2)
+
+
+def test_weights_of_a_step_that_overflowed_are_not_held():
+    net = Net()
+    run = engine(net, load("mgda"), every=4)
+    with torch.no_grad():
+        net.first.weight *= float("inf")
+    step(net, run, scale=2.0)
+    assert run.state_dict() == {"held": {}, "steps_since_solve": 0}

@@ -114,3 +114,25 @@ def test_resume_with_another_rate(train):
     assert command.main(["resume", str(folder), "trainer.epochs=2", "optimizer.lr=0.01"]) == 0
     state = torch.load(folder / "checkpoints" / "last.pt", weights_only=True)
     assert state["optimizer"]["param_groups"][0]["lr"] == 0.01
+
+
+@pytest.mark.parametrize("best", [0.5, -0.5])
+def test_plateau_falls_whatever_the_sign_of_the_score(best):
+    """Metrics that should be low come with a minus; standing still is no rise."""
+    optimizer, schedule = made("plateau", patience=1, factor=0.5)
+    for _ in range(3):
+        schedule.after_epoch(best)
+    assert optimizer.param_groups[0]["lr"] == 0.05
+    schedule.after_epoch(best + 0.1)
+    schedule.after_epoch(best + 0.1)
+    assert optimizer.param_groups[0]["lr"] == 0.05
+
+
+def test_an_epoch_that_max_steps_cuts_ends_once(train):
+    """DWA and a schedule by epochs see the same epochs, whether the run was cut or not."""
+    settings = ("balancer=dwa", "scheduler=step", "scheduler.step_size=1", "scheduler.interval=epoch")
+    whole = train(*settings, "trainer.max_steps=12", folder="whole").folder
+    cut = train(*settings, "trainer.max_steps=4", folder="cut").folder
+    assert command.main(["resume", str(cut), "trainer.max_steps=12"]) == 0
+    rows = [(folder / "tasks.csv").read_text() for folder in (whole, cut)]
+    assert rows[0] == rows[1]
