@@ -30,7 +30,8 @@ class TaskScore:
     """What one run scored in one task.
 
     `directions` says of each metric that has a direction whether higher is better; the judging one is always there.
-    `rows` counts labelled rows per split where that was written down.
+    `rows` counts labelled rows per split where that was written down. `assumed` names metrics of other tools whose
+    direction was taken from their names.
     """
 
     metric: str
@@ -39,6 +40,7 @@ class TaskScore:
     val: Mapping[str, float] = field(default_factory=dict)
     directions: Mapping[str, bool] = field(default_factory=dict)
     rows: Mapping[str, int] = field(default_factory=dict)
+    assumed: tuple[str, ...] = ()
 
     @property
     def judged(self) -> float | None:

@@ -28,6 +28,7 @@ def notes(
     yield from filter(
         None,
         (
+            _assumed(compared),
             _near_zero(compared, measure),
             _without_seeds(rows),
             _bold(rows),
@@ -65,6 +66,20 @@ def _bold(rows: Sequence[Row]) -> str | None:
     if any(cell.bold for row in rows for cell in row.cells):
         return f"Bold: the best of a column and all that is not separated from it ({rule})."
     return f"Nothing is bold: no row is separated from the best of its column ({rule})."
+
+
+def _assumed(compared: Sequence[Compared]) -> str | None:
+    """Only of tables of other tools: our own runs say it of every metric."""
+    found = {
+        f"{metric} {'higher' if score.directions[metric] else 'lower'}": None
+        for entry in compared
+        for run in entry.pool.entries
+        for score in run.tasks.values()
+        for metric in score.assumed
+    }
+    if not found:
+        return None
+    return f"Better by the metrics' names (--lower and a column higher_is_better say it): {', '.join(found)}."
 
 
 def _without_seeds(rows: Sequence[Row]) -> str | None:
