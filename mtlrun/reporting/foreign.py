@@ -18,43 +18,10 @@ TIDY = ("task", "metric", "value")
 
 _SPLITS = {"test": "test", "val": "val", "valid": "val", "validation": "val", "eval": "test"}
 _RUN = ("run", "name", "id", "folder")
-_LOWER = frozenset(
-    [
-        "loss",
-        "losses",
-        "logloss",
-        "err",
-        "error",
-        "errors",
-        "mse",
-        "rmse",
-        "nmse",
-        "nrmse",
-        "msle",
-        "rmsle",
-        "mae",
-        "mape",
-        "smape",
-        "wer",
-        "cer",
-        "eer",
-        "fid",
-        "kid",
-        "lpips",
-        "perplexity",
-        "ppl",
-        "nll",
-        "ece",
-        "brier",
-        "dist",
-        "distance",
-        "angle",
-        "absrel",
-        "hausdorff",
-        "divergence",
-        "deviance",
-        "regret",
-    ]
+_LOWER = re.compile(
+    r"(log)?loss|losses|errs?|errors?|[nr]*mse|r?msle|s?mape|mae|absrel|[wce]er|fid|kid|lpips|perplexity|ppl|nll|ece|"
+    r"brier|dist|distance|angle|hausdorff|divergence|deviance|regret",
+    re.IGNORECASE,
 )
 """Whole words in a metric's name that make it better when lower: parts of words would find err in power."""
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")  # valLoss is two words, MSELoss too
@@ -165,7 +132,7 @@ def _score(task: str, scores: _Scores, known: _Directions, lower: Sequence[str])
 
 
 def _higher(metric: str, lower: Sequence[str]) -> bool:
-    return metric not in lower and not any(word.lower() in _LOWER for word in _WORD.findall(metric))
+    return metric not in lower and not any(map(_LOWER.fullmatch, _WORD.findall(metric)))
 
 
 def _settings(row: Mapping[str, str]) -> dict[str, Any]:
