@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from statistics import fmean
 
-from mtlrun.reporting.paired import ALPHA, estimate, holm
+from mtlrun.reporting.paired import ALPHA, common_seeds, estimate, holm
 
 Column = Sequence[Mapping[int, float]]
 """Per row of the table the value of each seed."""
@@ -38,7 +38,7 @@ def _marks(rows: Column, higher: bool, apart: set[tuple[int, int]]) -> list[bool
 
 
 def _p(first: Mapping[int, float], second: Mapping[int, float]) -> float | None:
-    differences = [first[seed] - second[seed] for seed in first if seed in second]
+    differences = [first[seed] - second[seed] for seed in common_seeds(first, second)]
     return estimate(differences).p if differences else None
 
 

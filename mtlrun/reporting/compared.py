@@ -10,8 +10,8 @@ from statistics import fmean, stdev
 from mtlrun.reporting.baselines import find_baseline, is_single_task
 from mtlrun.reporting.gains import Measure, Yardstick, gains, signed, yardsticks
 from mtlrun.reporting.many_tasks import FEWEST_TASKS, ManyTasks, many_tasks
-from mtlrun.reporting.model import Cell, TaskColumn
-from mtlrun.reporting.paired import Estimate, estimate, holm
+from mtlrun.reporting.model import Cell, TaskColumn, Verdict
+from mtlrun.reporting.paired import Estimate, common_seeds, estimate, holm
 from mtlrun.reporting.pooling import RunPool
 from mtlrun.reporting.verdicts import judge_gain
 
@@ -23,6 +23,15 @@ class Compared:
     pool: RunPool
     baseline: RunPool | None
     sticks: Sequence[Yardstick] = ()
+
+    @property
+    def lacks_seeds(self) -> bool:
+        """Whether it has a baseline but could not be paired with it, since one side's seeds are not known."""
+        return self.baseline is not None and not (self.pool.has_seeds and self.baseline.has_seeds)
+
+    def verdict(self, gain: Estimate | None) -> Verdict | None:
+        """On a gain over the baseline (positive is better); undecided without known seeds."""
+        return "undecided" if self.lacks_seeds else judge_gain(gain)
 
 
 def compare(pools: Sequence[RunPool], chosen: Sequence[RunPool], measure: Measure) -> list[Compared]:
@@ -73,19 +82,19 @@ def _gain(values: Mapping[int, float], baseline: RunPool | None, column: TaskCol
     if baseline is None:
         return None
     theirs, sign = baseline.scores(column.task), 1 if column.higher else -1
-    differences = [sign * (values[seed] - theirs[seed]) for seed in values if seed in theirs]
+    differences = [sign * (values[seed] - theirs[seed]) for seed in common_seeds(values, theirs)]
     return estimate(differences) if differences else None
 
 
 def cells(compared: Sequence[Compared], tasks: Sequence[TaskColumn]) -> list[list[Cell]]:
     """[row][task], with verdicts; Holm's correction runs over all methods and tasks together."""
     table = [_row_cells(entry, tasks) for entry in compared]
-    gains = iter(_corrected([cell.gain for row in table for cell in row]))
-    return [[_with_gain(cell, next(gains)) for cell in row] for row in table]
+    corrected = iter(_corrected([cell.gain for row in table for cell in row]))
+    return [[_with_gain(entry, cell, next(corrected)) for cell in row] for entry, row in zip(compared, table)]
 
 
-def _with_gain(cell: Cell, gain: Estimate | None) -> Cell:
-    return replace(cell, gain=gain, verdict=judge_gain(gain))
+def _with_gain(entry: Compared, cell: Cell, gain: Estimate | None) -> Cell:
+    return replace(cell, gain=gain, verdict=entry.verdict(gain))
 
 
 def _corrected(estimates: Sequence[Estimate | None]) -> list[Estimate | None]:
@@ -111,7 +120,8 @@ def towards_better(delta: Estimate | None, measure: Measure) -> Estimate | None:
     """The estimate with the sign that makes positive better."""
     if delta is None or measure == "delta_p":
         return delta
-    return replace(delta, mean=-delta.mean)
+    low, high = (None if bound is None else -bound for bound in (delta.high, delta.low))
+    return replace(delta, values=tuple(-value for value in delta.values), mean=-delta.mean, low=low, high=high)
 
 
 def many(entry: Compared) -> ManyTasks | None:

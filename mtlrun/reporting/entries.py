@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import platform
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ BY_WORDS = {
     "last": "at the last epoch",
     "mean_of_last": "mean over the last epochs",
 }
-_SILENT_SECONDS = 3600.0
+SILENT_SECONDS = 3600.0
 _FLOORS = {True: 1e-3, False: 1e-12}  # of a metric in the geometric mean, as where epochs are chosen
 
 
@@ -30,7 +31,8 @@ class TaskScore:
     """What one run scored in one task.
 
     `directions` says of each metric that has a direction whether higher is better; the judging one is always there.
-    `rows` counts labelled rows per split where that was written down.
+    `rows` counts labelled rows per split where that was written down. `assumed` names metrics of other tools whose
+    direction was taken from their names.
     """
 
     metric: str
@@ -39,6 +41,7 @@ class TaskScore:
     val: Mapping[str, float] = field(default_factory=dict)
     directions: Mapping[str, bool] = field(default_factory=dict)
     rows: Mapping[str, int] = field(default_factory=dict)
+    assumed: tuple[str, ...] = ()
 
     @property
     def judged(self) -> float | None:
@@ -67,6 +70,7 @@ class Entry:
     memory: float | None = None
     validation: float | None = None
     doubts: tuple[str, ...] = ()
+    config_dir: str | None = None
 
     @property
     def complete(self) -> bool:
@@ -82,7 +86,7 @@ def read_entry(run: Run, by: By = "best") -> Entry:
         folder=str(run.path),
         settings={key: value for key, value in chosen.items() if key != "seed"},
         seed=_integer(chosen.get("seed", info.get("seed"))),
-        status=_status(run, info),
+        status=status_of(run, info),
         tasks=tasks,
         error=info.get("error"),
         overrides=tuple(run.overrides),
@@ -92,6 +96,7 @@ def read_entry(run: Run, by: By = "best") -> Entry:
         memory=_number(summary.get("peak_memory_bytes")),
         validation=_number(summary.get("best_score")) if by == "best" else validation_score(tasks.values()),
         doubts=tuple(cautions(summary, by)),
+        config_dir=run.config_dir,
     )
 
 
@@ -127,17 +132,18 @@ def _task(entry: Mapping[str, Any], by: By) -> TaskScore:
     )
 
 
-def _status(run: Run, info: Mapping[str, Any]) -> str:
+def status_of(run: Run, info: Mapping[str, Any]) -> str:
+    """As in `Entry`. Of a process on this machine it is known whether it lives, however long it writes nothing."""
     status = run.status or "not started"
     if status == "interrupted" and info.get("status") == "running":
         return "lost"
-    if status == "running" and _silence(run.path) > _SILENT_SECONDS:
+    if status == "running" and info.get("host") != platform.node() and silence(run.path) > SILENT_SECONDS:
         return "silent"
     return status
 
 
-def _silence(folder: Path) -> float:
-    """Seconds since the run last wrote anything."""
+def silence(folder: Path) -> float:
+    """Seconds since a file of the folder was last written."""
     times = [path.stat().st_mtime for path in folder.glob("*") if path.is_file()]
     return time.time() - max(times, default=0.0)
 

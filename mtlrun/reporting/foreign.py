@@ -18,10 +18,18 @@ TIDY = ("task", "metric", "value")
 
 _SPLITS = {"test": "test", "val": "val", "valid": "val", "validation": "val", "eval": "test"}
 _RUN = ("run", "name", "id", "folder")
-_LOWER = re.compile(r"loss|err|rmse|mse|mae|mape|dist|angle|perplexity|nll|ece|wer|fid", re.IGNORECASE)
+_LOWER = re.compile(
+    r"(log)?loss|losses|errs?|errors?|[nr]*mse|r?msle|s?mape|mae|absrel|[wce]er|fid|kid|lpips|perplexity|ppl|nll|ece|"
+    r"brier|dist|distance|angle|hausdorff|divergence|deviance|regret",
+    re.IGNORECASE,
+)
+"""Whole words in a metric's name that make it better when lower: parts of words would find err in power."""
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")  # valLoss is two words, MSELoss too
 
 _Scores = dict[tuple[str, str, str], float]
 """(split, task, metric) -> value"""
+_Directions = dict[tuple[str, str], bool]
+"""(task, metric) -> whether higher is better, where the table says so"""
 
 
 def read_table(path: Path, lower: Sequence[str] = ()) -> list[Entry]:
@@ -29,8 +37,8 @@ def read_table(path: Path, lower: Sequence[str] = ()) -> list[Entry]:
 
     A tidy table has the columns task, metric, value, and run or seed with settings; the first metric of a task judges
     it. In a wide table each row is a run, and columns called task/metric or split/task/metric are scores. Without a
-    column higher_is_better a metric is better when lower if its name says so (loss, error, rmse, ...) or stands in
-    `lower`.
+    column higher_is_better a metric is better when lower if a word of its name says so (loss, error, rmse, ...) or it
+    stands in `lower`; what was taken from names is listed in `TaskScore.assumed`.
 
     Raises:
         ConfigError: for a file that is neither.
@@ -68,8 +76,13 @@ def _score_columns(row: Mapping[str, str]) -> _Scores:
         if "/" not in name or value is None:
             continue
         *split, task, metric = ["", *name.split("/")][-3:]
-        found[_SPLITS.get(split[0].lower(), "test") if split else "test", task, metric] = value
+        found[_split(split[0] if split else ""), task, metric] = value
     return found
+
+
+def _split(name: str) -> str:
+    """No name means test rows; another one than those known, such as train, is kept apart from them."""
+    return _SPLITS.get(name.strip().lower() or "test", "other")
 
 
 def _tidy(rows: Sequence[dict[str, str]], lower: Sequence[str]) -> list[Entry]:
@@ -79,20 +92,18 @@ def _tidy(rows: Sequence[dict[str, str]], lower: Sequence[str]) -> list[Entry]:
     entries = []
     for number, group in enumerate(runs.values(), start=1):
         scores: _Scores = {}
-        directions: dict[str, bool] = {}
+        directions: _Directions = {}
         for row in group:
             value = _number(row["value"])
             if value is not None:
-                scores[_SPLITS.get(row.get("split", "test").lower(), "other"), row["task"], row["metric"]] = value
+                scores[_split(row.get("split", "")), row["task"], row["metric"]] = value
             if row.get("higher_is_better"):
-                directions[row["metric"]] = row["higher_is_better"].strip().lower() in ("true", "1", "yes")
+                directions[row["task"], row["metric"]] = row["higher_is_better"].strip().lower() in ("true", "1", "yes")
         entries.append(_entry(group[0], scores, directions, lower, f"run {number}"))
     return entries
 
 
-def _entry(
-    row: Mapping[str, str], scores: _Scores, directions: Mapping[str, bool], lower: Sequence[str], name: str
-) -> Entry:
+def _entry(row: Mapping[str, str], scores: _Scores, directions: _Directions, lower: Sequence[str], name: str) -> Entry:
     tasks = {task: _score(task, scores, directions, lower) for _, task, _ in scores}
     kept = {task: score for task, score in tasks.items() if score is not None}
     seed = _number(row.get("seed", ""))
@@ -107,20 +118,21 @@ def _entry(
     )
 
 
-def _score(task: str, scores: _Scores, known: Mapping[str, bool], lower: Sequence[str]) -> TaskScore | None:
+def _score(task: str, scores: _Scores, known: _Directions, lower: Sequence[str]) -> TaskScore | None:
     by_split: dict[str, dict[str, float]] = {"test": {}, "val": {}}
     for (split, of, metric), value in scores.items():
         if of == task and split in by_split:
             by_split[split][metric] = value
     if not by_split["test"]:
         return None
-    directions = {metric: known.get(metric, _higher(metric, lower)) for metric in by_split["test"]}
+    directions = {metric: known.get((task, metric), _higher(metric, lower)) for metric in by_split["test"]}
+    assumed = tuple(metric for metric in directions if (task, metric) not in known and metric not in lower)
     judge = next((metric for metric in directions if metric != "loss"), "loss")
-    return TaskScore(judge, directions[judge], by_split["test"], by_split["val"], directions)
+    return TaskScore(judge, directions[judge], by_split["test"], by_split["val"], directions, assumed=assumed)
 
 
 def _higher(metric: str, lower: Sequence[str]) -> bool:
-    return metric not in lower and _LOWER.search(metric) is None
+    return metric not in lower and not any(map(_LOWER.fullmatch, _WORD.findall(metric)))
 
 
 def _settings(row: Mapping[str, str]) -> dict[str, Any]:

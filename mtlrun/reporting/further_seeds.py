@@ -19,8 +19,13 @@ def further_seeds(rows: Sequence[RunPool]) -> list[str]:
     if not seeds or missing <= 0:
         return []
     added = ",".join(str(max(seeds) + 1 + index) for index in range(missing))
-    lines = _grids(row.first.overrides for row in rows)
-    return [command([*words, f"seed={added}"]) for words in lines[:_MOST_COMMANDS]]
+    folders = dict.fromkeys(row.first.config_dir for row in rows)
+    lines = [
+        (words, folder)
+        for folder in folders
+        for words in _grids(row.first.overrides for row in rows if row.first.config_dir == folder)
+    ]
+    return [command([*words, f"seed={added}"], folder) for words, folder in lines[:_MOST_COMMANDS]]
 
 
 def single_task_runs(row: RunPool) -> str | None:
@@ -29,12 +34,13 @@ def single_task_runs(row: RunPool) -> str | None:
     if not seeds or not row.first.overrides:
         return None
     kept = [word for word in _without_seed(row.first.overrides) if _group(word) not in ("sharing", "balancer")]
-    return command([*kept, "sharing=independent", f"seed={','.join(map(str, seeds))}"])
+    return command([*kept, "sharing=independent", f"seed={','.join(map(str, seeds))}"], row.first.config_dir)
 
 
-def command(words: Iterable[str]) -> str:
-    """A sweep as one would type it."""
-    return " ".join(["mtlrun", "-m", *map(shlex.quote, words)])
+def command(words: Iterable[str], config_dir: str | None = None) -> str:
+    """A sweep as one would type it; config_dir: the folder of the user's own groups, which the words may need."""
+    flags = [] if config_dir is None else ["--config-dir", config_dir]
+    return " ".join(["mtlrun", "-m", *map(shlex.quote, (*flags, *words))])
 
 
 def _grids(overrides: Iterable[Sequence[str]]) -> list[list[str]]:

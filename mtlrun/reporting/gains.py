@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Literal
 
+from mtlrun.reporting.paired import common_seeds
 from mtlrun.reporting.pooling import RunPool
 
 Measure = Literal["delta_m", "delta_p"]
@@ -54,14 +55,14 @@ def yardsticks(baseline: RunPool, measure: Measure) -> list[Yardstick]:
 
 
 def gains(row: RunPool, baseline: RunPool, sticks: Sequence[Yardstick]) -> dict[int, float]:
-    """Mean gain in % over the tasks for each seed that both have; positive is better.
+    """Mean gain in % over the tasks for each known seed that both have; positive is better.
 
     A task's metrics are averaged first, so that tasks count alike. A seed that lacks a value of any is left out.
     """
     per_task: dict[str, list[dict[int, float]]] = {}
     for stick in sticks:
         ours, theirs = row.scores(stick.task, stick.metric), baseline.scores(stick.task, stick.metric)
-        paired = {seed: stick.gain(ours[seed], theirs[seed]) for seed in ours if seed in theirs}
+        paired = {seed: stick.gain(ours[seed], theirs[seed]) for seed in common_seeds(ours, theirs)}
         per_task.setdefault(stick.task, []).append(paired)
     tasks = [_mean(found) for found in per_task.values()]
     return _mean(tasks) if tasks else {}

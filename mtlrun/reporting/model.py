@@ -68,6 +68,11 @@ class Row:
     many: ManyTasks | None = None
     edges: tuple[str, ...] = ()
 
+    @property
+    def known_seeds(self) -> int:
+        """Number of runs whose seed is known: only these are paired with others."""
+        return sum(seed is not None for seed in self.seeds)
+
 
 @dataclass(frozen=True)
 class Section:

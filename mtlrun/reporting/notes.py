@@ -28,7 +28,9 @@ def notes(
     yield from filter(
         None,
         (
+            _assumed(compared),
             _near_zero(compared, measure),
+            _without_seeds(rows),
             _bold(rows),
             power_note(rows, len(tasks) * len(rows) * (len(rows) - 1) // 2),
             _test_noise(rows, tasks),
@@ -58,12 +60,32 @@ def _correction(rows: Sequence[Row]) -> str | None:
 
 
 def _bold(rows: Sequence[Row]) -> str | None:
-    if len(rows) < 2 or all(len(row.seeds) < 2 for row in rows):
+    if len(rows) < 2 or all(row.known_seeds < 2 for row in rows):
         return None
     rule = "paired t tests over seeds, Holm's correction over all pairs of rows and tasks"
     if any(cell.bold for row in rows for cell in row.cells):
         return f"Bold: the best of a column and all that is not separated from it ({rule})."
     return f"Nothing is bold: no row is separated from the best of its column ({rule})."
+
+
+def _assumed(compared: Sequence[Compared]) -> str | None:
+    """Only of tables of other tools: our own runs say it of every metric."""
+    found = {
+        f"{metric} {'higher' if score.directions[metric] else 'lower'}": None
+        for entry in compared
+        for run in entry.pool.entries
+        for score in run.tasks.values()
+        for metric in score.assumed
+    }
+    if not found:
+        return None
+    return f"Better by the metrics' names (--lower and a column higher_is_better say it): {', '.join(found)}."
+
+
+def _without_seeds(rows: Sequence[Row]) -> str | None:
+    counts = [(len(row.seeds) - row.known_seeds, row) for row in rows]
+    named = [f"{count} of {len(row.seeds)} runs of {row.label}" for count, row in counts if count]
+    return f"No seeds: not compared ({listed(named)})." if named and len(rows) > 1 else None
 
 
 def _test_noise(rows: Sequence[Row], tasks: Sequence[TaskColumn]) -> str | None:

@@ -7,7 +7,7 @@ since one noisy method would then spoil every interval.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from statistics import fmean, stdev
@@ -69,6 +69,15 @@ def estimate(values: Sequence[float]) -> Estimate:
     reach = float(stdtrit(freedom, (1 + LEVEL) / 2)) * error
     p = 2 * float(stdtr(freedom, -abs(mean) / error))
     return Estimate(tuple(values), mean, deviation, mean - reach, mean + reach, p)
+
+
+def common_seeds(first: Mapping[int, float], second: Mapping[int, float]) -> list[int]:
+    """Seeds that both have, in the order of the first: what may be paired.
+
+    Keys below 0 stand for runs of unknown seed. Two of them share nothing but their place in a table, so they are no
+    pair.
+    """
+    return [seed for seed in first if seed >= 0 and seed in second]
 
 
 def holm(ps: Sequence[float | None]) -> list[float | None]:

@@ -28,6 +28,11 @@ class RunPool:
         """Of the runs; None where it is not known."""
         return tuple(entry.seed for entry in self.entries)
 
+    @property
+    def has_seeds(self) -> bool:
+        """Whether the seed of any run is known."""
+        return any(seed is not None for seed in self.seeds)
+
     def setting(self, key: str) -> Any:
         """Value of a setting; None where there is no such setting."""
         return self.first.settings.get(key)
@@ -35,7 +40,7 @@ class RunPool:
     def scores(self, task: str, metric: str | None = None) -> dict[int, float]:
         """Test value per seed of a metric of a task, the judging one by default.
 
-        Runs of unknown seed count under their indices, below all seeds.
+        Runs of unknown seed stand under keys below 0: they count in a mean and are paired with none.
         """
         found = {}
         for index, entry in enumerate(self.entries):

@@ -24,7 +24,7 @@ from mtlrun.reporting.model import Row, Section, TaskColumn
 from mtlrun.reporting.notes import commands, notes
 from mtlrun.reporting.pooling import RunPool, common, label, varying
 from mtlrun.reporting.tuning import Tuned
-from mtlrun.reporting.verdicts import conclusion, judge_gain, verdict_line
+from mtlrun.reporting.verdicts import conclusion, verdict_line
 
 
 def make_section(
@@ -82,7 +82,7 @@ def _rows(
             baseline=None if entry.baseline is None else pools.index(entry.baseline),
             delta=gained[index],
             delta_bold=bold_deltas[index],
-            verdict=judge_gain(towards_better(gained[index], measure)),
+            verdict=entry.verdict(towards_better(gained[index], measure)),
             rank=ranks[index] if len(pools) - num_baselines > 1 else None,
             seconds=pool.mean("seconds"),
             memory=pool.mean("memory"),

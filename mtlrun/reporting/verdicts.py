@@ -57,7 +57,8 @@ def conclusion(rows: Sequence[Row]) -> str:
 
 def power_note(rows: Sequence[Row], comparisons: int) -> str | None:
     """What so few seeds can show at all; None from five seeds on."""
-    counts = [row.delta.count if row.delta else len(row.seeds) for row in rows]
+    known = [row.delta.count if row.delta else row.known_seeds for row in rows]
+    counts = [count for count in known if count]
     fewest = min((count for count in counts if count > 1), default=0)
     if fewest == 0:
         return "1 seed: no spread is known, and nothing is tested or bold." if counts else None
@@ -86,6 +87,8 @@ def _few(labels: Sequence[str]) -> str:
 
 
 def _no_comparison(rows: Sequence[Row]) -> str:
+    if any(row.verdict for row in rows):
+        return "Undecided: the seeds of the runs, or of their single-task runs, are not known."
     if any(row.is_baseline for row in rows):
         if all(row.is_baseline for row in rows):
             return "Single-task runs alone: nothing to compare them with."

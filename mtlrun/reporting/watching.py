@@ -8,7 +8,7 @@ from math import prod
 from pathlib import Path
 
 from mtlrun.errors import ConfigError
-from mtlrun.reporting.entries import Entry, read_entry
+from mtlrun.reporting.entries import SILENT_SECONDS, Entry, read_entry, silence, status_of
 from mtlrun.reporting.grid import GridCell, GridColumn, grid
 from mtlrun.reporting.make import folders_of, report_on
 from mtlrun.reporting.model import Section
@@ -162,7 +162,10 @@ def _runs(folder: Path) -> list[Run]:
 
 
 def _missing_jobs(folder: Path) -> int:
-    """Jobs of a sweep that have not started; 0 once its report is written, or where the sweeper chooses as it goes."""
+    """Jobs of a sweep that have not started; 0 where none is to come.
+
+    That is: its report is written, its sweeper chooses as it goes, or its process is gone.
+    """
     if not (folder / "multirun.yaml").is_file() or (folder / "report.json").is_file():
         return 0
     content = read_yaml(folder / "multirun.yaml")
@@ -170,7 +173,16 @@ def _missing_jobs(folder: Path) -> int:
     if not isinstance(hydra, dict) or (hydra.get("sweeper") or {}).get("_target_") != _BASIC:
         return 0
     words = [str(word) for word in (hydra.get("overrides") or {}).get("task") or []]
-    return max(0, _count_jobs(words) - len(find_runs(folder)))
+    runs = find_runs(folder)
+    missing = max(0, _count_jobs(words) - len(runs))
+    return missing if missing and _goes_on(folder, runs) else 0
+
+
+def _goes_on(folder: Path, runs: Sequence[Run]) -> bool:
+    """Whether a run of the sweep lives, or anything was written lately: between two jobs none lives."""
+    if any(status_of(run, run.info) == "running" for run in runs):
+        return True
+    return min(map(silence, (folder, *(run.path for run in runs)))) < SILENT_SECONDS
 
 
 def _count_jobs(words: Sequence[str]) -> int:

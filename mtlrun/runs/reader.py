@@ -51,6 +51,15 @@ class Run:
         return self._hydra("runtime", "choices") or {}
 
     @cached_property
+    def config_dir(self) -> str | None:
+        """The folder of the user's own groups that the command named with --config-dir."""
+        sources = self._hydra("runtime", "config_sources")
+        known = [entry for entry in sources if isinstance(entry, dict)] if isinstance(sources, list) else []
+        return next(
+            (str(one["path"]) for one in known if one.get("provider") == "command-line" and "path" in one), None
+        )
+
+    @cached_property
     def job(self) -> int | None:
         """Number of the job in its sweep; None outside of a sweep."""
         number = self._hydra("job", "num")

@@ -90,6 +90,48 @@ def test_jobs_that_have_not_started_are_waited_for(tmp_path):
     assert RunWatcher([str(tmp_path)]).look().ended
 
 
+def _sweep_of_three(folder):
+    sweeper = {"_target_": "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"}
+    content = {"hydra": {"sweeper": sweeper, "overrides": {"task": ["seed=range(3)"]}}}
+    (folder / "multirun.yaml").write_text(json.dumps(content))
+
+
+def _age(folder):
+    for path in folder.rglob("*"):
+        if path.is_file():
+            os.utime(path, (START, START))
+
+
+def test_a_sweep_whose_process_died_is_not_waited_for(tmp_path):
+    write_result(tmp_path / "0", {"left": 0.5})
+    write_result(tmp_path / "1", {}, seed=1, status="running")  # nobody holds its lock
+    _sweep_of_three(tmp_path)
+    assert RunWatcher([str(tmp_path)]).look().waiting == 1  # the next job may be about to start
+    _age(tmp_path)
+    look = RunWatcher([str(tmp_path)]).look()
+    assert [entry.status for entry in look.entries] == ["finished", "lost"]
+    assert (look.waiting, look.ended) == (0, True)
+
+
+def test_a_sweep_with_a_run_that_lives_is_waited_for_however_long_it_is_silent(tmp_path):
+    going_on(tmp_path / "0", seed=0)
+    _sweep_of_three(tmp_path)
+    _age(tmp_path)
+    look = RunWatcher([str(tmp_path)]).look()
+    assert [entry.status for entry in look.entries] == ["running"]
+    assert (look.waiting, look.ended) == (2, False)
+
+
+def test_only_a_run_of_another_machine_is_silent(tmp_path):
+    path = going_on(tmp_path / "0", seed=0)
+    record = json.loads((path / "run.json").read_text())
+    for host, status in ((record["host"], "running"), ("elsewhere", "silent")):
+        (path / "run.json").write_text(json.dumps({**record, "host": host}))
+        _age(tmp_path)
+        (entry,) = RunWatcher([str(tmp_path)]).look().entries
+        assert entry.status == status
+
+
 def test_it_prints_once_per_change_and_ends_with_the_report(tmp_path, capsys):
     path = going_on(tmp_path / "b", seed=0)
     write_result(tmp_path / "a", {"left": 0.5}, seed=1, settings={"trainer.epochs": 20})

@@ -70,3 +70,39 @@ def test_a_table_without_scores_is_refused(tmp_path, text, line):
         read_table(tmp_path / "table.csv")
     with pytest.raises(ConfigError, match="cannot read"):
         read_table(tmp_path / "absent.csv")
+
+
+@pytest.mark.parametrize(
+    ("metric", "higher"),
+    [(name, True) for name in ("answer_f1", "power", "confidence", "transferred_acc", "precedence", "mIoU")]
+    + [(name, False) for name in ("abs_err", "RMSE", "valLoss", "MSELoss", "word-error", "wer", "fid50k", "rmse@5")],
+)
+def test_a_direction_is_taken_from_whole_words(tmp_path, metric, higher):
+    (tmp_path / "wide.csv").write_text(f"seed,a/{metric}\n0,1\n")
+    (entry,) = read_table(tmp_path / "wide.csv")
+    assert entry.tasks["a"].higher is higher
+
+
+def test_assumed_directions_are_listed(tmp_path):
+    (tmp_path / "wide.csv").write_text("seed,a/score,b/rmse,c/l1\n0,1,2,3\n")
+    (section,) = report(tables=[tmp_path / "wide.csv"], lower=["l1"]).sections
+    (note,) = [note for note in section.notes if "metrics' names" in note]
+    assert note.endswith(": score higher, rmse lower.")
+
+
+def test_a_direction_holds_for_its_task_alone(tmp_path):
+    lines = ["0,a,score,,1,true", "0,b,score,,2,false", "0,b,score,train,9,false", "0,c,score,test,3,"]
+    (tmp_path / "tidy.csv").write_text("\n".join(["seed,task,metric,split,value,higher_is_better", *lines]) + "\n")
+    (entry,) = read_table(tmp_path / "tidy.csv")
+    assert {task: (score.higher, score.judged) for task, score in entry.tasks.items()} == {
+        "a": (True, 1),
+        "b": (False, 2),
+        "c": (True, 3),
+    }
+    assert [score.assumed for score in entry.tasks.values()] == [(), (), ("score",)]
+
+
+def test_training_scores_are_no_test_scores(tmp_path):
+    (tmp_path / "wide.csv").write_text("seed,test/a/score,train/a/score\n0,0.5,0.9\n")
+    (entry,) = read_table(tmp_path / "wide.csv")
+    assert entry.tasks["a"].judged == 0.5

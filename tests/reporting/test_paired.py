@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from mtlrun.reporting.compared import towards_better
 from mtlrun.reporting.paired import detectable, estimate, holm
 
 
@@ -65,3 +66,11 @@ def test_intervals_cover_what_they_say(count):
         found = [estimate((row - shared).tolist()) for row in table]
         covered += [entry.low <= 0.7 <= entry.high for entry in found]
     assert np.mean(covered) == pytest.approx(0.95, abs=0.012)
+
+
+def test_turning_the_sign_turns_values_and_interval_too():
+    losses = [-3.0, -1.0, -2.5]
+    assert towards_better(estimate(losses), "delta_m") == estimate([3.0, 1.0, 2.5])
+    assert towards_better(estimate(losses), "delta_p") == estimate(losses)
+    assert towards_better(estimate([-3.0]), "delta_m") == estimate([3.0])
+    assert towards_better(None, "delta_m") is None

@@ -38,7 +38,7 @@ def repeat_command(row: PageRow) -> str | None:
         return None
     words = [word for word in effective_overrides(row.runs[0]) if word.lstrip("+").partition("=")[0] != "seed"]
     seeds = [str(seed) for seed in row.row.seeds if seed is not None]
-    return command([*words, *([f"seed={','.join(seeds)}"] if seeds else [])])
+    return command([*words, *([f"seed={','.join(seeds)}"] if seeds else [])], row.runs[0].config_dir)
 
 
 def _settings(row: PageRow) -> Settings:
