@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mtlrun.cli.run import as_in_the_command
 from mtlrun.cli.terminal import complain
-from mtlrun.config.saved import change, load_config, record
+from mtlrun.config.saved import change, load_config, recorded
 from mtlrun.experiment.objective import Objective, objective_value
 from mtlrun.experiment.run import run, verdict
 from mtlrun.runs.folder import RunFolder, claim
@@ -49,9 +49,9 @@ def again(
             config = load_config(path)
         if changes:
             config = change(config, changes)
-            record(path, changes)
-        fresh = plan.action != GOES_ON
-        summary = run(config, RunFolder(path), command, resume=not fresh, checked=plan.action != NEW)
+        folder, resume = RunFolder(path), plan.action == GOES_ON
+        with recorded(folder, changes):
+            summary = run(config, folder, command, resume=resume, checked=plan.action != NEW)
         return objective_value(summary, config.objective)
     except Exception as error:
         complain(verdict(error, path)[1], f"job {plan.number}: ")

@@ -14,9 +14,9 @@ from mtlrun.cli.modules import look_in
 from mtlrun.cli.run import show_results
 from mtlrun.cli.terminal import complain
 from mtlrun.cli.together import claimed
-from mtlrun.config.saved import change, load_config, record
+from mtlrun.config.saved import change, load_config, recorded
 from mtlrun.config.whereabouts import started_in
-from mtlrun.errors import MtlrunError, ResumeError
+from mtlrun.errors import ResumeError
 from mtlrun.experiment.run import run, verdict
 from mtlrun.runs.reader import Run, find_run
 
@@ -62,21 +62,8 @@ def _goes_further(before: DictConfig, config: DictConfig) -> bool:
 
 def _continue(path: Path, before: DictConfig, config: DictConfig, words: list[str]) -> int:
     folder = claimed(lambda: _unended(path, before, config), config)
-    with logging_to(folder.log if folder.writes else None, console=folder.writes):
-        kept = record(path, words) if words and folder.writes else None
-        last = _stamp(path)
-        try:
-            summary = run(config, folder, ["mtlrun", "resume", str(path), *words], resume=True)
-        except MtlrunError:
-            if kept is not None and _stamp(path) == last:  # nothing was trained with them: the next attempt is free
-                kept.unlink(missing_ok=True)
-            raise
+    with logging_to(folder.log if folder.writes else None, console=folder.writes), recorded(folder, words):
+        summary = run(config, folder, ["mtlrun", "resume", str(path), *words], resume=True)
     if folder.writes:
         show_results(summary, path)
     return 0
-
-
-def _stamp(path: Path) -> int | None:
-    """When the last checkpoint was written."""
-    file = path / "checkpoints" / "last.pt"
-    return file.stat().st_mtime_ns if file.exists() else None

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mtlrun.errors import Interrupted
+from mtlrun.errors import Interrupted, ResumeError
 
 STATUSES = {"0_seed-0": "finished", "1_seed-1": "failed", "2_seed-2": "interrupted"}
 
@@ -77,6 +77,22 @@ def test_the_old_attempt_is_kept(command, training, sweep):
         assert kept["error"] == ("RuntimeError: boom" if number == 1 else "KeyError: 'x'")
         assert Path(f"sweep/1_seed-1/attempts/{number}/.hydra/config.yaml").exists()
     assert record("1_seed-1")["status"] == "failed"
+
+
+def test_a_refused_job_goes_on_the_next_time(command, training, sweep):
+    def refuse(config):
+        raise ResumeError("another network")
+
+    training.behave, before = refuse, record("2_seed-2")
+    outcome = command("rerun", "sweep", "--unfinished", "trainer.epochs=50")
+    assert (outcome.code, "job 2: another network" in outcome.err) == (1, True)
+    assert record("2_seed-2") == before
+    assert not [*Path("sweep").glob("*/.hydra/resume-*.yaml")]
+    training.behave = lambda config: None
+    training.calls.clear()
+    command("rerun", "sweep")
+    assert ran(training)["2_seed-2"] == (2, True)
+    assert training.calls[0][0].trainer.epochs == 10
 
 
 def test_a_dry_run_changes_nothing(command, training, sweep):
