@@ -14,7 +14,7 @@ from mtlrun.cli.modules import look_in
 from mtlrun.cli.run import show_results
 from mtlrun.cli.terminal import complain
 from mtlrun.cli.together import claimed
-from mtlrun.config.saved import change, load_config, recorded
+from mtlrun.config.saved import change, is_longer, load_config, recorded
 from mtlrun.config.whereabouts import started_in
 from mtlrun.errors import ResumeError
 from mtlrun.experiment.run import run, verdict
@@ -46,18 +46,12 @@ def _unended(path: Path, before: DictConfig, config: DictConfig) -> Path:
     status = Run(path).status
     if status == "running":
         raise ResumeError(f"{path} is still running: wait for it to end, or stop it first")
-    if status == "finished" and not _goes_further(before, config):
+    if status == "finished" and not is_longer(config, before):
         raise ResumeError(
             f"{path} is finished: to train on, raise trainer.epochs (now {before.trainer.epochs})"
             + (f" or trainer.max_steps (now {before.trainer.max_steps})" if before.trainer.max_steps else "")
         )
     return path
-
-
-def _goes_further(before: DictConfig, config: DictConfig) -> bool:
-    """Whether a limit on the length of training was raised or lifted."""
-    limit, former = config.trainer.max_steps, before.trainer.max_steps
-    return config.trainer.epochs > before.trainer.epochs or (former is not None and (limit is None or limit > former))
 
 
 def _continue(path: Path, before: DictConfig, config: DictConfig, words: list[str]) -> int:

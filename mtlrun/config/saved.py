@@ -69,6 +69,12 @@ def change(config: DictConfig, words: Sequence[str]) -> DictConfig:
     return changed
 
 
+def is_longer(config: DictConfig, before: DictConfig) -> bool:
+    """Whether a limit on the length of training was raised or lifted: a finished run then trains on."""
+    limit, former = config.trainer.max_steps, before.trainer.max_steps
+    return config.trainer.epochs > before.trainer.epochs or (former is not None and (limit is None or limit > former))
+
+
 @contextmanager
 def recorded(folder: RunFolder, words: Sequence[str]) -> Iterator[None]:
     """Keep the changes while the block trains with them, and after it, unless it is refused before it saves anything.
