@@ -11,9 +11,12 @@ from typing import NamedTuple
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from mtlrun.cli.folders import refuse_used
+from mtlrun.cli.modules import look_in
 from mtlrun.cli.run import as_in_the_command
 from mtlrun.cli.terminal import complain
-from mtlrun.config.saved import change, load_config, record
+from mtlrun.config.saved import change, load_config, recorded
+from mtlrun.config.whereabouts import find_files
 from mtlrun.experiment.objective import Objective, objective_value
 from mtlrun.experiment.run import run, verdict
 from mtlrun.runs.folder import RunFolder, claim
@@ -22,10 +25,14 @@ GOES_ON, STARTS_AFRESH, NEW = "goes on", "starts afresh", "starts"
 
 
 class Plan(NamedTuple):
-    """What is done with a job: its number in the sweep, and one of the words above."""
+    """What is done with a job: its number in the sweep, one of the words above, and the folder it was started from.
+
+    Users' own classes, and files that a job names, are looked for there.
+    """
 
     number: int
     action: str
+    start: Path | None
 
 
 def again(
@@ -42,16 +49,20 @@ def again(
     hydra = HydraConfig.get()
     path, plan = Path(hydra.runtime.output_dir), plans[hydra.sweep.subdir]
     as_in_the_command()
+    look_in(plan.start)
     try:
+        if plan.action != GOES_ON:
+            refuse_used(path)  # jobs wait in queues: somebody else may have started this one
         if plan.action == NEW:
-            _number(path, plan.number)
+            _write_down(path, plan)
+            find_files(config, plan.start or Path.cwd())
         else:
             config = load_config(path)
         if changes:
             config = change(config, changes)
-            record(path, changes)
-        fresh = plan.action != GOES_ON
-        summary = run(config, RunFolder(path), command, resume=not fresh, checked=plan.action != NEW)
+        folder, resume = RunFolder(path), plan.action == GOES_ON
+        with recorded(folder, changes):
+            summary = run(config, folder, command, resume=resume, checked=plan.action != NEW)
         return objective_value(summary, config.objective)
     except Exception as error:
         complain(verdict(error, path)[1], f"job {plan.number}: ")
@@ -67,9 +78,11 @@ def put_aside(folder: Path) -> None:
             os.replace(entry, aside / entry.name)
 
 
-def _number(folder: Path, number: int) -> None:
-    """Write down the job's number in its sweep: launchers count those that they are given."""
+def _write_down(folder: Path, plan: Plan) -> None:
+    """Write down the job's number in its sweep, since launchers count those that they are given, and where it began."""
     file = folder / ".hydra" / "hydra.yaml"
     saved = OmegaConf.load(file)
-    saved.hydra.job.num = number
+    saved.hydra.job.num = plan.number
+    if plan.start is not None:
+        saved.hydra.runtime.cwd = str(plan.start)
     OmegaConf.save(saved, file)

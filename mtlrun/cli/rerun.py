@@ -13,9 +13,11 @@ from hydra.types import HydraContext
 from mtlrun.cli.again import GOES_ON, NEW, STARTS_AFRESH, Plan, again, put_aside
 from mtlrun.cli.folders import RunFolders
 from mtlrun.cli.launching import leave_to_the_sweep
+from mtlrun.cli.modules import look_in
 from mtlrun.cli.run import attempt, close_sweep, raw_errors
 from mtlrun.cli.sweep import Job, Sweep
-from mtlrun.config.saved import change, load_config
+from mtlrun.config.saved import change, is_longer, load_config
+from mtlrun.config.whereabouts import started_in
 from mtlrun.errors import ConfigError, near_miss
 from mtlrun.lines import path_from_here
 from mtlrun.runs.reader import Run
@@ -39,7 +41,7 @@ def main(arguments: list[str]) -> int:
     RunFolders.sweeps.append(Path(words[0]))
     with raw_errors(), Sweep(Path(words[0]), hydra_words) as sweep:
         jobs = [*sweep.jobs()]
-        plans = _plans(jobs, next((flag for flag in flags if flag != "--dry-run"), None), changes)
+        plans = _plans(sweep, jobs, next((flag for flag in flags if flag != "--dry-run"), None), changes)
         for job in jobs:
             print(_line(job, plans.get(job.number)))
         if "--dry-run" in flags:
@@ -66,7 +68,7 @@ def _read(arguments: list[str]) -> tuple[list[str], list[str]]:
     return flags, words
 
 
-def _plans(jobs: Sequence[Job], flag: str | None, changes: Sequence[str]) -> dict[int, Plan]:
+def _plans(sweep: Sweep, jobs: Sequence[Job], flag: str | None, changes: Sequence[str]) -> dict[int, Plan]:
     """What is to be done with each chosen job, by its number.
 
     Raises:
@@ -77,17 +79,18 @@ def _plans(jobs: Sequence[Job], flag: str | None, changes: Sequence[str]) -> dic
         if statuses[job.number] == "running":
             raise ConfigError(f"{job.folder} is still running: wait for the sweep to end, or stop it first")
     chosen = [job for job in jobs if statuses[job.number] in _CHOSEN[flag]]
-    return {job.number: _plan(job, statuses[job.number], changes) for job in chosen}
+    return {job.number: _plan(sweep, job, statuses[job.number], changes) for job in chosen}
 
 
-def _plan(job: Job, status: str | None, changes: Sequence[str]) -> Plan:
+def _plan(sweep: Sweep, job: Job, status: str | None, changes: Sequence[str]) -> Plan:
+    start = started_in(job.folder) or sweep.started_in
+    look_in(start)
     if not (job.folder / ".hydra" / "config.yaml").is_file():
-        return Plan(job.number, NEW)
+        return Plan(job.number, NEW, start)
     before = load_config(job.folder)
     changed = change(before, changes)
-    longer = changed.trainer.epochs > before.trainer.epochs
-    goes_on = status == "interrupted" or (status == "finished" and longer)
-    return Plan(job.number, GOES_ON if goes_on else STARTS_AFRESH)
+    goes_on = status == "interrupted" or (status == "finished" and is_longer(changed, before))
+    return Plan(job.number, GOES_ON if goes_on else STARTS_AFRESH, start)
 
 
 def _line(job: Job, plan: Plan | None) -> str:

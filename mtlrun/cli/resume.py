@@ -14,9 +14,9 @@ from mtlrun.cli.modules import look_in
 from mtlrun.cli.run import show_results
 from mtlrun.cli.terminal import complain
 from mtlrun.cli.together import claimed
-from mtlrun.config.saved import change, load_config, record
+from mtlrun.config.saved import change, is_longer, load_config, recorded
 from mtlrun.config.whereabouts import started_in
-from mtlrun.errors import MtlrunError, ResumeError
+from mtlrun.errors import ResumeError
 from mtlrun.experiment.run import run, verdict
 from mtlrun.runs.reader import Run, find_run
 
@@ -46,7 +46,7 @@ def _unended(path: Path, before: DictConfig, config: DictConfig) -> Path:
     status = Run(path).status
     if status == "running":
         raise ResumeError(f"{path} is still running: wait for it to end, or stop it first")
-    if status == "finished" and not _goes_further(before, config):
+    if status == "finished" and not is_longer(config, before):
         raise ResumeError(
             f"{path} is finished: to train on, raise trainer.epochs (now {before.trainer.epochs})"
             + (f" or trainer.max_steps (now {before.trainer.max_steps})" if before.trainer.max_steps else "")
@@ -54,29 +54,10 @@ def _unended(path: Path, before: DictConfig, config: DictConfig) -> Path:
     return path
 
 
-def _goes_further(before: DictConfig, config: DictConfig) -> bool:
-    """Whether a limit on the length of training was raised or lifted."""
-    limit, former = config.trainer.max_steps, before.trainer.max_steps
-    return config.trainer.epochs > before.trainer.epochs or (former is not None and (limit is None or limit > former))
-
-
 def _continue(path: Path, before: DictConfig, config: DictConfig, words: list[str]) -> int:
     folder = claimed(lambda: _unended(path, before, config), config)
-    with logging_to(folder.log if folder.writes else None, console=folder.writes):
-        kept = record(path, words) if words and folder.writes else None
-        last = _stamp(path)
-        try:
-            summary = run(config, folder, ["mtlrun", "resume", str(path), *words], resume=True)
-        except MtlrunError:
-            if kept is not None and _stamp(path) == last:  # nothing was trained with them: the next attempt is free
-                kept.unlink(missing_ok=True)
-            raise
+    with logging_to(folder.log if folder.writes else None, console=folder.writes), recorded(folder, words):
+        summary = run(config, folder, ["mtlrun", "resume", str(path), *words], resume=True)
     if folder.writes:
         show_results(summary, path)
     return 0
-
-
-def _stamp(path: Path) -> int | None:
-    """When the last checkpoint was written."""
-    file = path / "checkpoints" / "last.pt"
-    return file.stat().st_mtime_ns if file.exists() else None

@@ -111,6 +111,12 @@ class Sweep:
         self._record = _load_record(folder)
         self._words = words
 
+    @property
+    def started_in(self) -> Path | None:
+        """The current folder of the command that started the sweep; None if that is not known."""
+        start = OmegaConf.select(self._record, "runtime.cwd")
+        return Path(start) if isinstance(start, str) else None
+
     def __enter__(self) -> Sweep:
         register_schema()
         prefer_ready_options()

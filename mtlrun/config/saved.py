@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from mtlrun.config.schema import Root
 from mtlrun.config.whereabouts import find_files, started_in
 from mtlrun.config.words import as_typed
 from mtlrun.errors import ConfigError, ResumeError
+from mtlrun.runs.folder import RunFolder
 
 _FIXED = ("seed", "tasks", "init_from", "freeze")  # the numbers before and after would not belong to one run
 
@@ -65,6 +67,28 @@ def change(config: DictConfig, words: Sequence[str]) -> DictConfig:
         if is_open(override.key_or_group):
             check_change(override.key_or_group, changed, config)
     return changed
+
+
+def is_longer(config: DictConfig, before: DictConfig) -> bool:
+    """Whether a limit on the length of training was raised or lifted: a finished run then trains on."""
+    limit, former = config.trainer.max_steps, before.trainer.max_steps
+    return config.trainer.epochs > before.trainer.epochs or (former is not None and (limit is None or limit > former))
+
+
+@contextmanager
+def recorded(folder: RunFolder, words: Sequence[str]) -> Iterator[None]:
+    """Keep the changes while the block trains with them, and after it, unless it is refused before it saves anything.
+
+    One of several processes writes them.
+    """
+    kept, saved_at = record(folder.path, words) if words and folder.writes else None, folder.saved_at
+    try:
+        yield
+    except Exception as error:
+        refused = explain(error) is not None and folder.saved_at == saved_at
+        if kept is not None and refused:  # nothing was trained with them: the next attempt is free
+            kept.unlink(missing_ok=True)
+        raise
 
 
 def record(folder: Path, words: Sequence[str]) -> Path:

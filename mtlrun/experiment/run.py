@@ -31,6 +31,8 @@ def run(
 ) -> dict[str, Any]:
     """Train in the folder and return the summary; `run.json` says how it ended.
 
+    A continuation that is refused before it has saved anything leaves `run.json` as it was.
+
     Args:
         config: of the run, without `hydra`.
         folder: the run's own.
@@ -42,7 +44,7 @@ def run(
         ResumeError: if another process runs in the folder, or its last checkpoint is damaged.
         Exception: whatever training raises, after it was written down.
     """
-    step = _last_step(folder) if resume else None
+    step, saved_at = _last_step(folder) if resume else None, folder.saved_at
     folder.start(command, config.seed, step)
     try:
         if not checked:
@@ -52,7 +54,10 @@ def run(
         folder.finish("interrupted")
         raise
     except BaseException as error:
-        folder.finish("failed", failure(error))
+        if resume and explain(error) is not None and folder.saved_at == saved_at:
+            folder.withdraw(failure(error))  # nothing was trained: the checkpoint waits for another attempt
+        else:
+            folder.finish("failed", failure(error))
         _log(error, folder)
         raise
     folder.finish("finished")

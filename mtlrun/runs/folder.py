@@ -78,11 +78,18 @@ class RunFolder:
         self.run_json = self.path / "run.json"
         self.log = self.path / "run.log"
         self._lock = FolderLock(self.path)
+        self._before: dict[str, Any] = {}  # run.json, when a continuation started
 
     @property
     def checkpoints(self) -> Path:
         """Folder of `last.pt` and `best.pt`; made if absent."""
         return self._made("checkpoints")
+
+    @property
+    def saved_at(self) -> int | None:
+        """When `last.pt` was written, in nanoseconds; None without one."""
+        file = self.path / "checkpoints" / "last.pt"
+        return file.stat().st_mtime_ns if file.exists() else None
 
     @property
     def plots(self) -> Path:
@@ -118,7 +125,8 @@ class RunFolder:
         self.sweep_up()
         record = _record(command, seed)
         if resumed_from_step is not None:
-            record |= _continued(read_json(self.run_json) or {}, record, resumed_from_step)
+            self._before = read_json(self.run_json) or {}
+            record |= _continued(self._before, record, resumed_from_step)
         write_json(self.run_json, record)
 
     def note(self, device: str, processes: int = 1) -> None:
@@ -138,6 +146,19 @@ class RunFolder:
         except OSError:
             with suppress(OSError):  # no room for a second file: there may be for this line in the place of the old one
                 overwrite_json(self.run_json, {**(read_json(self.run_json) or {}), "status": status, "error": line})
+        self._lock.release()
+
+    def withdraw(self, error: str) -> None:
+        """Put `run.json` back as it was before a continuation that was refused, and unlock: the next one goes on alike.
+
+        `error` is why, for a folder whose run was never written down.
+        """
+        if not self._before:
+            self.finish("failed", error)
+            return
+        killed = self._before.get("status") == "running"
+        with suppress(OSError):
+            write_json(self.run_json, self._before | ({"status": "interrupted"} if killed else {}))
         self._lock.release()
 
     def check_there(self) -> None:

@@ -1,11 +1,13 @@
 """`mtlrun rerun`: which jobs run again, where, with what; the numbers are compared in end_to_end/test_rerun.py."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
-from mtlrun.errors import Interrupted
+from mtlrun.config.whereabouts import started_in
+from mtlrun.errors import Interrupted, ResumeError
 
 STATUSES = {"0_seed-0": "finished", "1_seed-1": "failed", "2_seed-2": "interrupted"}
 
@@ -77,6 +79,70 @@ def test_the_old_attempt_is_kept(command, training, sweep):
         assert kept["error"] == ("RuntimeError: boom" if number == 1 else "KeyError: 'x'")
         assert Path(f"sweep/1_seed-1/attempts/{number}/.hydra/config.yaml").exists()
     assert record("1_seed-1")["status"] == "failed"
+
+
+def test_a_refused_job_goes_on_the_next_time(command, training, sweep):
+    def refuse(config):
+        raise ResumeError("another network")
+
+    training.behave, before = refuse, record("2_seed-2")
+    outcome = command("rerun", "sweep", "--unfinished", "trainer.epochs=50")
+    assert (outcome.code, "job 2: another network" in outcome.err) == (1, True)
+    assert record("2_seed-2") == before
+    assert not [*Path("sweep").glob("*/.hydra/resume-*.yaml")]
+    training.behave = lambda config: None
+    training.calls.clear()
+    command("rerun", "sweep")
+    assert ran(training)["2_seed-2"] == (2, True)
+    assert training.calls[0][0].trainer.epochs == 10
+
+
+@pytest.mark.parametrize(("limit", "resume"), [("4", True), ("null", True), ("1", False)])
+def test_a_finished_job_trains_on_where_its_limit_of_steps_is_raised(limit, resume, command, training):
+    assert command("-m", "task=multidigits", "seed=0", "trainer.max_steps=2", "hydra.sweep.dir=sweep").code == 0
+    training.calls.clear()
+    assert command("rerun", "sweep", "--all", f"trainer.max_steps={limit}").code == 0
+    assert [call[2] for call in training.calls] == [resume]
+
+
+def test_a_job_that_somebody_else_has_started_meanwhile_is_left_alone(command, training, sweep):
+    def start_another(config):  # while job 1 trains, job 3 waits
+        folder = Path("sweep/3_seed-3")
+        folder.mkdir(exist_ok=True)
+        (folder / "run.json").write_text('{"status": "finished"}')
+
+    training.behave = start_another
+    outcome = command("rerun", "sweep")
+    assert "job 3: " in outcome.err
+    assert "3_seed-3 already holds a run" in outcome.err
+    assert ran(training) == AFRESH | ON
+    assert record("3_seed-3") == {"status": "finished"}
+
+
+def test_a_sweep_is_finished_from_any_folder(command, training, tmp_path, monkeypatch):
+    def stop(config):
+        raise Interrupted(143)
+
+    (tmp_path / "mine_here.py").write_text(
+        "from mtlrun.balancers.equal import Equal\n\n\nclass Mine(Equal):\n    pass\n"
+    )
+    (tmp_path / "mine.npz").touch()
+    words = ("task=arrays", "data.path=mine.npz", "balancer._target_=mine_here.Mine", "seed=0,1")
+    training.behave = stop
+    assert command("-m", *words, "hydra.sweep.dir=sweep").code == 143
+    training.behave = lambda config: None
+    training.calls.clear()
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry != str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "mine_here", raising=False)
+    outcome = command("rerun", "../sweep")
+    assert outcome.code == 0, outcome.err
+    assert [(config.seed, config.data.path) for config, _, _ in training.calls] == [
+        (seed, str(tmp_path / "mine.npz")) for seed in (0, 1)
+    ]
+    assert started_in(tmp_path / "sweep/1_seed-1") == tmp_path
+    assert str(tmp_path) in sys.path
 
 
 def test_a_dry_run_changes_nothing(command, training, sweep):

@@ -74,10 +74,33 @@ def test_changes_that_nothing_was_trained_with_are_not_kept(stopped, command, tr
     def refuse(config):
         raise ResumeError("another network")
 
-    training.behave = refuse
+    training.behave, before = refuse, json.loads((stopped / "run.json").read_text())
     outcome = command("resume", str(stopped), "trainer.epochs=50")
     assert (outcome.code, outcome.err) == (2, "mtlrun: error: another network\n")
+    assert json.loads((stopped / "run.json").read_text()) == before
     assert not list((stopped / ".hydra").glob("resume-*.yaml"))
+
+
+def test_a_refused_resume_of_a_killed_run_leaves_it_interrupted(run_folder, command, training):
+    def refuse(config):
+        raise ResumeError("another network")
+
+    set_status(run_folder, "running")  # what kill -9 leaves behind
+    training.behave = refuse
+    assert command("resume", str(run_folder)).code == 2
+    assert json.loads((run_folder / "run.json").read_text())["status"] == "interrupted"
+
+
+def test_a_refused_resume_after_a_checkpoint_has_failed(stopped, command, training):
+    def train_and_refuse(config):
+        (stopped / "checkpoints").mkdir(exist_ok=True)
+        (stopped / "checkpoints/last.pt").touch()
+        raise ResumeError("another network")
+
+    training.behave = train_and_refuse
+    assert command("resume", str(stopped), "trainer.epochs=50").code == 2
+    assert json.loads((stopped / "run.json").read_text())["status"] == "failed"
+    assert len(list((stopped / ".hydra").glob("resume-*.yaml"))) == 1
 
 
 def test_a_failing_resume(stopped, command, training):
