@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, TypeVar, cast
 
 import torch
@@ -16,6 +16,7 @@ from mtlrun.backbones.base import Backbone
 from mtlrun.balancers.base import Balancer
 from mtlrun.config.build_data import build_data, on_device
 from mtlrun.config.combinations import check_balancer, check_clip, check_engine, trunk_end
+from mtlrun.config.reference import resolved
 from mtlrun.config.words import without_secrets
 from mtlrun.data.source import Source, Splits
 from mtlrun.errors import ConfigError, choose
@@ -60,6 +61,8 @@ def build(config: DictConfig, folder: RunFolder, ranks: Ranks | None = None) -> 
     sampler: Sampler = instantiate(config.sampler, "sampler", Sampler)
     with first_goes_ahead(ranks):
         splits, tasks = build_data(config)
+    directions = {name: {**task.directions} for name, task in tasks.items()}
+    settings = replace(settings, reference=resolved(config, directions))
     balancer.check(list(tasks))
     sampler.check(list(tasks))
     model = build_network(config, splits, tasks, device, ranks)

@@ -12,6 +12,7 @@ from mtlrun import torchrun
 from mtlrun.config.bounds import check_bounds
 from mtlrun.config.changes import OPEN_GROUPS
 from mtlrun.config.explain import explain, suggest
+from mtlrun.config.reference import check_selection
 from mtlrun.config.schema import Root
 from mtlrun.config.targets import check_target
 from mtlrun.config.whereabouts import check_paths
@@ -120,6 +121,7 @@ def _check_tasks(config: DictConfig) -> None:
         check_task_name(str(name), f"task.tasks.{name}")
     if chosen is not None:
         _check_subset(list(chosen), known)
+    check_selection(config.trainer, known)
     monitor = config.trainer.monitor
     if monitor is None:
         return

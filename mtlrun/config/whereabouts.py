@@ -39,13 +39,16 @@ def check_paths(config: DictConfig) -> None:
 
 
 def find_files(config: DictConfig, start: Path) -> None:
-    """Make paths of data and weights absolute that are there from the folder `start`; others stay as they are."""
+    """Make paths of data, weights and the reference absolute that are there from the folder `start`; others stay as they are."""
     if start == Path.cwd():
         return
     for group in _GROUPS:
         for key, value in _texts(OmegaConf.to_container(config[group], resolve=False), group):
             if _is_path(key, value) and (start / value).exists():
                 OmegaConf.update(config, key, os.path.abspath(start / value))
+    reference = config.trainer.get("reference")
+    if isinstance(reference, str) and not os.path.isabs(reference) and (start / reference).exists():
+        config.trainer.reference = os.path.abspath(start / reference)
 
 
 def _is_path(key: str, value: str) -> bool:

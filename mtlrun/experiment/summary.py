@@ -19,6 +19,7 @@ def summarise(trainer: Trainer, test: dict[str, Scores]) -> dict[str, Any]:
         "tasks": {task: _task(trainer, test, task) for task in trainer.tasks},
         "best_epoch": trainer.selection.best_epoch,
         "best_score": trainer.selection.best_score,
+        "selection": trainer.selection.stated(),
         "last_epoch": trainer.position.epoch,
         "steps": trainer.position.step,
         "pairs": statistics.pairs(),

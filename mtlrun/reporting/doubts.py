@@ -10,14 +10,21 @@ FACTOR = 2.0
 
 
 def doubts(summary: Mapping[str, Any]) -> list[str]:
-    """A line for each task that fails on test rows what it has learned on validation rows.
+    """A line if test rows have chosen the epoch, and one for each task that fails on test rows what it has learned.
 
     The epoch was chosen on validation data and both splits are unseen, so they should agree. Where the judging
     metric is less than half as good on the test and the loss more than twice as high, the test rows are unlike the
     others: what the network goes by holds in training and validation only, such as another task's label that
     happens to agree.
     """
-    return [_line(task, entry) for task, entry in (summary.get("tasks") or {}).items() if _collapses(entry)]
+    tasks = summary.get("tasks") or {}
+    return [*_chosen_on_test(summary), *(_line(task, entry) for task, entry in tasks.items() if _collapses(entry))]
+
+
+def _chosen_on_test(summary: Mapping[str, Any]) -> list[str]:
+    if (summary.get("selection") or {}).get("on") != "test":
+        return []
+    return ["the best epoch was chosen by its test scores (trainer.select_on=test), which are therefore too good"]
 
 
 def _collapses(entry: Mapping[str, Any]) -> bool:

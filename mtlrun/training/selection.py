@@ -1,4 +1,4 @@
-"""Which epoch is the best one, judged on validation data only; and the test scores, by which nothing is chosen."""
+"""Which epoch is the best one; and the test scores, by which nothing is chosen unless a user asks for it by name."""
 
 from __future__ import annotations
 
@@ -7,28 +7,12 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from mtlrun.data.source import Source
-from mtlrun.errors import choose
+from mtlrun.errors import ResumeError
 from mtlrun.tasks.base import Task
 from mtlrun.training.evaluate import Evaluator, Scores
 from mtlrun.training.recorder import MetricsTable
-
-SMALLEST = 1e-3
-"""Floor of a metric that is better when higher, so that one task at zero does not decide everything."""
-
-
-def overall_score(scores: Mapping[str, Mapping[str, float]], tasks: Mapping[str, Task]) -> float:
-    """Geometric mean of the judging metrics, each one inverted where lower is better. Higher is better.
-
-    A relative change counts the same in every task, whatever its unit, as in the relative measures that multi-task
-    papers report, and no reference run is needed. A metric that is NaN does not count.
-    """
-    logs = []
-    for name, task in tasks.items():
-        value = scores[name][task.judge]
-        if math.isnan(value):  # such as the mAP of a split without a box: it says nothing about any epoch
-            continue
-        logs.append(math.log(max(value, SMALLEST)) if task.higher_is_better() else -math.log(max(value, 1e-12)))
-    return math.exp(sum(logs) / len(logs)) if logs else -math.inf
+from mtlrun.training.score import Reference, RelativeGain, epoch_score
+from mtlrun.training.settings import Select, SelectOn
 
 
 class Selection:
@@ -39,40 +23,62 @@ class Selection:
 
     Args:
         tasks: by name.
-        monitor: 'TASK/METRIC' to go by instead of the overall score; its direction is taken from the metric.
+        monitor: 'TASK/METRIC' to go by instead of a score over all tasks; its direction is taken from the metric.
         patience: evaluations without a better score after which training should stop; None for never.
+        select: what the score is; under `last` every epoch is better than those before it.
+        reference: of the rules that measure gains, see `RelativeGain`.
+        on: the split whose scores choose; the score of validation, `best_score`, is written down either way.
     """
 
-    def __init__(self, tasks: Mapping[str, Task], monitor: str | None = None, patience: int | None = None) -> None:
-        self.tasks, self.monitor, self.patience = tasks, monitor, patience
+    def __init__(
+        self,
+        tasks: Mapping[str, Task],
+        monitor: str | None = None,
+        patience: int | None = None,
+        select: Select = Select.geometric,
+        reference: Reference | str | None = None,
+        on: SelectOn = SelectOn.val,
+    ) -> None:
+        self.tasks, self.patience, self.on = tasks, patience, on
+        self.rule = "monitor" if monitor is not None else select.value
         self.best_score = -math.inf
         self.best_epoch: int | None = None
         self.best_defined = 0
         self.waited = 0
         self.validation: dict[str, Scores] = {}  # 'best' and 'last'
-        self._sign = 1 if monitor is None else _sign(tasks, monitor)
+        self._highest = -math.inf  # what epochs were compared by; `best_score` where validation chooses
+        self._measures = {split.value: epoch_score(tasks, select, monitor, reference) for split in SelectOn}
 
-    def score(self, scores: Mapping[str, Mapping[str, float]]) -> float:
+    @property
+    def on_test(self) -> bool:
+        """Whether test scores choose the epoch."""
+        return self.on == SelectOn.test
+
+    def score(self, scores: Scores, split: str = "val") -> float:
         """What epochs are compared by; higher is better."""
-        if self.monitor is None:
-            return overall_score(scores, self.tasks)
-        task, _, metric = self.monitor.partition("/")
-        return self._sign * scores[task][metric]
+        return self._measures[split].value(scores)
 
-    def defined(self, scores: Scores) -> int:
+    def defined(self, scores: Scores, split: str = "val") -> int:
         """Number of tasks that the score is made of; 0 where it says nothing."""
-        if self.monitor is not None:
-            return int(not math.isnan(self.score(scores)))
-        return sum(not math.isnan(scores[name][task.judge]) for name, task in self.tasks.items())
+        return self._measures[split].defined(scores)
 
-    def update(self, scores: Scores, epoch: int) -> bool:
-        """Note the validation scores of an epoch; True if it is the best so far."""
-        score, defined = self.score(scores), self.defined(scores)
-        better = defined > self.best_defined or (defined == self.best_defined and score > self.best_score)
-        better = better or self.best_epoch is None
+    def update(self, scores: Scores, epoch: int, test: Scores | None = None) -> bool:
+        """Note the validation scores of an epoch; True if it is the best so far.
+
+        Args:
+            scores: of validation.
+            epoch: counted from 0.
+            test: scores on test rows; given, and looked at, only where they choose.
+        """
+        chosen_by = scores if test is None else test
+        split = "val" if test is None else "test"
+        score, defined = self.score(chosen_by, split), self.defined(chosen_by, split)
+        better = defined > self.best_defined or (defined == self.best_defined and score > self._highest)
+        better = better or self.best_epoch is None or self.rule == Select.last.value
         self.validation["last"] = scores
         if better:
-            self.best_score, self.best_defined, self.best_epoch, self.waited = score, defined, epoch, 0
+            self._highest, self.best_defined, self.best_epoch, self.waited = score, defined, epoch, 0
+            self.best_score = self.score(scores)
             self.validation["best"] = scores
         else:
             self.waited += 1
@@ -82,14 +88,40 @@ class Selection:
         """Whether patience has run out."""
         return self.patience is not None and self.waited >= self.patience
 
+    def stated(self) -> dict[str, Any]:
+        """How the epoch was chosen, for the summary: the rule, the split, and the reference of a rule that has one."""
+        measure = self._measures[self.on.value]
+        reference = {"reference": measure.reference} if isinstance(measure, RelativeGain) else {}
+        return {"select": self.rule, "on": self.on.value, **reference}
+
     def state_dict(self) -> dict[str, Any]:
         best = {"best_score": self.best_score, "best_epoch": self.best_epoch, "best_defined": self.best_defined}
-        return {**best, "waited": self.waited, "validation": dict(self.validation)}
+        references = {
+            split: {task: {**values} for task, values in measure.reference.items()}
+            for split, measure in self._measures.items()
+            if isinstance(measure, RelativeGain) and measure.reference
+        }
+        chosen = {"highest": self._highest, "rule": self.rule, "on": self.on.value, "references": references}
+        return {**best, **chosen, "waited": self.waited, "validation": dict(self.validation)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on comparing.
+
+        Raises:
+            ResumeError: if the epochs so far were compared by another rule: their best is unknown under this one.
+        """
+        rule, on = state.get("rule", self.rule), state.get("on", self.on.value)
+        if (rule, on) != (self.rule, self.on.value):
+            before = f"trainer.select={rule} trainer.select_on={on}" if rule != "monitor" else "trainer.monitor"
+            raise ResumeError(f"the epochs so far were compared by {before}: keep it, or start a new run")
         self.best_score, self.best_epoch = state["best_score"], state["best_epoch"]
+        self._highest = state.get("highest", self.best_score)
         self.best_defined, self.waited = state["best_defined"], state["waited"]
         self.validation = dict(state["validation"])
+        for split, reference in state.get("references", {}).items():
+            measure = self._measures[split]
+            assert isinstance(measure, RelativeGain)
+            measure.reference = reference
 
 
 class TestScores:
@@ -130,10 +162,3 @@ class TestScores:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._by_step = dict(state["by_step"])
 
-
-def _sign(tasks: Mapping[str, Task], monitor: str) -> int:
-    """1 where the monitored metric is better when higher, -1 where lower."""
-    task, _, metric = monitor.partition("/")
-    if metric == "loss":
-        return -1
-    return 1 if tasks[choose(task, tasks, "task in trainer.monitor named")].higher_is_better(metric) else -1

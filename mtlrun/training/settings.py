@@ -29,6 +29,19 @@ class Clip(Enum):
     shared = "shared"
 
 
+class Select(Enum):
+    geometric = "geometric"
+    arithmetic = "arithmetic"
+    delta_m = "delta_m"
+    delta_p = "delta_p"
+    last = "last"
+
+
+class SelectOn(Enum):
+    val = "val"
+    test = "test"
+
+
 def setting(default: Any, meaning: str, at_least: int | None = None) -> Any:
     """A field with its meaning and, for numbers, the smallest value that is allowed."""
     return field(default=default, metadata={"meaning": meaning, "at_least": at_least})
@@ -66,7 +79,17 @@ class TrainerSettings:
         None, "stop after this many evaluations without a better score", 1
     )
     monitor: Optional[str] = setting(  # noqa: UP045
-        None, "what the best epoch is chosen by: TASK/METRIC, or null for the geometric mean over the tasks"
+        None, "what the best epoch is chosen by: TASK/METRIC, or null for a score over all tasks, see select"
+    )
+    select: Select = setting(
+        Select.geometric,
+        "the score over all tasks: geometric or arithmetic mean, delta_m or delta_p against reference; or last epoch",
+    )
+    reference: Any = setting(
+        None, "of delta_m and delta_p: {task: {metric: value}}, a run folder, or first (the first evaluation)"
+    )
+    select_on: SelectOn = setting(
+        SelectOn.val, "split that chooses the best epoch; test only to repeat papers that did so, and reports say it"
     )
     workers: int = setting(0, "processes that read file-based sources; in-memory data needs none", 0)
 

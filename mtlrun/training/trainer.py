@@ -20,7 +20,7 @@ from mtlrun.training.batches import BatchLoader, StepBatch
 from mtlrun.training.checkpoint import RandomState, Stateful, network_state
 from mtlrun.training.data_check import check_same_data
 from mtlrun.training.devices import all_finite, reseed
-from mtlrun.training.evaluate import Evaluator
+from mtlrun.training.evaluate import Evaluator, Scores
 from mtlrun.training.interrupt import Interrupt, exit_code
 from mtlrun.training.progress import ProgressDisplay, ProgressFactory, TerminalProgress
 from mtlrun.training.ranking import rank_rows
@@ -108,7 +108,9 @@ class Trainer:
         self.steps_per_epoch, self.total_steps, self.seed = steps_per_epoch, total_steps, seed
         self.ranks = stepper.engine.ranks
         self.position, self.stopwatch = Position(steps_per_epoch), Stopwatch()
-        self.selection = Selection(self.tasks, settings.monitor, settings.patience)
+        self.selection = Selection(
+            self.tasks, settings.monitor, settings.patience, settings.select, settings.reference, settings.select_on
+        )
         self.recorder = Recorder(folder, list(self.tasks), settings.log_every, self._measure_every(), logger)
         self.metrics = MetricsTable(folder, logger)
         self.test_scores = TestScores(evaluator, splits.test, self.metrics, self._late_epoch_ends())
@@ -227,13 +229,21 @@ class Trainer:
         self.metrics.write(epoch, step, "train", trained)
         for values in (scores, gaps, {"all": {"score": score}}):
             self.metrics.write(epoch, step, "val", values)
+        test = self._test_score(epoch) if self.selection.on_test else None
         with_gaps = {task: values | gaps.get(task, {}) for task, values in scores.items()}
-        if self.selection.update(with_gaps, epoch):
+        if self.selection.update(with_gaps, epoch, test):
             self._write("best", self._scored())
         judged = {name: (task.judge, scores[name][task.judge]) for name, task in self.tasks.items()}
         display.update(step, epoch, self.recorder.epoch_means())  # not the last batch's losses
         display.report_epoch(epoch, judged, score, seconds)
         return score
+
+    def _test_score(self, epoch: int) -> Scores:
+        """Score the network on test rows, for a user who chooses the epoch by them."""
+        step = self.position.step
+        scores = self.test_scores.at(epoch, step)
+        self.metrics.write(epoch, step, "test", {"all": {"score": self.selection.score(scores, "test")}})
+        return scores
 
     def _interrupted(self, interrupt: Interrupt) -> bool:
         """Whether any process has received a signal: all must stop at the same step."""

@@ -4,10 +4,13 @@ import math
 
 import pytest
 
+from mtlrun.errors import ConfigError, ResumeError
 from mtlrun.tasks.classification import Classification
 from mtlrun.tasks.regression import Regression
 from mtlrun.training import selection as selection_module
-from mtlrun.training.selection import Selection, overall_score
+from mtlrun.training.score import overall_score
+from mtlrun.training.selection import Selection
+from mtlrun.training.settings import Select, SelectOn
 
 TASKS = {"kind": Classification("kind", classes=2), "size": Regression("size")}
 
@@ -119,3 +122,65 @@ def test_test_rows_are_scored_once_a_step_and_at_late_epochs():
     resumed.after_epoch(2, 21)
     assert counting.evaluations == 3
     assert [found["kind"]["accuracy"] for found in resumed.late()] == [0.1, 0.3]  # the best epoch's is no late one
+
+
+COURSE = [(0.5, 2.0), (0.9, 2.4), (0.6, 1.8)]
+ONE = {"kind": {"accuracy": 0.5}, "size": {"mae": 2.0}}
+TWO = {"kind": {"accuracy": 0.5, "f1": 0.5}, "size": {"mae": 2.0}}
+
+
+def chosen(select, epochs=COURSE, reference=None, tasks=TASKS):
+    selection = Selection(tasks, select=Select(select), reference=reference)
+    for epoch, (accuracy, mae) in enumerate(epochs):
+        selection.update(scores(accuracy, mae), epoch)
+    return selection
+
+
+@pytest.mark.parametrize(
+    ("select", "reference", "epoch", "score"),
+    [
+        ("delta_m", ONE, 1, (80 - 20) / 2),
+        ("delta_m", TWO, 1, (80 + 0 - 20) / 3),  # all metrics alike
+        ("delta_p", TWO, 1, ((80 + 0) / 2 - 20) / 2),  # a task's metrics first
+        ("delta_m", "first", 1, (80 - 20) / 2),
+        ("last", None, 2, math.sqrt(0.6 / 1.8)),
+    ],
+)
+def test_rules_choose_by_their_formula(select, reference, epoch, score):
+    selection = chosen(select, reference=reference)
+    assert (selection.best_epoch, selection.best_score) == (epoch, pytest.approx(score))
+
+
+def test_arithmetic_mean_needs_one_direction():
+    kinds = {"kind": TASKS["kind"], "other": Classification("other", classes=2)}
+    rows = [{name: {"accuracy": value} for name, value in zip(kinds, pair)} for pair in [(0.5, 0.5), (0.1, 0.99)]]
+    best = {}
+    for select in (Select.geometric, Select.arithmetic):
+        selection = Selection(kinds, select=select)
+        for epoch, row in enumerate(rows):
+            selection.update(row, epoch)
+        best[select.value] = selection.best_epoch
+    assert best == {"geometric": 0, "arithmetic": 1}
+    with pytest.raises(ConfigError, match=r"select=arithmetic: some tasks' judging metrics are better when higher"):
+        Selection(TASKS, select=Select.arithmetic)
+
+
+def test_gains_are_compared_over_the_same_tasks_and_nan_is_no_gain():
+    assert chosen("delta_m", [(math.nan, 0.1), (0.6, 1.9), (0.9, math.nan)], ONE).best_epoch == 1
+
+
+def test_test_scores_choose_where_asked_and_validation_is_what_is_kept():
+    selection = Selection(TASKS, on=SelectOn.test)
+    for epoch, (val, test) in enumerate([((0.9, 1.0), (0.5, 1.0)), ((0.4, 1.0), (0.8, 1.0))]):
+        selection.update(scores(*val), epoch, scores(*test))
+    assert (selection.best_epoch, selection.best_score) == (1, pytest.approx(math.sqrt(0.4)))
+    assert selection.validation["best"] == scores(0.4, 1.0)
+    assert selection.stated() == {"select": "geometric", "on": "test"}
+
+
+def test_the_first_reference_is_kept_over_a_resume_and_another_rule_is_refused():
+    before, after = chosen("delta_p", COURSE[:1], "first"), Selection(TASKS, select=Select.delta_p, reference="first")
+    after.load_state_dict(before.state_dict())
+    assert after.score(scores(0.9, 2.4)) == pytest.approx(chosen("delta_p", reference="first").best_score)
+    with pytest.raises(ResumeError, match=r"compared by trainer.select=delta_p trainer.select_on=val: keep it"):
+        Selection(TASKS).load_state_dict(before.state_dict())

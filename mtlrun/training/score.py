@@ -1,0 +1,171 @@
+"""What makes one epoch better than another: a single number of its scores, higher is better."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from statistics import fmean
+
+from mtlrun.errors import ConfigError, choose
+from mtlrun.tasks.base import Task
+from mtlrun.training.evaluate import Scores
+from mtlrun.training.settings import Select
+
+SMALLEST = 1e-3
+"""Floor of a metric that is better when higher, so that one task at zero does not decide everything."""
+
+Reference = Mapping[str, Mapping[str, float]]
+"""task -> metric -> the value that gains are measured against."""
+FIRST = "first"
+"""The reference that is the run's own first evaluation, as LibMTL has it without single-task results."""
+
+
+def overall_score(scores: Mapping[str, Mapping[str, float]], tasks: Mapping[str, Task]) -> float:
+    """Geometric mean of the judging metrics, each one inverted where lower is better. Higher is better.
+
+    A relative change counts the same in every task, whatever its unit, as in the relative measures that multi-task
+    papers report, and no reference run is needed. A metric that is NaN does not count.
+    """
+    logs = []
+    for name, task in tasks.items():
+        value = scores[name][task.judge]
+        if math.isnan(value):  # such as the mAP of a split without a box: it says nothing about any epoch
+            continue
+        logs.append(math.log(max(value, SMALLEST)) if task.higher_is_better() else -math.log(max(value, 1e-12)))
+    return math.exp(sum(logs) / len(logs)) if logs else -math.inf
+
+
+class EpochScore(ABC):
+    """Compares epochs of one split."""
+
+    @abstractmethod
+    def value(self, scores: Scores) -> float:
+        """Higher is better; -inf or NaN where nothing is known."""
+
+    @abstractmethod
+    def defined(self, scores: Scores) -> int:
+        """Number of tasks that the value is made of; 0 where it says nothing."""
+
+
+class GeometricMean(EpochScore):
+    """`overall_score`."""
+
+    def __init__(self, tasks: Mapping[str, Task]) -> None:
+        self.tasks = tasks
+
+    def value(self, scores: Scores) -> float:
+        return overall_score(scores, self.tasks)
+
+    def defined(self, scores: Scores) -> int:
+        return sum(not math.isnan(scores[name][task.judge]) for name, task in self.tasks.items())
+
+
+class ArithmeticMean(GeometricMean):
+    """Mean of the judging metrics, with a minus where lower is better in all of them.
+
+    Raises:
+        ConfigError: if some are better when higher and others when lower: their mean says nothing.
+    """
+
+    def __init__(self, tasks: Mapping[str, Task]) -> None:
+        super().__init__(tasks)
+        directions = {task.higher_is_better() for task in tasks.values()}
+        if len(directions) > 1:
+            raise ConfigError(
+                "trainer.select=arithmetic: some tasks' judging metrics are better when higher, others when lower; "
+                "choose geometric, delta_m or delta_p"
+            )
+        self._sign = 1 if True in directions else -1
+
+    def value(self, scores: Scores) -> float:
+        values = [scores[name][task.judge] for name, task in self.tasks.items()]
+        known = [value for value in values if not math.isnan(value)]
+        return self._sign * fmean(known) if known else -math.inf
+
+
+class Monitored(EpochScore):
+    """One metric of one task, with a minus where lower is better.
+
+    Args:
+        tasks: by name.
+        monitor: 'TASK/METRIC'.
+    """
+
+    def __init__(self, tasks: Mapping[str, Task], monitor: str) -> None:
+        self._task, _, self._metric = monitor.partition("/")
+        task = tasks[choose(self._task, tasks, "task in trainer.monitor named")]
+        self._sign = 1 if _higher(task, self._metric) else -1
+
+    def value(self, scores: Scores) -> float:
+        return self._sign * scores[self._task][self._metric]
+
+    def defined(self, scores: Scores) -> int:
+        return int(not math.isnan(scores[self._task][self._metric]))
+
+
+class RelativeGain(EpochScore):
+    """Mean gain in % over a reference; minus Delta-m, or Delta-p.
+
+    A gain of a metric is 100 (M - S) / |S|, with a minus where lower is better. Delta-m as Navon et al. (2022,
+    arXiv:2202.01017) average it counts all metrics of the reference alike; Delta-p of LibMTL (Lin & Zhang, JMLR 2023)
+    averages each task's metrics first. A metric that is NaN does not count.
+
+    Args:
+        tasks: by name.
+        reference: the values S of each task; None for the first scores that are seen.
+        by_task: average each task's metrics first.
+    """
+
+    def __init__(self, tasks: Mapping[str, Task], reference: Reference | None, by_task: bool) -> None:
+        self.tasks, self.reference, self._by_task = tasks, reference, by_task
+
+    def value(self, scores: Scores) -> float:
+        self.reference = self.reference or self._first(scores)
+        gains = [[gain for gain in self._gains(name, scores) if not math.isnan(gain)] for name in self.tasks]
+        if self._by_task:
+            gains = [[fmean(found)] for found in gains if found]
+        known = [gain for found in gains for gain in found]
+        return fmean(known) if known else -math.inf
+
+    def defined(self, scores: Scores) -> int:
+        reference = self.reference or self._first(scores)
+        return sum(not any(math.isnan(scores[name][metric]) for metric in reference[name]) for name in self.tasks)
+
+    def _gains(self, name: str, scores: Scores) -> list[float]:
+        task, reference = self.tasks[name], (self.reference or {})[name]
+        return [
+            (100 if _higher(task, metric) else -100) * (scores[name][metric] - value) / (abs(value) or 1.0)
+            for metric, value in reference.items()
+        ]
+
+    def _first(self, scores: Scores) -> Reference:
+        """All metrics with a direction for Delta-p, the judging ones for Delta-m, at this first look."""
+        wanted = {name: [*task.directions] if self._by_task else [task.judge] for name, task in self.tasks.items()}
+        return {name: {key: scores[name][key] for key in keys if key in scores[name]} for name, keys in wanted.items()}
+
+
+def epoch_score(
+    tasks: Mapping[str, Task], select: Select, monitor: str | None = None, reference: Reference | str | None = None
+) -> EpochScore:
+    """What compares epochs.
+
+    Args:
+        tasks: by name.
+        select: the rule; under `last`, the geometric mean is written down and nothing goes by it.
+        monitor: 'TASK/METRIC' in place of a mean over tasks.
+        reference: of the delta rules: values, or 'first'.
+
+    Raises:
+        ConfigError: for a rule that these tasks cannot have.
+    """
+    if monitor is not None:
+        return Monitored(tasks, monitor)
+    if select in (Select.delta_m, Select.delta_p):
+        values = None if isinstance(reference, str) else reference
+        return RelativeGain(tasks, values, by_task=select == Select.delta_p)
+    return ArithmeticMean(tasks) if select == Select.arithmetic else GeometricMean(tasks)
+
+
+def _higher(task: Task, metric: str) -> bool:
+    return metric != "loss" and task.higher_is_better(metric)
