@@ -11,6 +11,8 @@ def suited(shape: Sequence[int]) -> str:
     """The backbone to choose for rows of this shape: images (C, H, W), text (L, 2), molecules (A, 4), or any other."""
     if len(shape) == 3:
         return "cnn"
+    if len(shape) == 2 and shape[1] == shape[0] + 9:  # atoms with their bonds
+        return "mpnn"
     return {2: "transformer", 4: "molecule"}.get(shape[-1], "mlp") if len(shape) == 2 else "mlp"
 
 

@@ -28,6 +28,7 @@ class Classification(Task):
         classes: names of the K classes, or K.
         hidden: units of the head's ReLU layers before the last one.
         dropout: share of units dropped before each layer of the head.
+        drop_inputs: whether before its first layer too; not in the head of Sener & Koltun (2018).
         label_smoothing: share of each label spread evenly over all classes, in [0, 1).
         class_weights: weight of each class's rows in the loss: a list [K], 'balanced' (inverse frequency in
             the training data, mean 1 over its rows) or 'sqrt' (its square root: gentler).
@@ -47,13 +48,14 @@ class Classification(Task):
         *,
         hidden: Sequence[int] = (),
         dropout: float = 0.0,
+        drop_inputs: bool = True,
         label_smoothing: float = 0.0,
         class_weights: str | Sequence[float] | None = None,
         **replacements: Unpack[Replacements],
     ) -> None:
         super().__init__(name, **replacements)
         self.classes = class_names(name, "classes", classes, least=2)
-        self.head_options = VectorHeadOptions(name, hidden, dropout)
+        self.head_options = VectorHeadOptions(name, hidden, dropout, drop_inputs)
         self.label_smoothing = below(f"label_smoothing of task '{name}'", label_smoothing, 0, 1)
         self.class_weights = ClassWeights(name, class_weights, len(self.classes))
         self.higher_is_better()  # refuses a judge that is no metric

@@ -11,9 +11,9 @@ from torch.nn.functional import huber_loss, l1_loss, mse_loss
 from torchmetrics import Metric
 from torchmetrics.regression import MeanAbsoluteError, MeanSquaredError
 
-from mtlrun.errors import DataError, choose
+from mtlrun.errors import ConfigError, DataError, choose
 from mtlrun.linalg.precision import needs_double
-from mtlrun.options import whole
+from mtlrun.options import numbers, whole
 from mtlrun.tasks.arguments import check_shape
 from mtlrun.tasks.base import LossFunction, OtherParts, Task
 from mtlrun.tasks.heads import VectorHeadOptions
@@ -30,6 +30,7 @@ class RegressionOptions(OtherParts, total=False):
     hidden: Sequence[int]
     dropout: float
     loss: str | LossFunction
+    statistics: Sequence[float] | None
 
 
 class Regression(Task):
@@ -48,6 +49,7 @@ class Regression(Task):
         dropout: share of units dropped before each layer of the head.
         loss: 'mse', 'l1' or 'huber' (quadratic below an error of 1, linear above), or a callable (see `Task`)
             on output and target [n, D], both standardised if `standardise`.
+        statistics: [mean, deviation] to standardise every output by, in place of those of the training labels.
         head, metrics, judge: replace the kind's own, see `Task`. Metrics get [n, D] in the original unit, [n]
             for D = 1.
 
@@ -66,6 +68,7 @@ class Regression(Task):
         hidden: Sequence[int] = (),
         dropout: float = 0.0,
         loss: str | LossFunction = "mse",
+        statistics: Sequence[float] | None = None,
         **others: Unpack[OtherParts],
     ) -> None:
         super().__init__(name, loss=None if isinstance(loss, str) else loss, **others)
@@ -73,6 +76,7 @@ class Regression(Task):
         self.standardise = standardise
         self.head_options = VectorHeadOptions(name, hidden, dropout)
         self.error = ERRORS[choose(loss, ERRORS, f"loss for task '{name}'")] if isinstance(loss, str) else mse_loss
+        self.statistics = None if statistics is None else _mean_and_deviation(name, statistics)
         self._set_scale(torch.zeros(outputs), torch.ones(outputs), torch.float32)
         self.higher_is_better()  # refuses a judge that is no metric
 
@@ -116,6 +120,10 @@ class Regression(Task):
     def fit(self, targets: Tensor) -> None:
         """Mean and deviation of each output over its known labels; a constant one gets deviation 1."""
         precision = torch.float64 if needs_double(targets) else torch.float32
+        if self.statistics is not None:
+            mean, deviation = (torch.full((self.outputs,), value).double() for value in self.statistics)
+            self._set_scale(mean, deviation, precision)
+            return
         targets = targets.reshape(len(targets), self.outputs).double()
         known = ~targets.isnan()
         count_D = known.sum(0).clamp_min(1)
@@ -151,3 +159,10 @@ class Regression(Task):
     def _like(self, target: Tensor, output: Tensor) -> Tensor:
         """Standardised targets in the precision of the loss, if they were standardised in a higher one."""
         return target.to(full_precision(output).dtype) if self.precision == torch.float64 else target
+
+
+def _mean_and_deviation(task: str, statistics: Sequence[float]) -> tuple[float, float]:
+    found = numbers(f"statistics of task '{task}'", statistics, "[2.7,1.5]")
+    if len(found) != 2 or found[1] <= 0:
+        raise ConfigError(f"statistics of task '{task}' must be [mean, deviation] with a deviation > 0, found {found}")
+    return found[0], found[1]

@@ -48,6 +48,16 @@ def overlay(left: Tensor, right: Tensor, size: int, offset: int) -> Tensor:
     return canvases
 
 
+def placed(items: Tensor, corners: Tensor, size: int) -> Tensor:
+    """Each of the items [P, h, h] on a black canvas [P, size, size], its top left corner at `corners` [2, P]."""
+    edge = items.shape[-1]
+    rows, columns = (torch.arange(size)[None] - corner[:, None] for corner in corners)
+    inside = ((rows >= 0) & (rows < edge))[:, :, None] & ((columns >= 0) & (columns < edge))[:, None]
+    every = torch.arange(len(items))[:, None, None]
+    found = items[every, rows.clamp(0, edge - 1)[:, :, None], columns.clamp(0, edge - 1)[:, None]]
+    return found * inside
+
+
 def shrink(images: Tensor, size: int) -> Tensor:
     """Resize [P, S, S] to [P, size, size] by the nearest pixel, measured between pixel centres."""
     pixels = ((torch.arange(size) + 0.5) * (images.shape[-1] / size)).long()
@@ -85,15 +95,20 @@ def draw_pairs(
     return left, right
 
 
-def splits_of(name: str, pairs: list[ItemPairs], statement: str) -> Splits:
+Statistics = tuple[list[float], list[float]]
+"""Mean and deviation of the only channel, of values from 0 to 1."""
+
+
+def splits_of(name: str, pairs: list[ItemPairs], statement: str, known: Statistics | None = None) -> Splits:
     """One source per split with the tasks `left` and `right`.
 
     Args:
         name: of the sources.
         pairs: of training, validation and test; the training canvases' mean and deviation normalise all.
         statement: how the splits were made, in one line.
+        known: mean and deviation that normalise in their place.
     """
-    mean, std = channel_statistics(pairs[0].canvases)
+    mean, std = known or channel_statistics(pairs[0].canvases)
 
     def sources(split: ItemPairs) -> list[Source]:
         targets = {"left": split.left, "right": split.right}

@@ -22,11 +22,16 @@ from mtlrun.options import distinct, whole
 DEFAULT_ROOT = "~/.cache/mtlrun"
 PICTURES, ATTRIBUTES, PARTITION = "img_align_celeba", "list_attr_celeba.txt", "list_eval_partition.txt"
 SPLITS = ("train", "val", "test")
+JUDGES = ("f1", "accuracy", "auroc")
 HOME = "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
 
 
 def load(
-    root: str | None = None, attributes: Sequence[str] | None = None, size: int = 64, memory_mb: float = 500
+    root: str | None = None,
+    attributes: Sequence[str] | None = None,
+    size: int = 64,
+    memory_mb: float = 500,
+    judge: str = "f1",
 ) -> Splits:
     """Source `celeba` with one task per attribute, targets float32 [N, 1]; pictures uint8 [3, size, size].
 
@@ -35,12 +40,14 @@ def load(
         attributes: names of those to learn; None for all 40.
         size: height and width that the pictures are stretched to.
         memory_mb: a split that takes at most so many megabytes is kept in memory.
+        judge: metric that each attribute is judged by: f1, auroc, or accuracy, whose complement Sener & Koltun (2018) average.
 
     Raises:
         ConfigError: if an option is out of range.
         DataError: if the files are absent or malformed.
     """
     whole("data.size", size, 16, 218)
+    choose(judge, JUDGES, "data.judge")
     folder = find_folder(Path(root or DEFAULT_ROOT).expanduser())
     names, files, answers = read_attributes(folder / ATTRIBUTES)
     parts = read_partition(folder / PARTITION, files)
@@ -59,7 +66,7 @@ def load(
     counts = "/".join(str(len(sources[split][0])) for split in SPLITS)
     statement = f"train/val/test: {counts} faces of {folder}, split as published"
     splits = Splits(sources["train"], sources["val"], sources["test"], statement)
-    splits.inferred = {name: {"kind": "MultiLabel", "labels": [name], "judge": "f1"} for name in chosen}
+    splits.inferred = {name: {"kind": "MultiLabel", "labels": [name], "judge": judge} for name in chosen}
     return splits
 
 

@@ -81,7 +81,19 @@ def _read(path: Path) -> Arrays:
 
 def _columns(path: Path) -> list[tuple[str, ...]]:
     """The texts of all rows, column by column: elements, coordinates, then TARGETS."""
-    wanted = ["Elements", "XYZ_Ang", *(target.column for target in TARGETS.values())]
+    return read_columns(path, ["Elements", "XYZ_Ang", *(target.column for target in TARGETS.values())])
+
+
+def read_columns(path: Path, wanted: Sequence[str]) -> list[tuple[str, ...]]:
+    """The texts of all rows, one tuple for each column.
+
+    Args:
+        path: of a table.
+        wanted: names of two columns or more.
+
+    Raises:
+        DataError: if the table is malformed, or lacks a column.
+    """
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = csv.reader(file)
