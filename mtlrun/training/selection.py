@@ -161,4 +161,3 @@ class TestScores:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._by_step = dict(state["by_step"])
-

@@ -16,7 +16,7 @@ from mtlrun.paths import CONF
 NAMES = sorted(path.stem for path in (CONF / "backbone").glob("*.yaml"))
 VECTOR_BACKBONES = {"mlp", "linear", "point"}  # they take rows of any shape
 TEXT_NAMES = ["bert", "transformer"]
-NO_IMAGES = {"molecule", *TEXT_NAMES}  # for rows of atoms see test_molecule.py
+NO_IMAGES = {"molecule", "mpnn", *TEXT_NAMES}  # for rows of atoms see test_molecule.py and test_mpnn.py
 IMAGE_NAMES = sorted({*NAMES} - NO_IMAGES)
 OPTIONAL = {"timm": "timm", "bert": "transformers"}  # the package that a backbone needs
 LIGHT = {"mlp", "linear", "point", "cnn", "cnn_slim", "cnn_slim_group", "lenet"}

@@ -55,3 +55,36 @@ def test_refuses_small_images(shape: tuple[int, int, int]) -> None:
 def test_refuses_dropout() -> None:
     with pytest.raises(ConfigError, match=r"backbone\.dropout must be at least 0 and below 1, found -0\.1"):
         LeNet((1, 28, 28), dropout=-0.1)
+
+
+@pytest.mark.parametrize(
+    ("options", "parameters"),
+    [({"kernel": 9}, 30_890), ({"kernel": 9, "channels": [5, 10], "norm": "batch"}, 14_730)],
+)
+def test_lenets_of_36_pixels_have_the_papers_sizes(options: dict, parameters: int) -> None:
+    network = LeNet((1, 36, 36), **options)
+    assert sum(parameter.numel() for parameter in network.parameters()) == parameters
+    assert network.stages["fc"].linear.in_features in (500, 250)
+
+
+def test_normalisation_follows_each_convolution() -> None:
+    network, inputs = LeNet((1, 36, 36), kernel=9, channels=[5, 10], norm="batch"), torch.randn(4, 1, 36, 36)
+    conv1, conv2 = network.stages["conv1"].conv, network.stages["conv2"].conv
+    first = functional.relu(functional.max_pool2d(conv1(inputs), 2))
+    first = functional.batch_norm(first, None, None, training=True)
+    second = functional.relu(functional.max_pool2d(conv2(first), 2)).flatten(1)
+    third = network.stages["fc"].linear(functional.batch_norm(second, None, None, training=True)).relu()
+    torch.testing.assert_close(network(inputs)[-1], third, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"channels": [5]}, "two convolutions, give two numbers"),
+        ({"norm": "layer"}, r"no backbone\.norm 'layer'"),
+        ({"kernel": 24}, "at least 35x35 pixels, found 28x28"),
+    ],
+)
+def test_wrong_options_are_told(options: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        LeNet((1, 28, 28), **options)

@@ -5,6 +5,7 @@ import pytest
 import torch
 import yaml
 from hydra.utils import get_class
+from schemes import ON_ANY_BACKBONE
 from torch import Tensor, nn
 
 from mtlrun.backbones.molecule import ELEMENTS, Molecule, find_pairs
@@ -263,7 +264,7 @@ def test_number_of_parameters() -> None:
 
 
 @pytest.mark.parametrize("change", [turned, moved, shuffled])
-@pytest.mark.parametrize("name", sorted(path.stem for path in (CONF / "sharing").glob("*.yaml")))
+@pytest.mark.parametrize("name", ON_ANY_BACKBONE)
 def test_invariance_survives_sharing(name: str, change: Callable[[Tensor], Tensor]) -> None:
     settings = yaml.safe_load((CONF / "sharing" / f"{name}.yaml").read_text())
     settings |= {"layers": None} if name == "lora" else {}  # its linear layers have names of their own

@@ -6,6 +6,7 @@ import torch
 import yaml
 from hydra.utils import get_class
 from omegaconf import OmegaConf
+from schemes import ON_ANY_BACKBONE
 from torch import Tensor
 from torch.nn import functional
 
@@ -213,7 +214,7 @@ def test_number_of_parameters() -> None:
     assert sum(parameter.numel() for parameter in Transformer((64, 2)).parameters()) == expected
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in (CONF / "sharing").glob("*.yaml")))
+@pytest.mark.parametrize("name", ON_ANY_BACKBONE)
 def test_ids_at_padding_are_not_read_whatever_is_shared(name: str) -> None:
     settings = yaml.safe_load((CONF / "sharing" / f"{name}.yaml").read_text())
     torch.manual_seed(0)

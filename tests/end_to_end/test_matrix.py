@@ -6,6 +6,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+from schemes import ON_ANY_BACKBONE
 from small_sets import REAL, SMALL
 
 from mtlrun import run
@@ -16,7 +17,7 @@ from mtlrun.paths import CONF
 ROWS = SMALL | REAL
 
 QUICK = ["trainer.max_steps=2", "trainer.device=cpu", "diagnostics.plots=false", "diagnostics.pictures=0"]
-SHARINGS = sorted(path.stem for path in (CONF / "sharing").glob("*.yaml"))
+SHARINGS = ON_ANY_BACKBONE
 SAMPLERS = sorted(path.stem for path in (CONF / "sampler").glob("*.yaml"))
 BALANCERS = ("uncertainty", "cagrad", "graddrop")
 """One of each kind: losses, Gram matrix, Jacobian."""

@@ -10,6 +10,7 @@ import pytest
 import torch
 from hydra.utils import get_class
 from omegaconf import OmegaConf
+from schemes import ON_ANY_BACKBONE, ONE_BACKBONE, SCHEMES
 from torch import Tensor, nn
 
 from mtlrun.backbones.base import Backbone
@@ -18,6 +19,7 @@ from mtlrun.backbones.lenet import LeNet
 from mtlrun.backbones.mlp import MLP
 from mtlrun.backbones.molecule import Molecule
 from mtlrun.backbones.resnet import ResNet
+from mtlrun.backbones.segnet import SegNet
 from mtlrun.backbones.transformer import Transformer
 from mtlrun.contracts.promise import Promise, Skipped
 from mtlrun.contracts.sharing import PROMISES, SharingSubject, claims_are_true, trained, trunk_end_is_seen
@@ -27,7 +29,7 @@ from mtlrun.sharing.backbone_paths import note_paths
 from mtlrun.sharing.base import Sharing
 from mtlrun.types import select
 
-NAMES = sorted(path.stem for path in (CONF / "sharing").glob("*.yaml"))
+NAMES = SCHEMES
 OPTIONS = [
     *(("hard", {"split": split}) for split in ("block1", "block2", "block3")),
     ("soft", {"penalty": "trace_norm"}),
@@ -72,7 +74,9 @@ class _Pixelwise(nn.Module):
 
 
 def build_for(name: str, norm: str = "group") -> Backbone:
-    """A CNN, with linear layers after its blocks for the schemes that need some."""
+    """A CNN, with linear layers after its blocks for the schemes that need some, or the one backbone of a scheme."""
+    if name in ONE_BACKBONE:
+        return SegNet((3, 8, 8), channels=[4, 6])
     network = build_cnn(norm)
     if name in NEED_LINEAR_LAYERS:
         for feature in network.features:
@@ -138,7 +142,7 @@ def test_claims_hold_with_statistics_of_the_batch(name: str, options: dict) -> N
         *(("transformer", 3), ("transformer", 1)),
     ],
 )
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ON_ANY_BACKBONE)
 def test_works_with_every_backbone(name: str, backbone: str, count: int) -> None:
     make, inputs, tasks = *BACKBONES[backbone], TASKS[:count]
     options = {"layers": None} if name in NEED_LINEAR_LAYERS else {}
@@ -194,7 +198,7 @@ CARRIERS = {
 
 
 @pytest.mark.parametrize("backbone", CARRIERS)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ON_ANY_BACKBONE)
 def test_what_a_map_carries_reaches_the_heads_untouched(name: str, backbone: str) -> None:
     make, inputs = CARRIERS[backbone][0], CARRIERS[backbone][1]()
     first = make()(inputs)[0]

@@ -131,3 +131,14 @@ def test_always_naming_the_most_frequent_training_class():
     train, test = torch.tensor([2, 2, 0]), torch.tensor([2, 1, 0, 2])
     assert task.trivial_scores(train, test) == {"accuracy": 0.5}
     assert task.trivial_scores(train, test[:0]) == {}
+
+
+def test_the_head_may_leave_its_inputs_whole() -> None:
+    kinds = [type(layer).__name__ for layer in _layers(drop_inputs=False)]
+    assert kinds == ["Linear", "ReLU", "Dropout", "Linear"]
+    assert [type(layer).__name__ for layer in _layers()] == ["Dropout", *kinds]
+
+
+def _layers(**options: bool) -> list[torch.nn.Module]:
+    task = Classification("t", 3, hidden=[4], dropout=0.5, **options)
+    return [*task.make_head([Feature("fc", 5, None)], (1, 8, 8)).layers]

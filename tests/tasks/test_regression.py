@@ -127,3 +127,12 @@ def test_bad_labels(target: torch.Tensor, message: str) -> None:
     with pytest.raises(DataError) as error:
         Regression("t", 2).check(target)
     assert message in str(error.value)
+
+
+def test_given_statistics_stand_in_for_those_of_the_labels():
+    task = Regression("t", statistics=[2.0, 4.0])
+    task.fit(torch.tensor([100.0, 300.0]))
+    torch.testing.assert_close(task.losses(torch.tensor([[0.5]]), torch.tensor([6.0])), torch.tensor([0.25]))
+    assert task.predict(torch.tensor([[0.5]])).item() == 4
+    with pytest.raises(ConfigError, match=r"must be \[mean, deviation\] with a deviation > 0"):
+        Regression("t", statistics=[2.0, 0.0])

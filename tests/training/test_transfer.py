@@ -7,6 +7,7 @@ import pytest
 import torch
 from hydra.utils import get_class
 from omegaconf import OmegaConf
+from schemes import ON_ANY_BACKBONE
 from torch import nn
 
 from mtlrun.backbones.mlp import MLP
@@ -22,7 +23,7 @@ from mtlrun.training.checkpoint import network_state
 from mtlrun.training.model import MultiTaskModel
 from mtlrun.training.sync_batchnorm import synchronise
 
-SCHEMES = sorted(path.stem for path in (CONF / "sharing").glob("*.yaml"))
+SCHEMES = ON_ANY_BACKBONE
 TASKS = ("lane", "type", "sign")
 STAGES = ["layer1", "layer2", "layer3"]
 OPTIONS = {"lora": {"layers": None}}

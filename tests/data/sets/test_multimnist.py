@@ -182,3 +182,48 @@ def test_fashion_mnist_of_debian_is_found_without_a_root(tmp_path, monkeypatch):
     assert train.images.shape == (50_000, 28, 28)
     assert torch.cat([train.labels, val.labels]).bincount().tolist() == [6000] * 10
     assert test.labels.bincount().tolist() == [1000] * 10
+
+
+def test_shifted_items_stay_whole_near_their_corners(tmp_path):
+    write_collection(tmp_path, brightness=20)
+    splits = multimnist.load(root=str(tmp_path), size=36, offset=8, shift=4, **FEW)
+    inputs, left, right = rows_of(splits, "train")
+    seen = inputs[:, 0].long()
+    assert (seen.amax((1, 2)) == 20 * (torch.maximum(left, right) + 1)).all()
+    rows, columns = (seen.amax(axis) > 0 for axis in (2, 1))
+    for present in (rows, columns):
+        first = present.int().argmax(1)
+        last = 35 - present.int().flip(1).argmax(1)
+        assert first.min() >= 0
+        assert first.max() <= 4  # of the left item
+        assert last.min() >= 31  # of the right one
+        assert len(first.unique()) > 2
+    assert torch.equal(seen[:, 14, 14], 20 * (torch.maximum(left, right) + 1))
+
+
+def test_all_training_pictures_can_be_trained_on(tmp_path):
+    write_collection(tmp_path)
+    train, val, test = multimnist.read_parts(tmp_path, held_out=False)
+    assert (len(train.labels), len(val.labels), len(test.labels)) == (60, 60, 12)
+    assert "(both train and val)" in multimnist.load(root=str(tmp_path), held_out=False, **FEW).statement
+
+
+@pytest.mark.parametrize(("normalisation", "zero"), [("digits", -0.1307 / 0.3081), ("none", 0.0)])
+def test_normalisation_by_known_statistics(tmp_path, normalisation, zero):
+    write_collection(tmp_path)
+    [source] = multimnist.load(root=str(tmp_path), size=36, normalisation=normalisation, **FEW).train
+    prepared = source.prepare(source.fetch(torch.arange(2))[0])
+    assert prepared[0, 0, 0, 35].item() == pytest.approx(zero, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"shift": 7}, "data.shift=7: must be at most data.offset=6"),
+        ({"held_out": "no"}, "data.held_out must be true or false"),
+        ({"normalisation": "canvas"}, "did you mean 'canvases'"),
+    ],
+)
+def test_impossible_variants_are_refused(options, message):
+    with pytest.raises(ConfigError, match=message):
+        multimnist.load(**options)

@@ -55,4 +55,6 @@ def _fits(arrays: Arrays, row: Row) -> bool:
     if arrays.keys() != row.keys():
         return False
     count = len(next(iter(arrays.values())))
-    return all(arrays[name].shape == (count, *shape) and arrays[name].dtype == kind for name, (shape, kind) in row.items())
+    return all(
+        arrays[name].shape == (count, *shape) and arrays[name].dtype == kind for name, (shape, kind) in row.items()
+    )

@@ -44,7 +44,9 @@ def _rdkit() -> Any:
     try:
         from rdkit import Chem, RDLogger  # here: reading molecules without bonds does without
     except ImportError as error:
-        raise DataError("data.bonds=true reads SMILES by rdkit, which is not installed: pip install 'mtlrun[qm9]'") from error
+        raise DataError(
+            "data.bonds=true reads SMILES by rdkit, which is not installed: pip install 'mtlrun[qm9]'"
+        ) from error
     RDLogger.DisableLog("rdApp.*")
     return Chem
 
