@@ -10,7 +10,8 @@ from pathlib import Path
 from mtlrun.cli.groups import groups, included, option_file, unlisted_groups
 from mtlrun.paths import CONF
 
-_ENTRY = re.compile(r"^( *)([\w/@.-]+):(?: +(.*?))??(?: *(?<!\S)#\s?(.*))?$")
+_VALUE = r"\"[^\"]*\"|'[^']*'|.*?"
+_ENTRY = re.compile(rf"^( *)([\w/@.-]+):(?: +({_VALUE}))??(?: *(?<!\S)#\s?(.*))?$")
 _HIDDEN = ("defaults", "_target_", "_partial_")
 
 
