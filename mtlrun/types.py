@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from torch import Tensor
 
@@ -47,3 +48,14 @@ class Batch:
 def select(values: Tensor, rows: Tensor | None) -> Tensor:
     """The given rows of `values` [B, ...] as [n, ...]; all of them, uncopied, for None."""
     return values if rows is None else values.index_select(0, rows)
+
+
+NO_BOX = -1
+"""Class of rows of boxes that are there to fill up."""
+
+ClassIndex = TypeVar("ClassIndex", int, Tensor)
+
+
+def region_of(index: ClassIndex) -> ClassIndex:
+    """What stands in place of a box's class for a region where detections of class `index` are ignored; and back."""
+    return -2 - index
