@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from mtlrun.data.readers.image_files import SUFFIXES
 from mtlrun.errors import DataError
 
 Fits = Callable[[Path], bool]
@@ -31,6 +32,22 @@ def folders_in(folder: Path) -> list[Path]:
         return sorted(path for path in folder.iterdir() if path.is_dir() and not is_stray(path))
     except OSError:
         return []
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file's name is that of a picture."""
+    return path.suffix.lower() in SUFFIXES and not is_stray(path)
+
+
+def pictures_below(folder: Path) -> list[Path]:
+    """Picture files in a folder and those below it, in alphabetical order, without what lies in strays."""
+    found = (path for path in folder.rglob("*") if is_picture(path))
+    return sorted(path for path in found if not any(map(is_stray, path.relative_to(folder).parents[:-1])))
+
+
+def class_folders(folder: Path) -> list[Path]:
+    """The folders in a folder that have a picture of their own: one for each class."""
+    return [path for path in folders_in(folder) if any(map(is_picture, path.iterdir()))]
 
 
 def step_down(root: Path, fits: Fits, option: str = "data.root") -> Path | None:
