@@ -5,9 +5,9 @@ Shapes: B rows of a batch, n labelled rows of one task, T tasks, P shared parame
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from torch import Tensor
 
@@ -43,6 +43,17 @@ class Batch:
     inputs: Tensor
     targets: dict[str, Tensor]
     rows: dict[str, Tensor | None]
+
+
+class AnswerTexts(Protocol):
+    """A question's gold answers as they were written, and how its row's tokens read."""
+
+    @property
+    def gold(self) -> Sequence[str]:
+        """The gold answers; none if there is no answer."""
+
+    def written(self, first: int, last: int) -> str:
+        """The stretch of the text from one token to another; '' from the first token, which stands for no answer."""
 
 
 def select(values: Tensor, rows: Tensor | None) -> Tensor:
