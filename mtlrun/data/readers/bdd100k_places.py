@@ -67,17 +67,18 @@ def find_places(root: Path, tasks: Collection[str]) -> BDD100KPlaces:
     """
     kinds = ["pictures", *(task for task in SCENE_TASKS if task in tasks)]
     found = {kind: _parts(root, *PATTERNS[kind]) for kind in kinds}
+    there = {kind: paths for kind, paths in found.items() if paths is not None}
     missing = [
         PATTERNS[kind][0].format(part)
         for part in PARTS
         for kind in kinds
-        if found[kind] is None or not found[kind][part].exists()
+        if kind not in there or not there[kind][part].exists()
     ]
     if missing:
         more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
         wanted = ", ".join(WANTED[kind] for kind in kinds)
         raise DataError(f"no {missing[0]}{more} in {root}{_hint(root, found)}: BDD100K is {wanted}, from {HOME}")
-    return BDD100KPlaces(**found)
+    return BDD100KPlaces(**there)
 
 
 def _parts(root: Path, *patterns: str) -> dict[str, Path] | None:

@@ -128,7 +128,7 @@ def scene_sources(
     made = {}
     for split, part in parts.items():
         targets: dict[str, Tensor | PictureRows] = {}
-        labelled = {}
+        labelled: dict[str, Sequence[object]] = {}
         if places.detection:
             boxes = Boxes(part.boxes, size_of(part.pictures[0]), size, smallest)
             targets["detection"], labelled["detection"] = counted(boxes, max_boxes), part.boxes
