@@ -144,7 +144,7 @@ def _by_group(key: SplitKey, sizes: Mapping[str, int], seed: int) -> Rows:
 
 
 def _by_order(key: SplitKey, sizes: Mapping[str, int]) -> Rows:
-    """The newest rows are the test, those before them validation; rows of one time stay together, with the newer."""
+    """The newest rows are the test, those before them validation; rows of one time stay together."""
     if key.values.dtype == object:
         found = next(value for value in key.values)
         raise DataError(
@@ -153,13 +153,14 @@ def _by_order(key: SplitKey, sizes: Mapping[str, int]) -> Rows:
         )
     times = key.values.astype(np.float64)
     order = np.argsort(times, kind="stable")
-    ordered = times[order]
-    ends = [sizes["train"], sizes["train"] + sizes["val"]]
-    first, second = (int(np.searchsorted(ordered, ordered[min(end, len(ordered) - 1)])) for end in ends)
-    if not 0 < first < second:
-        raise DataError(
-            f"data.order={key.name} has {len(np.unique(times))} different times, and too many rows of one: "
-            "three splits need three times or more; change data.val and data.test, or split at random"
-        )
+    starts = np.unique(times[order], return_index=True)[1]  # where a time begins
+    if len(starts) < len(SPLITS):
+        raise DataError(f"data.order={key.name} has {len(starts)} different times: three splits need three or more")
+    test = _nearest(starts[2:], sizes["train"] + sizes["val"])
+    val = _nearest(starts[(starts > 0) & (starts < test)], sizes["train"])
     rows = torch.from_numpy(order)
-    return {"train": rows[:first], "val": rows[first:second], "test": rows[second:]}
+    return {"train": rows[:val], "val": rows[val:test], "test": rows[test:]}
+
+
+def _nearest(starts: Array, wanted: int) -> int:
+    return int(starts[np.abs(starts - wanted).argmin()])
