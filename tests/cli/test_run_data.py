@@ -7,7 +7,7 @@ import pytest
 import mtlrun
 from mtlrun.cli.main import main
 from mtlrun.config.saved import load_config
-from mtlrun.errors import DataError
+from mtlrun.errors import ConfigError, DataError
 
 N = 60
 RANDOM = np.random.default_rng(0)
@@ -35,6 +35,11 @@ def test_arrays_by_name_are_inputs_and_labels(tmp_path):
     data = {"inputs": RANDOM.normal(size=(N, 3)), "colour": np.arange(N) % 3}
     result = mtlrun.run(["task=arrays", "backbone.hidden=[8]", *SHORT], folder=tmp_path / "run", data=data)
     assert [*result.summary["tasks"]] == ["colour"]
+
+
+def test_words_are_not_taken_for_numbers(tmp_path):
+    with pytest.raises(ConfigError, match=r"backbone MLP takes numbers, .* such as 'city': choose backbone=tabular"):
+        mtlrun.run(["task=arrays", "data.targets=[churn]", *SHORT], folder=tmp_path / "run", data=FRAME)
 
 
 @pytest.mark.parametrize(

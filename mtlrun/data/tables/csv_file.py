@@ -68,8 +68,9 @@ def _text(path: Path) -> str:
 
 
 def _lines(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """(number of the line, fields) of each line that is not blank."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    """(number of the line, fields) of each line that is not blank; quoted as the first name is."""
+    quote = "'" if text.startswith("'") else '"'
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quotechar=quote, strict=True)
     before = 0
     try:
         for row in reader:

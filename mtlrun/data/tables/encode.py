@@ -24,11 +24,13 @@ LARGEST = float(np.finfo(np.float32).max)
 @dataclass
 class FittedColumns:
     """columns: of the vectors, in order. said: what was inferred of each column of the table, by its name.
-    constant: columns of the table that are left out, since they have one value, or none, in training."""
+    constant: columns of the table that are left out, since they have one value, or none, in training. singular: those
+    that are left out since none of their words occurs often enough, such as names of people."""
 
     columns: list[InputColumn] = field(default_factory=list)
     said: dict[str, str] = field(default_factory=dict)
     constant: list[str] = field(default_factory=list)
+    singular: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -115,8 +117,8 @@ def _fit_category(raw: RawColumn, train: Array, options: EncodingOptions, found:
     counts = Counter(texts[row] for row in train.tolist())
     often = [text for text, count in counts.items() if count >= options.rare]
     values = tuple(sorted(often, key=lambda text: (-counts[text], text)))
-    if not values or (len(values) == 1 and len(counts) == 1):
-        found.constant.append(raw.name)
+    if not values or len(counts) == 1:
+        (found.constant if len(counts) == 1 else found.singular).append(raw.name)
         return
     found.columns.append(InputColumn(raw.name, CATEGORY, values=values))
     rare, gaps = len(counts) - len(values), texts.count("")

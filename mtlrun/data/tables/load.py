@@ -32,6 +32,8 @@ from mtlrun.types import MISSING_FLAG
 
 log = logging.getLogger(__name__)
 
+SHOWN = 12
+"""Columns of which the line about the inputs says what they were taken for."""
 NAME = "arrays"
 """Of the sources, as of those that are made from arrays."""
 
@@ -69,7 +71,7 @@ def load_table(options: TableOptions, splitting: SplitOptions) -> Splits:
     found = fitted(table, inputs, train, options.encoding)
     values = encoded(table, found.columns)
     ids = ids_of_columns([table.columns[name] for name in inputs])
-    tell(table, found, names)
+    tell(table, found, names, options.encoding.rare)
     warn_before_training(labels, train, inspected(table, inputs, found))
     warn_of_duplicates(ids, labels, rows)
     training, val, test = ([_source(values, rows[split], labels, found, ids)] for split in SPLITS)
@@ -159,22 +161,24 @@ def _numbers(column: RawColumn) -> Array:
     return np.unique(column.values.astype(str), return_inverse=True)[1].astype(np.float64)
 
 
-def tell(table: RawTable, found: FittedColumns, names: Mapping[str, str]) -> None:
+def tell(table: RawTable, found: FittedColumns, names: Mapping[str, str], rare: int) -> None:
     """Say what was inferred of the file, of names and of each column, a line each."""
     for note in table.notes:
         log.info(note)
     renamed = [f"{column} is task {task}" for column, task in names.items() if column != task]
     if renamed:
         log.info("names as settings take them: %s", shortened(renamed))
+    if found.singular:
+        log.info("left out, since no word occurs in %d training rows: %s", rare, shortened(found.singular))
     said = [f"{name}: {words}" for name, words in found.said.items() if words != "number"]
     plain = len(found.said) - len(said)
-    numbers = [f"{plain} columns of numbers"] if plain else []
+    numbers = [f"{plain} of plain numbers"] if plain else []
     flags = sum(column.kind == MISSING_FLAG for column in found.columns)
     log.info(
-        "inputs, %d numbers a row%s: %s",
-        len(found.columns),
-        f" ({flags} of them flags of missing values)" if flags else "",
-        "; ".join([*numbers, *said[:20]]) + (f"; and {len(said) - 20:,} more" if len(said) > 20 else ""),
+        "inputs of %d columns%s: %s",
+        len(found.said),
+        f" and {flags} flags of missing values" if flags else "",
+        "; ".join([*numbers, *said[:SHOWN]]) + (f"; and {len(said) - SHOWN:,} more" if len(said) > SHOWN else ""),
     )
 
 

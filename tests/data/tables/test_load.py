@@ -178,7 +178,7 @@ def test_names_that_settings_cannot_hold_are_changed(tmp_path, caplog):
 def test_every_inference_is_told(table, caplog):
     with caplog.at_level(logging.INFO):
         load(table)
-    assert caplog.messages[0].startswith("inputs, 6 numbers a row (1 of them flags of missing values): 2 columns of")
+    assert caplog.messages[0].startswith("inputs of 5 columns and 1 flags of missing values: 2 of plain numbers; age")
     assert "age: number, 9 missing are the median" in caplog.messages[0]
     assert "city: 3 words, 1 rare ones share a code" in caplog.messages[0]
     assert "since: days since 1970" in caplog.messages[0]
@@ -236,3 +236,11 @@ def test_a_column_of_words_in_one_file_and_numbers_in_another_is_told(tmp_path):
     (tmp_path / "b.csv").write_text("x,y\n" + "".join(f"w{row % 3},{row % 2}\n" for row in range(9)))
     with pytest.raises(DataError, match=r"column 'x' holds numbers in .*a.csv and texts in .*b.csv: make them alike"):
         load(tmp_path / "a.csv", targets=["y"], val_path=str(tmp_path / "b.csv"))
+
+
+def test_words_that_hardly_occur_twice_are_left_out(tmp_path, caplog):
+    frame().assign(name=[f"name {row}" for row in range(N)]).to_csv(tmp_path / "mine.csv", index=False)
+    with caplog.at_level(logging.INFO):
+        splits = load(tmp_path / "mine.csv")
+    assert "name" not in {column.name for column in splits.train[0].columns}
+    assert "left out, since no word occurs in 3 training rows: name" in caplog.messages

@@ -44,6 +44,9 @@ RIGHT = {
     "everything in quotation marks": "\n".join(
         ",".join(f'"{field}"' for field in line.split(",")) for line in lines().splitlines()
     ),
+    "single quotation marks": "\n".join(
+        ",".join(f"'{field}'" for field in line.split(",")) for line in lines().splitlines()
+    ),
     "a delimiter in quotation marks": lines('31,"Oslo, Norway",0'),
     "an end of line in quotation marks": lines('31,"Oslo\nNorway",0'),
     "semicolons with commas in the words": SEMICOLONS.replace("Oslo", "Oslo, Norway"),
