@@ -70,3 +70,39 @@ ClassIndex = TypeVar("ClassIndex", int, Tensor)
 def region_of(index: ClassIndex) -> ClassIndex:
     """What stands in place of a box's class for a region where detections of class `index` are ignored; and back."""
     return -2 - index
+
+
+NUMBER, MISSING_FLAG, CATEGORY = "number", "missing", "category"
+
+
+@dataclass(frozen=True)
+class InputColumn:
+    """What one entry is of the vectors that a source makes of a table, and so how to make them of another row of it
+    (`mtlrun.data.tables.encode`). All statistics are those of the training rows.
+
+    name: of the table's column.
+    kind: 'number': (value - mean) / deviation; 'missing': 1 where the table's column has no value, else 0; 'category':
+        the place of the text in `values`, from 1 on, and 0 for any other text.
+    mean, deviation: of a number.
+    fill: what a number without a value is taken for, their median.
+    date: whether the number is the days since 1970 of an ISO date.
+    values: the texts of a category that have a place of their own; '' is the one that stands for no value.
+    """
+
+    name: str
+    kind: str = NUMBER
+    mean: float = 0.0
+    deviation: float = 1.0
+    fill: float = 0.0
+    date: bool = False
+    values: tuple[str, ...] = ()
+
+    @property
+    def codes(self) -> int:
+        """How many whole numbers a category can be."""
+        return len(self.values) + 1
+
+
+def categories(columns: Sequence[InputColumn]) -> list[InputColumn]:
+    """Those that are categories."""
+    return [column for column in columns if column.kind == CATEGORY]

@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from mtlrun.backbones.base import Backbone
 from mtlrun.balancers.base import Balancer
+from mtlrun.config.build_backbone import build_backbone
 from mtlrun.config.build_data import build_data, on_device
 from mtlrun.config.combinations import check_balancer, check_clip, check_engine, trunk_end
 from mtlrun.config.words import without_secrets
@@ -174,10 +175,10 @@ def build_balancer(config: DictConfig) -> tuple[Balancer, EngineSettings]:
 
 def build_model(config: DictConfig, splits: Splits, tasks: dict[str, Task]) -> MultiTaskModel:
     """Backbone, sharing scheme and heads for the shapes of the training sources."""
-    shape = max((source.input_shape for source in splits.train), key=math.prod)
+    largest = max(splits.train, key=lambda source: math.prod(source.input_shape))
 
     def backbone() -> Backbone:
-        return instantiate(config.backbone, "backbone", Backbone, input_shape=shape)
+        return build_backbone(config.backbone, largest)
 
     make = _checked(backbone, splits.train)
     sharing: Sharing = instantiate(config.sharing, "sharing", Sharing, backbone=make, tasks=tuple(tasks))

@@ -110,7 +110,7 @@ def _library(path: Path) -> ModuleType:
     try:
         import pyarrow  # here: optional, and it takes a while to load
     except ImportError as error:
-        raise ConfigError(f"{path} needs the package pyarrow: pip install 'mtlrun[parquet]'") from error
+        raise ConfigError(f"{path} needs the package pyarrow: pip install 'mtlrun[tables]'") from error
     return pyarrow
 
 

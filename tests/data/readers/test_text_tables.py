@@ -16,7 +16,7 @@ from mtlrun.data.text.example import NO_ANSWER
 from mtlrun.data.text.labels import TAGS, UPOS
 from mtlrun.errors import ConfigError, DataError
 
-pa = pytest.importorskip("pyarrow", reason="pip install 'mtlrun[parquet]': the tables are written with pyarrow")
+pa = pytest.importorskip("pyarrow", reason="pip install 'mtlrun[tables]': the tables are written with pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")
 
 IOB = ["O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC", "B-MISC", "I-MISC"]
