@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from mtlrun.cli.flags import with_force
-from mtlrun.cli.folders import refuse_used, run_folder
+from mtlrun.cli.folders import goes_on, refuse_used, run_folder
 from mtlrun.cli.logs import logging_to
 from mtlrun.cli.together import claimed
 from mtlrun.config.compose import as_mistake, compose
@@ -57,7 +57,7 @@ def run(overrides: Sequence[str] = (), folder: str | Path | None = None) -> Resu
     console = own.writes and not logging.getLogger().handlers
     with logging_to(own.log if own.writes else None, console):
         try:
-            summary = experiment.run(without_hydra(config), own, ["mtlrun", *overrides])
+            summary = experiment.run(without_hydra(config), own, ["mtlrun", *overrides], goes_on(own.path))
         except Exception as error:
             raise as_mistake(error) from error
     return Result(own.path, summary)

@@ -26,12 +26,10 @@ from mtlrun.config.words import as_typed
 from mtlrun.errors import ResumeError, near_miss
 from mtlrun.paths import CONF
 from mtlrun.runs.reader import find_runs
+from mtlrun.runs.sweeps import RECORD
 
 BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 """Hydra's own sweeper, which knows all of its jobs at once."""
-
-RECORD = "sweep.yaml"
-"""The `hydra` node of a sweep's configuration, in the sweep's folder."""
 
 
 def jobs(config: DictConfig) -> list[list[str]]:

@@ -16,6 +16,7 @@ from mtlrun.backbones.base import Backbone
 from mtlrun.balancers.base import Balancer
 from mtlrun.config.build_data import build_data, on_device
 from mtlrun.config.combinations import check_balancer, check_clip, check_engine, trunk_end
+from mtlrun.config.logger_nodes import logger_nodes
 from mtlrun.config.words import without_secrets
 from mtlrun.data.source import Source, Splits
 from mtlrun.errors import ConfigError, choose
@@ -24,6 +25,7 @@ from mtlrun.gradients.engine import Engine
 from mtlrun.gradients.ranks import Ranks
 from mtlrun.instantiate import instantiate
 from mtlrun.loggers.base import Logger, NoLogger
+from mtlrun.loggers.together import Together
 from mtlrun.runs.folder import RunFolder
 from mtlrun.samplers.base import Sampler
 from mtlrun.samplers.batch_sampler import BatchSampler
@@ -241,7 +243,13 @@ def build_optimizer(
 def build_logger(config: DictConfig, folder: RunFolder) -> Logger:
     if not folder.writes:
         return NoLogger(folder.path, {})
-    return instantiate(config.logger, "logger", Logger, folder=folder.path, config=without_secrets(config))
+    plain = without_secrets(config)
+    return Together(
+        {
+            key.removeprefix("logger."): instantiate(node, key, Logger, folder=folder.path, config=plain)
+            for key, node in logger_nodes(config).items()
+        }
+    )
 
 
 def split_settings(node: DictConfig, own: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -21,7 +21,9 @@ def test_issue_loggers_are_there() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_yaml_states_every_option_with_its_default(name: str) -> None:
-    settings = OmegaConf.load(CONF / "logger" / f"{name}.yaml")
+    path = CONF / "logger" / f"{name}.yaml"
+    assert path.read_text().startswith(f"# @package logger.{name}\n")  # beside others, each in a node of its own
+    settings = OmegaConf.load(path)
     logger = get_class(settings.pop("_target_"))
     assert issubclass(logger, Logger)
     parameters = dict(inspect.signature(logger).parameters)
