@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mtlrun import torchrun
 from mtlrun.cli.launching import check_directions, check_plugins, leave_to_the_sweep, threads_per_job
-from mtlrun.cli.sweep import jobs, knows_its_jobs, points, save_sweep
+from mtlrun.cli.sweep import jobs, points, save_sweep
 from mtlrun.cli.together import refuse_sweep, write_nothing
 from mtlrun.config.composed import check_composed
 from mtlrun.config.explain import explain
@@ -25,6 +25,7 @@ from mtlrun.config.simplex import expand, refuse_single
 from mtlrun.config.words import as_typed
 from mtlrun.errors import ConfigError
 from mtlrun.runs.folder import claim, made
+from mtlrun.runs.sweeps import knows_its_jobs
 
 
 class Refused(SystemExit):

@@ -24,7 +24,7 @@ from mtlrun.reporting.page.heat_maps import heat_maps
 from mtlrun.reporting.page.samples import samples
 from mtlrun.reporting.page.trade_offs import Axis, axes, picture
 from mtlrun.reporting.scalarisation import front_grid, front_lines
-from mtlrun.reporting.text import with_interval
+from mtlrun.reporting.text import NO_VERDICT, with_interval
 
 _HERE = Path(__file__).parent
 _VERDICTS_AT_FIRST = 12
@@ -53,6 +53,7 @@ def as_page(report: Report, home: Path | None = None) -> str:
         report=report,
         by=BY_WORDS[report.by],
         measure=MEASURES[report.measure].partition(" %")[0],
+        no_verdict=NO_VERDICT,
         sections=sections,
         data={"sections": [section["data"] for section in sections]},
         style=_file("vendor/uPlot.min.css") + _file("page.css"),
