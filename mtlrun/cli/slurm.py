@@ -25,7 +25,7 @@ def watch_the_queue() -> None:
 
 
 def _queue_watcher(base: Any) -> Any:
-    class QueueWatcher(base):  # type: ignore[misc]
+    class QueueWatcher(base):
         """What the queue lists is going on, in whatever state; what has left it is over."""
 
         def update(self) -> None:

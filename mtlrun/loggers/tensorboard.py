@@ -7,11 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mtlrun.atomic import complete_file
 from mtlrun.loggers.base import Logger, flatten, optional_package
 from mtlrun.runs.folder import Ending
 
 _STATES = {"finished": "STATUS_SUCCESS", "failed": "STATUS_FAILURE", "interrupted": "STATUS_UNKNOWN"}
 """Of a session in TensorBoard's HParams, which knows no interrupted one."""
+
+_HPARAMS = b"_hparams_/"
+"""In the tags of a session's settings and its end."""
 
 
 class TensorBoard(Logger):
@@ -77,6 +81,8 @@ class TensorBoard(Logger):
     def _open(self, step: int) -> Any:
         """Wait for the first figures: a resumed run hides what it wrote from their step on before."""
         resumed = any(self._folder.glob("events.*"))
+        if resumed:
+            _forget_end(self._folder)
         writer = self._package.SummaryWriter(
             str(self._folder), purge_step=step if resumed else None, flush_secs=self._flush_seconds
         )
@@ -102,3 +108,18 @@ class TensorBoard(Logger):
             self._writer.file_writer.add_summary(record)
         for name, value in self._scores.items():
             self._writer.add_scalar(name, value, self._step)
+
+
+def _forget_end(folder: Path) -> None:
+    """Take the HParams out of the files of a run that goes on: TensorBoard believes the first word on a session."""
+    from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
+    from tensorboard.summary.writer.record_writer import RecordWriter
+
+    for path in folder.glob("events.*"):
+        records = [*RawEventFileLoader(str(path)).Load()]
+        kept = [record for record in records if _HPARAMS not in record]
+        if len(kept) < len(records):
+            with complete_file(path) as file:
+                writer = RecordWriter(file)
+                for record in kept:
+                    writer.write(record)

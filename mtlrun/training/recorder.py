@@ -160,7 +160,7 @@ class Recorder:
     def _log(self, lines: Sequence[tuple[Any, ...]], gates: Sequence[tuple[Any, ...]]) -> None:
         figures: dict[int, dict[str, float]] = {}
         for step, task, *values, _ in lines:
-            named = zip((f"train/{task}/{name}" for name in ("loss", "weight", "grad_norm")), values)
+            named = zip((f"batch/{task}/{name}" for name in ("loss", "weight", "grad_norm")), values)
             figures.setdefault(step, {}).update((name, value) for name, value in named if value is not None)
         for step, task_a, task_b, cosine in self._cosine_rows:
             figures.setdefault(step, {})[f"cosine/{task_a}/{task_b}"] = cosine

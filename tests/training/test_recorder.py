@@ -26,8 +26,8 @@ def test_the_logger_gets_each_step_that_was_logged(tmp_path):
     for step, tasks in [(5, "abc"), (10, "b"), (11, "a")]:
         recorder.add(step, trace(*tasks), dict.fromkeys(tasks, 1), measured=False)
     recorder.flush()
-    first = {"train/a/loss": 1.0, "train/b/loss": 2.0, "train/c/loss": 3.0}
-    assert logger.lines == [(5, first), (10, {"train/b/loss": 1.0})]
+    first = {"batch/a/loss": 1.0, "batch/b/loss": 2.0, "batch/c/loss": 3.0}
+    assert logger.lines == [(5, first), (10, {"batch/b/loss": 1.0})]
 
 
 def test_the_logger_gets_norms_cosines_and_gates_of_measured_steps(tmp_path):
@@ -42,12 +42,12 @@ def test_the_logger_gets_norms_cosines_and_gates_of_measured_steps(tmp_path):
     ((step, values),) = logger.lines
     assert step == 5
     assert {name: round(value, 6) for name, value in values.items()} == {
-        "train/b/loss": 1.0,
-        "train/b/weight": 0.5,
-        "train/b/grad_norm": 2.0,
-        "train/a/loss": 2.0,
-        "train/a/weight": 1.5,
-        "train/a/grad_norm": 1.0,
+        "batch/b/loss": 1.0,
+        "batch/b/weight": 0.5,
+        "batch/b/grad_norm": 2.0,
+        "batch/a/loss": 2.0,
+        "batch/a/weight": 1.5,
+        "batch/a/grad_norm": 1.0,
         "cosine/a/b": -1.0,
         "gate/a/all/0": 0.25,
         "gate/a/all/1": 0.75,
