@@ -244,12 +244,14 @@ def build_logger(config: DictConfig, folder: RunFolder) -> Logger:
     if not folder.writes:
         return NoLogger(folder.path, {})
     plain = without_secrets(config)
-    return Together(
-        {
-            key.removeprefix("logger."): instantiate(node, key, Logger, folder=folder.path, config=plain)
-            for key, node in logger_nodes(config).items()
-        }
-    )
+    built: dict[str, Logger] = {}
+    try:
+        for key, node in logger_nodes(config).items():
+            built[key.removeprefix("logger.")] = instantiate(node, key, Logger, folder=folder.path, config=plain)
+    except Exception as error:
+        Together(built).end("failed", str(error))  # nothing is trained: those before it have a run that began
+        raise
+    return Together(built)
 
 
 def split_settings(node: DictConfig, own: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -92,15 +92,24 @@ def _ready(config: DictConfig, folder: RunFolder, resume: bool, ranks: Ranks) ->
     """
     trainer = build(config, folder, ranks)
     if ranks.first:
-        check_parts_of(config, trainer)
-        check_objective(config.objective, {name: task.directions for name, task in trainer.tasks.items()})
-    resumed = resume and (folder.checkpoints / "last.pt").exists()
-    if ranks.first and not resumed:
-        if config.init_from is not None:
-            start_from(config.init_from, trainer, config.allow_other_data)
-        elif not any(config.backbone.get(option) for option in _WEIGHTS):
-            warn_of_frozen_chance(trainer.model)
+        try:
+            _look_at(trainer, config, resume and (folder.checkpoints / "last.pt").exists())
+        except BaseException as error:
+            trainer.logger.end(*ending(error))
+            raise
     return trainer
+
+
+def _look_at(trainer: Trainer, config: DictConfig, resumed: bool) -> None:
+    """Check what only the built parts show; start a new run from another one if asked to."""
+    check_parts_of(config, trainer)
+    check_objective(config.objective, {name: task.directions for name, task in trainer.tasks.items()})
+    if resumed:
+        return
+    if config.init_from is not None:
+        start_from(config.init_from, trainer, config.allow_other_data)
+    elif not any(config.backbone.get(option) for option in _WEIGHTS):
+        warn_of_frozen_chance(trainer.model)
 
 
 def _test(trainer: Trainer) -> dict[str, Any]:

@@ -39,6 +39,18 @@ def test_promise(promise: Promise[LoggerSubject], name: str) -> None:
     promise.check(LoggerSubject(lambda folder, config: logger(folder, config, **options), {"seed": 0}, name))
 
 
+class Endless(NoLogger):
+    def end(self, ending, reason):
+        raise NotImplementedError("the end")
+
+
+def test_a_logger_that_fails_at_the_end_breaks_its_promise() -> None:
+    verdicts = [*PROMISES.verdicts(LoggerSubject(Endless, {"seed": 0}, "endless"))]
+    assert [verdict.words for verdict in verdicts if verdict.outcome == "broken"] == [
+        "it takes final scores, a picture, the checkpoints and how the run ended"
+    ]
+
+
 def test_csv_leaves_the_folder_alone(tmp_path: Path) -> None:
     logger = NoLogger(tmp_path, {"seed": 0})
     logger.log(1, {"val/lane/iou": 0.5})

@@ -10,7 +10,7 @@ from mtlrun.config.build import build_logger
 from mtlrun.config.compose import compose
 from mtlrun.config.composed import without_hydra
 from mtlrun.errors import ConfigError
-from mtlrun.loggers.base import Logger
+from mtlrun.loggers.base import Logger, NoLogger
 from mtlrun.loggers.together import PATIENCE, Together
 from mtlrun.runs.folder import RunFolder
 
@@ -114,3 +114,12 @@ def test_a_users_own_stands_alone_unless_it_says_where(tmp_path, monkeypatch):
         compose(["task=multidigits", "logger=[own,csv]"])
     (folder / "own.yaml").write_text("# @package logger.own\n_target_: mtlrun.loggers.base.NoLogger\n")
     assert [*compose(["task=multidigits", "logger=[own,csv]", "seed=1"]).logger] == ["own", "csv"]
+
+
+def test_if_one_cannot_start_those_before_it_are_told(tmp_path, monkeypatch):
+    ended = []
+    monkeypatch.setattr(NoLogger, "end", lambda logger, *how: ended.append(how))
+    config = composed(["task=multidigits", "logger=[csv,wandb]", "++logger.wandb.mode=nonsense"])
+    with pytest.raises(ConfigError, match="no logger.wandb.mode 'nonsense'"):
+        build_logger(config, RunFolder(tmp_path))
+    assert [status for status, _ in ended] == ["failed"]
