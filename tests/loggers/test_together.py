@@ -120,6 +120,6 @@ def test_if_one_cannot_start_those_before_it_are_told(tmp_path, monkeypatch):
     ended = []
     monkeypatch.setattr(NoLogger, "end", lambda logger, *how: ended.append(how))
     config = composed(["task=multidigits", "logger=[csv,wandb]", "++logger.wandb.mode=nonsense"])
-    with pytest.raises(ConfigError, match="no logger.wandb.mode 'nonsense'"):
+    with pytest.raises(ConfigError, match=r"no logger\.wandb\.mode 'nonsense'"):
         build_logger(config, RunFolder(tmp_path))
     assert [status for status, _ in ended] == ["failed"]
