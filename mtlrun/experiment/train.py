@@ -63,6 +63,8 @@ def train(
     try:
         if resume:
             log.info("going on from step %d", trainer.resume(config.allow_other_data))
+        if ranks.first:
+            log.info("%s", trainer.selection.meaning())
         trainer.fit(progress or (TerminalProgress if ranks.first else RemoteProgress()))
         summary = ranks.broadcast_object(_test(trainer))
         folder.write_summary(summary)

@@ -7,17 +7,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
 _NAMES_AND_WORDS = 57  # letters left for text in 80, without borders and the value
 
 
-def results_table(summary: Mapping[str, Any]) -> Table:
-    """Test metrics of each task at the best validation epoch, the judging one with its direction first."""
-    table = Table(title=_results_title(summary), title_justify="left", caption_justify="left")
-    table.caption = "\n".join(filter(None, (_late_means(summary), _caption(summary)))) or None
+def results_table(summary: Mapping[str, Any]) -> Group:
+    """Test metrics of each task at the best validation epoch, the judging one with its direction first.
+
+    The lines above and below the table are as wide as the terminal: rich breaks those of a table at its own width.
+    """
+    below = [Text(line, style="italic dim") for line in (_late_means(summary), _caption(summary)) if line]
+    return Group(_results_title(summary), _metrics_table(summary), *below)
+
+
+def _metrics_table(summary: Mapping[str, Any]) -> Table:
+    table = Table()
     others = {task: _others(entry) for task, entry in summary.get("tasks", {}).items()}
     longest = _longest_word(others.values())
     names = max(8, (_NAMES_AND_WORDS - longest) // 2)

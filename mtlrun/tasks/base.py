@@ -85,8 +85,7 @@ class Task(ABC):
             gives a dict lists the keys in its attribute `names`, and each of them can be the judge.
 
     Raises:
-        ConfigError: if `judge` is not one of the given metrics (for the kind's own metrics,
-        `higher_is_better` does).
+        ConfigError: if `judge` is not one of the given metrics; of the kind's own metrics, `higher_is_better` tells.
     """
 
     __signature__: ClassVar[Signature]

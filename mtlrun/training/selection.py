@@ -13,6 +13,8 @@ from mtlrun.tasks.base import Task
 from mtlrun.training.evaluate import Evaluator, Scores
 from mtlrun.training.recorder import MetricsTable
 
+_MOST_NAMED = 8  # tasks in a line
+
 
 def overall_score(scores: Mapping[str, Mapping[str, float]], tasks: Mapping[str, Task]) -> float:
     """The judging metrics of all tasks in one number, see `overall`; -inf where none of them says anything."""
@@ -40,6 +42,15 @@ class Selection:
         self.waited = 0
         self.validation: dict[str, Scores] = {}  # 'best' and 'last'
         self._sign = 1 if monitor is None else _sign(tasks, monitor)
+
+    def meaning(self) -> str:
+        """What `score` in an epoch's line is, in words."""
+        if self.monitor is not None:
+            return f"score: {self.monitor} on validation rows" + (", negative since lower is better" * (self._sign < 0))
+        judges = [(f"{name} {task.judge}", task.higher_is_better()) for name, task in self.tasks.items()]
+        words = [metric if higher else f"1 / {metric}" for metric, higher in judges]
+        listed = ", ".join(words) if len(words) <= _MOST_NAMED else f"the judging metrics of {len(words)} tasks"
+        return f"score: {'geometric mean of ' * (len(words) > 1)}{listed} on validation rows; higher is better"
 
     def score(self, scores: Mapping[str, Mapping[str, float]]) -> float:
         """What epochs are compared by; higher is better."""
