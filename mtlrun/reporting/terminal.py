@@ -20,6 +20,7 @@ from mtlrun.reporting.entries import BY_WORDS
 from mtlrun.reporting.grid import GridCell, GridColumn, grid, tasks_as_rows
 from mtlrun.reporting.many_lines import many_lines
 from mtlrun.reporting.model import Report, Row, Section, Unfinished
+from mtlrun.reporting.scalarisation import front_grid, front_lines
 
 _MOST_ROWS_WITH_FOLDERS = 24
 _NO_COLOURS: Mapping[str, str] = {}
@@ -51,9 +52,11 @@ def _section(section: Section, report: Report, screen: Console) -> None:
         _say(f"all: {' '.join(section.common)}", screen, "dim")
     for table in fitting_tables(grid(section, report.measure), screen):
         screen.print(table)
+    for table in fitting_tables(front_grid(section), screen) if section.front else ():
+        screen.print(table)
     _say(section.conclusion, screen, "bold")
     _paragraph("", section.verdicts, screen, colours=_COLOURS)
-    _paragraph("", many_lines(section), screen)
+    _paragraph("", [*front_lines(section), *many_lines(section)], screen)
     _paragraph("", section.notes, screen, "dim")
     _paragraph("Doubts", section.doubts, screen, "yellow")
     _commands(section.commands, screen)
