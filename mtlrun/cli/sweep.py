@@ -35,12 +35,24 @@ RECORD = "sweep.yaml"
 
 
 def jobs(config: DictConfig) -> list[list[str]]:
-    """The overrides of each job, in the order of Hydra's own sweeper."""
+    """The overrides of each job: those that are listed one by one, or else in the order of Hydra's own sweeper."""
+    listed = config.hydra.sweeper.get("jobs")
+    if listed is not None:
+        return [[*map(str, words)] for words in listed]
     from hydra._internal.core_plugins.basic_sweeper import (
         BasicSweeper,
     )  # no public name leads to its expansion
 
     return BasicSweeper.split_arguments(_overrides(config), max_batch_size=None)[0]
+
+
+def list_jobs(config: DictConfig, words: Sequence[Sequence[str]] | None) -> None:
+    """Have a sweep consist of these jobs, where no product of lists leads to them; None changes nothing."""
+    if words is not None:
+        sweeper = OmegaConf.to_container(config.hydra.sweeper)
+        assert isinstance(sweeper, dict)
+        with open_dict(config):  # the node is typed: it has no room for the list
+            config.hydra.sweeper = {**sweeper, "jobs": [[*job] for job in words]}
 
 
 def points(config: DictConfig) -> list[list[str]]:
@@ -129,6 +141,7 @@ class Sweep:
         self.loader = hydra.config_loader
         try:
             self.config = hydra.compose_config("config", self._overrides(), RunMode.MULTIRUN)
+            list_jobs(self.config, self._record.sweeper.get("jobs"))
             check_plugins(self.config.hydra)
         except Exception as error:
             self.__exit__()

@@ -172,9 +172,10 @@ def _missing_jobs(folder: Path) -> int:
     hydra = content.get("hydra") if isinstance(content, dict) else None
     if not isinstance(hydra, dict) or (hydra.get("sweeper") or {}).get("_target_") != _BASIC:
         return 0
+    listed = hydra["sweeper"].get("jobs")
     words = [str(word) for word in (hydra.get("overrides") or {}).get("task") or []]
     runs = find_runs(folder)
-    missing = max(0, _count_jobs(words) - len(runs))
+    missing = max(0, (_count_jobs(words) if listed is None else len(listed)) - len(runs))
     return missing if missing and _goes_on(folder, runs) else 0
 
 
