@@ -158,7 +158,9 @@ def test_no_cycles():
     assert not graph, f"these modules import each other: {', '.join(sorted(graph))}"
 
 
-@pytest.mark.parametrize("part", ["runs", "published", "reporting", *sorted({*LAYERS[0]} - {"types"}), "instantiate", "options"])
+@pytest.mark.parametrize(
+    "part", ["runs", "published", "reporting", *sorted({*LAYERS[0]} - {"types"}), "instantiate", "options"]
+)
 def test_no_torch_in(part):
     paths = [path for path in MODULES if part_of(name_of(path)) == part]
     assert paths

@@ -10,7 +10,7 @@ from pathlib import Path
 from mtlrun.errors import ConfigError, near_miss
 
 _FILES = ("html", "csv", "json", "latex", "markdown")
-_SEVERAL = ("where", "tune", "from", "lower")
+_SEVERAL = ("where", "tune", "from", "lower", "published")
 _OPTIONS = ("baseline", "by", "measure", *_SEVERAL, *_FILES)
 
 USAGE = """\
@@ -22,6 +22,7 @@ mtlrun report PATH...        run folders, sweep folders, any folder above them, 
   --measure delta_m|delta_p  Delta-m (lower is better, default) or Delta-p (higher is better)
   --from FILE.csv            results of other tools: tidy, or one row per run; may be given several times
   --lower METRIC[,METRIC]    metrics in such a file that are better when lower
+  --published PAPER/NAME     a paper's rows below ours (mtlrun reproduce lists them); may be given several times
   --html F                   one page with figures that opens offline
   --csv F  --json F  --markdown F  --latex F    write a file too; - for the terminal, in place of the table
 Every option may also be written key=value, such as by=last."""
@@ -46,6 +47,7 @@ def main(arguments: list[str]) -> int:
         measure=_one(options, "measure") or "delta_m",  # type: ignore[arg-type]
         tables=options.get("from", []),
         lower=_listed(options, "lower"),
+        published=_listed(options, "published"),
     )
     files = {kind: file for kind in _FILES if (file := _one(options, kind))}
     if "-" not in files.values():

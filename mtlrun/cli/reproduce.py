@@ -1,4 +1,4 @@
-"""`mtlrun reproduce [PAPER/NAME] ...`: train what a published table needs, and show ours beside the published numbers."""
+"""`mtlrun reproduce [PAPER/NAME] ...`: train what a published table needs, and show our numbers beside its own."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class TableJob:
-    """One run of a reproduction: the words that train it, and the finished run of the same settings, if there is one."""
+    """One run of a reproduction: the words that train it, and the finished run of the same settings, if any."""
 
     method: PublishedMethod
     words: tuple[str, ...]
