@@ -9,14 +9,15 @@ from typing import NoReturn
 from rich.console import Console
 from rich.text import Text
 
+from mtlrun.cli.folders import RunFolders
 from mtlrun.cli.listed import train_listed
 from mtlrun.cli.reproduction import TableJob, Wanted, finished_runs, jobs_of, wanted
 from mtlrun.cli.tables_offered import offered
 from mtlrun.cli.timing import hours
-from mtlrun.config.words import as_typed
 from mtlrun.errors import ConfigError
 from mtlrun.lines import printable
 from mtlrun.published.library import published_table
+from mtlrun.reporting.entries import Entry
 from mtlrun.reporting.reproduced import reproduced_row
 from mtlrun.reporting.reproduced_text import heading, notes, reproduced_columns
 from mtlrun.reporting.terminal import fitting_tables
@@ -83,8 +84,9 @@ def _count(text: str) -> int:
 
 
 def _reproduce(request: Wanted, options: argparse.Namespace, hydra_words: Sequence[str]) -> int:
-    jobs = [*jobs_of(request, finished_runs(options.runs, request.by))]
-    missing = [job for job in jobs if job.entry is None]
+    jobs = [*jobs_of(request)]
+    known = finished_runs(options.runs, request.by)
+    missing = [job for job in jobs if job.found(known) is None]
     code = 0
     if missing and options.list:
         _list(missing, request)
@@ -92,16 +94,16 @@ def _reproduce(request: Wanted, options: argparse.Namespace, hydra_words: Sequen
         _check_time(request, missing, options.yes)
         print(f"{len(missing)} of {len(jobs)} runs of {request.table.name} are missing: training them", flush=True)
         code = train_listed([job.words for job in missing], hydra_words)
-        jobs = [*jobs_of(request, finished_runs([*options.runs, *_folders(hydra_words)], request.by))]
-    show_reproduction(request, jobs)
+        known = finished_runs([*options.runs, *RunFolders.sweeps], request.by)
+    show_reproduction(request, [(job, entry) for job in jobs if (entry := job.found(known))])
     return code
 
 
-def show_reproduction(request: Wanted, jobs: Sequence[TableJob]) -> None:
-    """The table, and the lines below it."""
+def show_reproduction(request: Wanted, done: Sequence[tuple[TableJob, Entry]]) -> None:
+    """The table of the runs that there are, and the lines below it."""
     table, screen = request.table, Console(highlight=False)
     rows = [
-        reproduced_row(table, method, [job.entry for job in jobs if job.method is method and job.entry])
+        reproduced_row(table, method, [entry for job, entry in done if job.method is method])
         for method in request.methods
     ]
     for place, line in enumerate(heading(table, request.quick)):
@@ -137,8 +139,3 @@ def _check_time(request: Wanted, missing: Sequence[TableJob], agreed: bool) -> N
             f"{len(missing)} runs of {request.table.name} take about {duration(3600 * total)} on this machine: "
             "add --yes, or take fewer with --quick, --methods and --seeds"
         )
-
-
-def _folders(hydra_words: Sequence[str]) -> list[str]:
-    """Where the sweep lies if the user has said so."""
-    return [word.partition("=")[2] for word in as_typed(hydra_words) if word.startswith("hydra.sweep.dir=")]

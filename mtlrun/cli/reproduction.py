@@ -12,7 +12,7 @@ from mtlrun.cli.flags import with_force
 from mtlrun.config.compose import compose
 from mtlrun.config.composed import without_hydra
 from mtlrun.errors import ConfigError
-from mtlrun.published.table import PublishedMethod, PublishedTable
+from mtlrun.published.table import By, PublishedMethod, PublishedTable
 from mtlrun.reporting.entries import Entry, read_entry
 from mtlrun.reporting.settings import Settings, flat_settings
 from mtlrun.runs.reader import find_runs
@@ -43,7 +43,7 @@ class Wanted:
     quick: bool = False
 
     @property
-    def by(self) -> str:
+    def by(self) -> By:
         """The scores that are quoted."""
         return (self.table.quick.by if self.quick else None) or self.table.by
 
@@ -66,11 +66,17 @@ class Wanted:
 
 @dataclass(frozen=True)
 class TableJob:
-    """One run of a reproduction: the words that train it, and the finished run of the same settings, if any."""
+    """One run of a reproduction: the words that train it, and the settings that its folder would have."""
 
     method: PublishedMethod
     words: tuple[str, ...]
-    entry: Entry | None
+    settings: Settings
+    seed: int
+
+    def found(self, known: Iterable[Entry]) -> Entry | None:
+        """The first of these runs that is the same."""
+        alike = (entry for entry in known if entry.seed == self.seed)
+        return next((entry for entry in alike if same_experiment(entry.settings, self.settings)), None)
 
 
 def wanted(
@@ -95,22 +101,25 @@ def _offered(table: PublishedTable, name: str) -> PublishedMethod:
     return method
 
 
-def jobs_of(request: Wanted, known: Sequence[Entry]) -> Iterator[TableJob]:
-    """Every run of the request, with what `known` holds of it."""
+def jobs_of(request: Wanted) -> Iterator[TableJob]:
+    """Every run of the request, by method, then case, then seed.
+
+    Raises:
+        ConfigError: for a mistake in the settings.
+    """
     for method in request.methods:
         words = request.settings_of(method)
         settings = effective_settings(words)
         for case in request.cases:
+            own = [*words, *([case] if case else [])]
             of_case = {**settings, **_as_setting(case)}
-            alike = [entry for entry in known if same_experiment(entry.settings, of_case)]
             for seed in range(request.seeds):
-                entry = next((entry for entry in alike if entry.seed == seed), None)
-                yield TableJob(method, (*words, *([case] if case else []), f"seed={seed}"), entry)
+                yield TableJob(method, (*own, f"seed={seed}"), of_case, seed)
 
 
-def finished_runs(paths: Iterable[str | Path], by: str) -> list[Entry]:
+def finished_runs(paths: Iterable[str | Path], by: By) -> list[Entry]:
     """Every finished run below the paths, the one that ended last first; a path that is not there has none."""
-    entries = [read_entry(run, by) for path in paths for run in find_runs(path)]  # type: ignore[arg-type]
+    entries = [read_entry(run, by) for path in paths for run in find_runs(path)]
     return sorted((entry for entry in entries if entry.complete), key=lambda entry: entry.end, reverse=True)
 
 
