@@ -60,17 +60,6 @@ def call(factory: Any, where: str, **arguments: Any) -> Any:
     return factory(**arguments)  # a TypeError from here on is a defect of the class
 
 
-def direct(function: Any) -> Any:
-    """The callable behind a `_partial_` of Hydra's, with its arguments: for what every step calls.
-
-    Hydra looks at its policy again at each call of a partial, which takes longer than a small loss.
-    """
-    if not isinstance(function, partial) or type(function) is partial:
-        return function
-    bound = function.args or function.keywords
-    return partial(function.func, *function.args, **function.keywords) if bound else function.func
-
-
 def cause(error: BaseException) -> str:
     """The error's kind and words, and the line of the user's file that raised it."""
     words = f"{type(error).__name__}: {error}".rstrip(": ")

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 
 from mtlrun.errors import ConfigError, choose
-from mtlrun.instantiate import direct
+from mtlrun.tasks.arguments import direct
 from mtlrun.tasks.drawing import NEUTRAL, numbers, verdict, write_text
 from mtlrun.tasks.numerics import full_precision
 from mtlrun.types import Feature

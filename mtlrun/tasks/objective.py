@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 
 from mtlrun.errors import ConfigError
-from mtlrun.instantiate import direct
 from mtlrun.options import below, whole
+from mtlrun.tasks.arguments import direct
 from mtlrun.tasks.base import Replacements, Task
 from mtlrun.tasks.numerics import full_precision
 from mtlrun.tasks.passthrough import PassThrough

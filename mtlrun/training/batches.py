@@ -40,6 +40,8 @@ class StepBatch:
     @cached_property
     def rows(self) -> Counts:
         """Labelled rows of each active task in the whole step, in the run's order of the tasks."""
+        if len(self.counts) == 1:
+            return self.counts[0]
         tasks = {task: 0 for counts in self.counts for task in counts}
         return {task: sum(counts.get(task, 0) for counts in self.counts) for task in tasks}
 
