@@ -130,7 +130,7 @@ def _check_time(request: Wanted, missing: Sequence[TableJob], agreed: bool) -> N
     Raises:
         ConfigError: for what takes more than an hour, and for data that is not there.
     """
-    total, needs = hours(request, [job.method for job in missing])
+    total, needs = hours([(request, [job.method for job in missing])])[0]
     if total is None:
         raise ConfigError(needs)
     print(f"About {duration(3600 * total)} of training in all on this machine, one run after the other.", flush=True)

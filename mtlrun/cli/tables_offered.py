@@ -17,14 +17,19 @@ from mtlrun.reporting.terminal import fitting_tables
 from mtlrun.reporting.text import duration
 from mtlrun.runs.reader import find_runs
 
+_WIDE = 120
+
 
 def offered(folders: Sequence[str]) -> None:
     """Print a line for each table, then what the data of some are waiting for."""
     screen = Console(highlight=False)
     requests = [wanted(published_table(name), (), None, (), quick=False) for name in table_names()]
-    print("Timing a step of each table where its data are there (once; later lists are quick) ...", flush=True)
-    found = [_full_time(request) for request in requests]
-    for drawn in fitting_tables(_columns(requests, found, _existing(folders)), screen):
+    print("Timing a few steps where data are there: a minute the first time ...", flush=True)
+    found = _full_times(requests)
+    columns = _columns(requests, found, _existing(folders))
+    if screen.width < _WIDE:
+        del columns[1]  # the titles
+    for drawn in fitting_tables(columns, screen):
         screen.print(drawn)
     for need, names in _needs(requests, found).items():
         screen.print(Text(printable(f"{', '.join(names)}: {need}")))
@@ -54,10 +59,11 @@ def _short(title: str) -> str:
     return title if len(title) <= 48 else f"{title[:47]}…"
 
 
-def _full_time(request: Wanted) -> tuple[float | None, str]:
-    """Of all runs; see `mtlrun.cli.timing.hours`."""
-    total, needs = hours(request, request.methods)
-    return (None if total is None else total * request.seeds * len(request.cases)), needs
+def _full_times(requests: Sequence[Wanted]) -> list[tuple[float | None, str]]:
+    """Of all runs of each; see `mtlrun.cli.timing.hours`."""
+    found = hours([(request, request.methods) for request in requests])
+    repeats = [request.seeds * len(request.cases) for request in requests]
+    return [(None if total is None else total * many, needs) for (total, needs), many in zip(found, repeats)]
 
 
 def _existing(folders: Sequence[str]) -> Counter[str]:

@@ -36,13 +36,19 @@ def measured(requests: Sequence[Sequence[str]]) -> list[Measured]:
     return [{**known, **found}[_key(words)] for words in requests]
 
 
-def hours(request: Wanted, methods: Sequence[PublishedMethod]) -> tuple[float | None, str]:
-    """(hours of one run of each of the methods, added up; what is needed first, if anything).
+def hours(asked: Sequence[tuple[Wanted, Sequence[PublishedMethod]]]) -> list[tuple[float | None, str]]:
+    """Of each request: (hours of one run of each of its methods, added up; what is needed first, if anything).
 
-    Of methods that read the losses, and of those that take a pass per task, one each is measured for all.
+    Of methods that read the losses, and of those that take a pass per task, one each is measured for all. All requests
+    are measured by one process.
     """
-    kinds = {takes_passes(method): method for method in reversed(methods)}
-    found = dict(zip(kinds, measured([request.settings_of(method) for method in kinds.values()])))
+    kinds = [{takes_passes(method): method for method in reversed(methods)} for _, methods in asked]
+    words = [[*map(request.settings_of, kind.values())] for (request, _), kind in zip(asked, kinds)]
+    answers = iter(measured([entry for entries in words for entry in entries]))
+    return [_added_up(methods, {key: next(answers) for key in kind}) for (_, methods), kind in zip(asked, kinds)]
+
+
+def _added_up(methods: Sequence[PublishedMethod], found: Mapping[bool, Measured]) -> tuple[float | None, str]:
     for answer in found.values():
         if "needs" in answer:
             return None, str(answer["needs"])

@@ -77,10 +77,17 @@ def _seconds_of_a_row(trainer: Trainer) -> float:
 
 
 def main(lines: Sequence[str]) -> None:
-    """A JSON list of words a line in, its measurement as JSON a line out."""
+    """A JSON list of words a line in, its measurement as JSON a line out.
+
+    What one method of an experiment needs, its others need too.
+    """
     logging.disable(logging.CRITICAL)
-    for line in lines:
-        print(json.dumps(measure(json.loads(line))), flush=True)
+    needs: dict[str, dict[str, Any]] = {}
+    for words in map(json.loads, lines):
+        answer = needs.get(words[0]) or measure(words)
+        if "needs" in answer:
+            needs[words[0]] = answer
+        print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":

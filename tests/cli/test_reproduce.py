@@ -84,7 +84,7 @@ def test_a_mistake_is_told_in_one_line(words, line, capsys):
 
 
 def test_what_takes_long_waits_for_a_yes(monkeypatch):
-    monkeypatch.setattr(reproduce, "hours", lambda request, methods: (10.0, ""))
+    monkeypatch.setattr(reproduce, "hours", lambda asked: [(10.0, "")])
     table = published_table("cagrad/toy")
     request = wanted(table, ["LS"], None, (), quick=False)
     jobs = [*jobs_of(request)]
@@ -102,9 +102,11 @@ def test_data_that_are_not_there_are_told_before_anything_is_trained(monkeypatch
 def test_every_table_is_listed(monkeypatch, capsys):
     monkeypatch.setattr(timing, "_measure", lambda requests: [{"hours": 0.5} for _ in requests])
     assert main(["reproduce"]) == 0
-    told = capsys.readouterr().out
+    lines = capsys.readouterr().out.splitlines()
     for name in ("cagrad/toy", "nash_mtl/qm9", "libmtl/nyuv2*", "libmtl/office31"):
-        assert f" {name} " in told
+        assert any(line.split()[:1] == [name] for line in lines)
+    assert max(map(len, lines)) <= 80
+    assert any(line.split() == ["cagrad/toy", "4", "12", "6.0", "h", "0"] for line in lines)
 
 
 def test_measurements_are_kept_and_needs_are_looked_at_again(monkeypatch):
