@@ -39,9 +39,20 @@ A run that was stopped comes to the numbers that it would have had.""",
   --measure delta_m|delta_p    Delta-m (lower is better, default) or Delta-p (higher is better)
   --from FILE.csv              results of other tools: tidy, or one row per run; may be given several times
   --lower METRIC[,METRIC]      metrics in such a file that are better when lower
+  --published PAPER/NAME       a paper's rows below ours (mtlrun reproduce lists them); may be given several times
   --html F                     one page with figures that opens offline
   --csv F  --json F  --markdown F  --latex F    write a file too; - for the terminal, in place of the table
 Every option may also be written key=value, such as by=last.""",
+    "reproduce": """\
+  mtlrun reproduce                     the tables, what each needs, how long it takes here, what exists
+  mtlrun reproduce PAPER/NAME          train what is missing, then ours | published | difference | protocol differs in
+  --methods A,B    only these rows of the table
+  --seeds N        runs of each method: seeds 0 to N-1 (default: as many as the paper has)
+  --quick          a reduction that takes minutes, and is no reproduction
+  --list           train nothing: what would be trained, and what the runs that exist come to
+  --yes            also if it takes more than an hour
+  --runs DIR[,DIR] where runs are looked for (default: outputs)
+  key=value        settings for every run, such as data.root=FOLDER or hydra/launcher=joblib""",
     "watch": """\
   mtlrun watch PATH...   run folders, sweep folders, any folder above them, or globs
 The table is read again every 2 s, also from another machine; it ends with the report when all runs have ended.

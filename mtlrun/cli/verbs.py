@@ -7,6 +7,7 @@ VERBS = {
     "eval": "evaluate a run or a sweep: mtlrun eval RUN|SWEEP [checkpoint=best|last] [split=test|val] [--json]",
     "report": "runs averaged over seeds, compared, judged: mtlrun report PATH... [--by last] [--csv F] ...",
     "watch": "the same table while the runs go on, from their files alone: mtlrun watch PATH...",
+    "reproduce": "a published table, ours beside the paper's: mtlrun reproduce [PAPER/NAME] [--quick] [--list] ...",
     "check": "whether parts keep their promises: mtlrun check [GROUP=OPTION ...] [--config-dir DIR]",
     "new": "write a part of your own: mtlrun new balancer|sampler|sharing|task|data|backbone NAME [--to DIR]",
     "list": "every group with its options: mtlrun list [GROUP [OPTION]]",

@@ -38,8 +38,7 @@ class WeightedSumPass(Pass[LossBalancer]):
             self.weights = weights if rescale == "paper" else weights * weight_factor(rescale, weights, None)
         if not losses:
             return
-        zero = so_far.new_zeros(())
-        stacked = torch.stack([losses.get(task, zero) for task in self.step.tasks])
+        stacked = torch.stack([losses[t] if t in losses else so_far.new_zeros(()) for t in self.step.tasks])
         weights = self.weights if self.step.scale == 1 else self.weights * self.step.scale
         (stacked @ weights).backward()
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 
 from mtlrun.errors import ConfigError, choose
+from mtlrun.tasks.arguments import direct
 from mtlrun.tasks.drawing import NEUTRAL, numbers, verdict, write_text
 from mtlrun.tasks.numerics import full_precision
 from mtlrun.types import AnswerTexts, Feature
@@ -103,7 +104,7 @@ class Task(ABC):
     ) -> None:
         self.name = name
         self._head = head
-        self._loss = loss
+        self._loss = direct(loss)
         self._metrics = dict(metrics) if metrics else None
         self.judge = judge or (self.default_judge if not metrics else next(iter(metrics)))
         if metrics:
