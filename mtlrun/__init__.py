@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mtlrun.cli.api import Result, run
+    from mtlrun.gradients.balance import balance
     from mtlrun.reporting.loading import load
     from mtlrun.reporting.make import report
 
-__all__ = ["Result", "__version__", "load", "report", "run"]
+__all__ = ["Result", "__version__", "balance", "load", "report", "run"]
 
 
 def __getattr__(name: str) -> Any:
@@ -24,6 +25,10 @@ def __getattr__(name: str) -> Any:
         from mtlrun.reporting.make import report
 
         return report
+    if name == "balance":
+        from mtlrun.gradients.balance import balance
+
+        return balance
     if name in __all__:
         from mtlrun.cli import api
 
