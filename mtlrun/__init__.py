@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mtlrun.cli.api import Result, run
     from mtlrun.gradients.balance import balance
-    from mtlrun.reporting.loading import load
+    from mtlrun.inference.loaded import load
     from mtlrun.reporting.make import report
 
 __all__ = ["Result", "__version__", "balance", "load", "report", "run"]
@@ -18,7 +18,7 @@ def __getattr__(name: str) -> Any:
 
         return installed_version()
     if name == "load":
-        from mtlrun.reporting.loading import load
+        from mtlrun.inference.loaded import load
 
         return load
     if name == "report":

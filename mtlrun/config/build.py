@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -17,7 +17,7 @@ from mtlrun.balancers.base import Balancer
 from mtlrun.config.build_data import build_data, on_device
 from mtlrun.config.combinations import check_balancer, check_clip, check_engine, trunk_end
 from mtlrun.config.words import without_secrets
-from mtlrun.data.source import Source, Splits
+from mtlrun.data.source import Splits
 from mtlrun.errors import ConfigError, choose
 from mtlrun.gradients.base import EngineSettings, FeatureTap, ParameterGroups
 from mtlrun.gradients.engine import Engine
@@ -96,7 +96,7 @@ def build_network(
     config: DictConfig, splits: Splits, tasks: dict[str, Task], device: torch.device, ranks: Ranks
 ) -> MultiTaskModel:
     """The model on its device, with what does not learn frozen."""
-    model = _allocated(lambda: build_model(config, splits, tasks).to(device))
+    model = _allocated(lambda: build_model(config, splits.train, tasks).to(device))
     if config.trainer.sync_batchnorm:
         from mtlrun.training.sync_batchnorm import synchronise  # here: it loads torch's compiler
 
@@ -153,7 +153,7 @@ def build_evaluator(config: DictConfig) -> tuple[Evaluator, MultiTaskModel, Spli
     settings = typed(config.trainer, TrainerSettings)
     device = devices.resolve(settings.device)
     splits, tasks = build_data(config)
-    model = _allocated(lambda: build_model(config, splits, tasks).to(device))
+    model = _allocated(lambda: build_model(config, splits.train, tasks).to(device))
     evaluator = Evaluator(model, tasks, device, settings.precision, settings.eval_batch_size, workers=settings.workers)
     return evaluator, model, splits
 
@@ -172,16 +172,26 @@ def build_balancer(config: DictConfig) -> tuple[Balancer, EngineSettings]:
     return balancer, settings
 
 
-def build_model(config: DictConfig, splits: Splits, tasks: dict[str, Task]) -> MultiTaskModel:
+class Shaped(Protocol):
+    """What a network's shape depends on of the data: rows of some shape that some tasks are learned from."""
+
+    @property
+    def input_shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def tasks(self) -> tuple[str, ...]: ...
+
+
+def build_model(config: DictConfig, sources: Sequence[Shaped], tasks: Mapping[str, Task]) -> MultiTaskModel:
     """Backbone, sharing scheme and heads for the shapes of the training sources."""
-    shape = max((source.input_shape for source in splits.train), key=math.prod)
+    shape = max((source.input_shape for source in sources), key=math.prod)
 
     def backbone() -> Backbone:
         return instantiate(config.backbone, "backbone", Backbone, input_shape=shape)
 
-    make = _checked(backbone, splits.train)
+    make = _checked(backbone, sources)
     sharing: Sharing = instantiate(config.sharing, "sharing", Sharing, backbone=make, tasks=tuple(tasks))
-    heads = {name: task.make_head(sharing.features, _shape_of(name, splits)) for name, task in tasks.items()}
+    heads = {name: task.make_head(sharing.features, _shape_of(name, sources)) for name, task in tasks.items()}
     return MultiTaskModel(sharing, heads)
 
 
@@ -244,6 +254,15 @@ def build_logger(config: DictConfig, folder: RunFolder) -> Logger:
     return instantiate(config.logger, "logger", Logger, folder=folder.path, config=without_secrets(config))
 
 
+def without_start(config: DictConfig) -> DictConfig:
+    """The same without the file that the backbone started from: a checkpoint holds what became of it."""
+    if config.backbone.get("weights") is None:
+        return config
+    found = config.copy()
+    found.backbone.weights = None
+    return found
+
+
 def split_settings(node: DictConfig, own: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """(arguments of the class, settings of ours with their defaults) from one node."""
     options = OmegaConf.to_container(node, resolve=True)
@@ -252,7 +271,7 @@ def split_settings(node: DictConfig, own: dict[str, Any]) -> tuple[dict[str, Any
     return {str(key): value for key, value in options.items()}, ours
 
 
-def _checked(factory: Callable[[], Backbone], sources: Sequence[Source]) -> Callable[[], Backbone]:
+def _checked(factory: Callable[[], Backbone], sources: Sequence[Shaped]) -> Callable[[], Backbone]:
     shapes = sorted({source.input_shape for source in sources})
 
     def build() -> Backbone:
@@ -267,8 +286,8 @@ def _checked(factory: Callable[[], Backbone], sources: Sequence[Source]) -> Call
     return build
 
 
-def _shape_of(task: str, splits: Splits) -> tuple[int, ...]:
-    return next(source.input_shape for source in splits.train if task in source.tasks)
+def _shape_of(task: str, sources: Sequence[Shaped]) -> tuple[int, ...]:
+    return next(source.input_shape for source in sources if task in source.tasks)
 
 
 def _sizes(model: MultiTaskModel) -> str:

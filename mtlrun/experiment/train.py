@@ -18,6 +18,7 @@ from mtlrun.experiment.summary import summarise
 from mtlrun.experiment.transfer import start_from, warn_of_frozen_chance
 from mtlrun.experiment.worker import RemoteProgress
 from mtlrun.gradients.ranks import Ranks
+from mtlrun.inference.description import write as write_description
 from mtlrun.lines import RUN_LOG_ONLY
 from mtlrun.runs.folder import RunFolder
 from mtlrun.runs.reader import Run
@@ -87,6 +88,8 @@ def _ready(config: DictConfig, folder: RunFolder, resume: bool, ranks: Ranks) ->
     The first process alone reads the other run; training begins with a copy of its network in all.
     """
     trainer = build(config, folder, ranks)
+    if folder.writes:
+        write_description(folder.path, trainer.splits, trainer.tasks)
     if ranks.first:
         check_parts_of(config, trainer)
         check_objective(config.objective, {name: task.directions for name, task in trainer.tasks.items()})

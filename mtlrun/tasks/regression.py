@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Unpack
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -131,6 +131,18 @@ class Regression(Task):
         check_shape(self.name, targets, form, fits or (targets.dim() == 1 and self.outputs == 1))
         if targets.isinf().any():
             raise DataError(f"labels of task '{self.name}' must be finite, or NaN for not known, found an infinity")
+
+    def constants(self) -> dict[str, Any]:
+        precision = str(self.precision).removeprefix("torch.")
+        return {"mean": self.mean.tolist(), "deviation": self.deviation.tolist(), "precision": precision}
+
+    def set_constants(self, constants: Mapping[str, Any]) -> None:
+        mean_D, deviation_D = (torch.tensor(constants[key], dtype=torch.float64) for key in ("mean", "deviation"))
+        self._set_scale(mean_D, deviation_D, getattr(torch, constants["precision"]))
+
+    def cells(self, answer: Tensor) -> dict[str, Any]:
+        values = answer.tolist()
+        return {"": values[0]} if self.outputs == 1 else {str(n): value for n, value in enumerate(values, start=1)}
 
     def metric_inputs(self, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         prediction, target = self.predict(output), self._rows(target)

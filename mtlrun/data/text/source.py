@@ -45,6 +45,11 @@ class TokenSource(TensorSource):
         super().__init__(name, inputs, targets, labelled, row_ids=row_ids)
         self._vocabulary = vocabulary
 
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """What turned words into the numbers of the inputs."""
+        return self._vocabulary
+
     def read(self, inputs: Tensor) -> list[str]:
         """The tokens of each row [L, 2], some to a line, behind the place of the line's first one."""
         return [self._lines(row[row[:, 1] > 0, 0].tolist()) for row in inputs]
