@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from mtlrun.cli.terminal import complain
 from mtlrun.cli.words import taken_flag, taken_setting, taken_tasks
@@ -15,6 +15,10 @@ from mtlrun.config.whereabouts import look_in
 from mtlrun.errors import ConfigError, MtlrunError
 from mtlrun.lines import path_from_here
 from mtlrun.runs.reader import find_run
+
+if TYPE_CHECKING:
+    from mtlrun.inference.predict import Answered, Predictor
+    from mtlrun.tasks.base import Task
 
 _USAGE = "mtlrun predict RUN INPUT... [--csv FILE] [--to DIR] [checkpoint=best|last] [tasks=[a,b]] [device=cpu]"
 
@@ -39,16 +43,16 @@ def main(arguments: list[str]) -> int:
 
     with ExitStack() as stack:
         out = _Table(_opened(stack, table, folder))
-        for records, given, answers in each(made, [Path(word).expanduser() for word in words[1:]], refuse):
-            out.write(records)
+        for answered in each(made, [Path(word).expanduser() for word in words[1:]], refuse):
+            out.write(answered.records)
             if folder is not None:
-                _draw(Path(folder), made.network.tasks, given, answers)
+                _draw(Path(folder), made.network.tasks, answered)
     for path in [where for where in (table, folder) if where is not None]:
         print(f"wrote {path_from_here(Path(path))}", file=sys.stderr)
     return int(bool(told))
 
 
-def _predictor(word: str, checkpoint: str, device: str, tasks: Sequence[str] | None) -> Any:
+def _predictor(word: str, checkpoint: str, device: str, tasks: Sequence[str] | None) -> Predictor:
     if word.endswith(".onnx"):
         from mtlrun.inference.onnx_network import onnx_predictor
 
@@ -90,11 +94,12 @@ def _cell(value: Any) -> Any:
     return f"{value:.6g}" if isinstance(value, float) else value
 
 
-def _draw(folder: Path, tasks: Any, given: Any, answers: Any) -> None:
+def _draw(folder: Path, tasks: Mapping[str, Task], answered: Answered) -> None:
     """A picture for each input that is one, beside the table."""
     from mtlrun.inference.pictures import draw_answers  # here: it loads matplotlib
 
+    given = answered.given
     for source, values in given.inputs.items():
         if values.dim() == 4:
             name = given.file.stem if len(given.inputs) == 1 else f"{given.file.stem}_{source}"
-            draw_answers(folder / f"{name}.png", tasks, values, answers[source])
+            draw_answers(folder / f"{name}.png", tasks, values, answered.tensors[source])

@@ -67,8 +67,14 @@ class Source(ABC):
         return inputs
 
     def normalisation(self) -> Normalisation:
-        """What was done to the numbers of the files until `prepare` has given those of the network."""
-        return Normalisation(str(self.fetch(torch.arange(1))[0].dtype).removeprefix("torch."))
+        """What was done to the numbers of the files until `prepare` has given those of the network.
+
+        Override it together with `prepare`: a run whose inputs are prepared in ways that are not told cannot be used
+        without its data.
+        """
+        with torch.random.fork_rng(devices=[]):  # a source that augments draws numbers
+            inputs, _ = self.fetch(torch.arange(1))
+        return Normalisation(str(inputs.dtype).removeprefix("torch."))
 
     def read(self, inputs: Tensor) -> list[str]:
         """Raw inputs [B, ...] in words, for pictures of rows that are no images; none if there are no words."""

@@ -88,8 +88,6 @@ def _ready(config: DictConfig, folder: RunFolder, resume: bool, ranks: Ranks) ->
     The first process alone reads the other run; training begins with a copy of its network in all.
     """
     trainer = build(config, folder, ranks)
-    if folder.writes:
-        write_description(folder.path, trainer.splits, trainer.tasks)
     if ranks.first:
         check_parts_of(config, trainer)
         check_objective(config.objective, {name: task.directions for name, task in trainer.tasks.items()})
@@ -99,6 +97,8 @@ def _ready(config: DictConfig, folder: RunFolder, resume: bool, ranks: Ranks) ->
             start_from(config.init_from, trainer, config.allow_other_data)
         elif not any(config.backbone.get(option) for option in _WEIGHTS):
             warn_of_frozen_chance(trainer.model)
+    if folder.writes:
+        write_description(folder.path, trainer.splits, trainer.tasks)
     return trainer
 
 

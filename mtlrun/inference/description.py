@@ -21,6 +21,7 @@ from mtlrun.version import installed_version
 
 FILE, WORDS = "model.json", "vocabulary.json"
 FORMAT = 1
+_PREPARED = ("normalisation", "prepare")
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class InputDescription:
     """Rows of one training source.
 
     name: of the source. tasks: that its rows are inputs for. input_shape: (C, H, W), (D,) or (L, 2) for texts.
-    vocabulary: for texts {'words': file, 'lower': ...} or {'tokenizer': folder, 'size': ...}.
+    vocabulary: for texts {'words': file, 'lower': ...} or {'tokenizer': folder, 'size': ...}. told: False where the
+    source prepares its inputs itself, and does not say how.
     """
 
     name: str
@@ -36,6 +38,7 @@ class InputDescription:
     input_shape: tuple[int, ...]
     normalisation: Normalisation
     vocabulary: Mapping[str, Any] | None = None
+    told: bool = True
 
     @property
     def is_text(self) -> bool:
@@ -78,16 +81,20 @@ def describe(splits: Splits, tasks: Mapping[str, Task]) -> ModelDescription:
 def write(folder: Path, splits: Splits, tasks: Mapping[str, Task]) -> None:
     """Put `model.json`, and the words of a vocabulary, into the folder of a run."""
     made = describe(splits, tasks)
-    content = {
+    words = next((w for w in map(_words_of, splits.train) if w is not None), None)
+    if words is not None:
+        write_json(folder / WORDS, {"words": words})
+    write_json(folder / FILE, content_of(made, tasks))
+
+
+def content_of(made: ModelDescription, tasks: Mapping[str, Task]) -> dict[str, Any]:
+    """The content of `model.json` for these tasks."""
+    return {
         "format": FORMAT,
         "mtlrun": installed_version(),
         "inputs": [asdict(entry) for entry in made.inputs],
         "tasks": {name: _of_task(task, made) for name, task in tasks.items()},
     }
-    words = next((w for w in map(_words_of, splits.train) if w is not None), None)
-    if words is not None:
-        write_json(folder / WORDS, {"words": words})
-    write_json(folder / FILE, content)
 
 
 def read(folder: Path) -> ModelDescription | None:
@@ -103,12 +110,16 @@ def read(folder: Path) -> ModelDescription | None:
     if content is None or content.get("format") != FORMAT:
         raise ResumeError(f"{path} is damaged, or another version of mtlrun has written it")
     try:
-        inputs = tuple(_input(entry) for entry in content["inputs"])
-        tasks = content["tasks"]
-        kinds, constants = ({name: dict(tasks[name][key]) for name in tasks} for key in ("kind", "constants"))
+        return parsed(content)
     except (KeyError, TypeError) as error:
         raise ResumeError(f"{path} is damaged: {type(error).__name__} {error}") from error
-    return ModelDescription(inputs, kinds, constants)
+
+
+def parsed(content: Mapping[str, Any]) -> ModelDescription:
+    """The description in the content of a `model.json`; KeyError or TypeError for another one."""
+    tasks = content["tasks"]
+    kinds, constants = ({name: dict(tasks[name][key]) for name in tasks} for key in ("kind", "constants"))
+    return ModelDescription(tuple(_input(entry) for entry in content["inputs"]), kinds, constants)
 
 
 def vocabulary_of(entry: InputDescription, folder: Path) -> Vocabulary:
@@ -130,7 +141,14 @@ def vocabulary_of(entry: InputDescription, folder: Path) -> Vocabulary:
 def _of_source(source: Source, tasks: Mapping[str, Task]) -> InputDescription:
     chosen = tuple(task for task in source.tasks if task in tasks)
     vocabulary = _vocabulary(source.vocabulary) if isinstance(source, TokenSource) else None
-    return InputDescription(source.name, chosen, tuple(source.input_shape), source.normalisation(), vocabulary)
+    shape, normalisation = tuple(source.input_shape), source.normalisation()
+    return InputDescription(source.name, chosen, shape, normalisation, vocabulary, _tells(type(source)))
+
+
+def _tells(kind: type[Source]) -> bool:
+    """Whether `normalisation` belongs to `prepare`: the class that defines it defines the other, or comes before."""
+    place = {name: next(at for at, base in enumerate(kind.__mro__) if name in vars(base)) for name in _PREPARED}
+    return place["normalisation"] <= place["prepare"]
 
 
 def _vocabulary(vocabulary: Vocabulary) -> dict[str, Any] | None:

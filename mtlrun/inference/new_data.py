@@ -6,14 +6,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from torch import Tensor
 
 from mtlrun.config.compose import compose
 from mtlrun.config.saved import change, load_config
+from mtlrun.data.array_inputs import check_finite, with_channels
+from mtlrun.data.infer import infer_labels
 from mtlrun.data.label_kinds import KINDS
-from mtlrun.data.source import Normalisation, Source, Splits
+from mtlrun.data.readers.npz import read_table
+from mtlrun.data.source import Normalisation, Source, Splits, TensorSource
 from mtlrun.data.text.source import TokenSource
 from mtlrun.errors import DataError, ResumeError
 from mtlrun.inference.description import InputDescription, ModelDescription, read, vocabulary_of
@@ -46,19 +50,20 @@ def evaluate_on(run: Path, words: Sequence[str], checkpoint: str, split: str) ->
     """
     description = read(run)
     if description is None:
-        raise ResumeError(
-            f"{run} has no model.json (an older version has written it): how to prepare data is not known"
-        )
+        raise ResumeError(f"{run} has no model.json (an older version has written it): new data cannot be prepared")
     config = load_config(run)
     device = resolve(Device(config.trainer.device))
     network = trained_network(run, checkpoint, device)
-    splits = _splits(run, config, words, description)
-    sources = [_suited(source, run, description, network) for source in getattr(splits, split)]
+    found, inferred = _sources(run, config, words, description, split)
+    sources = [_suited(source, run, description, network) for source in found]
     known = [source for source in sources if source.tasks]
     if not known:
-        found = sorted({task for source in sources for task in source.all_tasks})
-        raise DataError(f"the data have none of the run's tasks ({', '.join(network.tasks)}), but {', '.join(found)}")
-    _check_classes(splits, network.tasks)
+        others = sorted({task for source in sources for task in source.all_tasks})
+        raise DataError(f"the data have none of the run's tasks ({', '.join(network.tasks)}), but {', '.join(others)}")
+    _check_classes(inferred, network.tasks)
+    for source in known:
+        for task in source.tasks:
+            network.tasks[task].check(source.targets(task))
     model, tasks = network.model, network.tasks
     return Evaluator(model, tasks, device, network.precision, network.batch_size).evaluate(known)
 
@@ -90,14 +95,15 @@ class Renormalised(Source):
 
     def prepare(self, inputs: Tensor) -> Tensor:
         if self._own.early:  # the rows were standardised by these data's own statistics as they were read
-            assert self._own.mean is not None and self._own.deviation is not None
             mean, deviation = (torch.tensor(v, dtype=torch.float64) for v in (self._own.mean, self._own.deviation))
             inputs = inputs.double() * deviation.to(inputs.device) + mean.to(inputs.device)
         return self._prepare.to(inputs.device)(inputs)  # type: ignore[no-any-return]
 
 
-def _splits(run: Path, config: DictConfig, words: Sequence[str], description: ModelDescription) -> Splits:
-    """The other data, read."""
+def _sources(
+    run: Path, config: DictConfig, words: Sequence[str], description: ModelDescription, split: str
+) -> tuple[list[Source], Mapping[str, Mapping[str, Any]]]:
+    """The sources of the other data, and the kinds that are read off them."""
     if any(word.startswith("data=") for word in words):
         kept = [word for word in Run(run).overrides if not word.lstrip("+~").startswith(("data=", "data."))]
         folder = Run(run).config_dir
@@ -105,23 +111,30 @@ def _splits(run: Path, config: DictConfig, words: Sequence[str], description: Mo
         changed = compose([*kept, *words, *own])
     else:
         changed = change(config, words)
-    if changed.data._target_ == ARRAYS:
-        changed = _only_file(changed, words, description)
-    return instantiate(changed.data, "data", Splits)  # type: ignore[no-any-return]
-
-
-def _only_file(config: DictConfig, words: Sequence[str], description: ModelDescription) -> DictConfig:
-    """With the file of test rows in all places: the training rows are not needed, and may be far away."""
     given = [word.partition("=")[0] for word in words]
-    if "data.test_path" not in given or "data.path" in given:
-        return config
-    made = config.copy()
-    OmegaConf.set_struct(made, False)
-    for key in ("path", "val_path"):
-        made.data[key] = config.data.test_path
-    named = {name: str(kind["_target_"]).rpartition(".")[2] for name, kind in description.kinds.items()}
-    made.data.kinds = {**{name: kind for name, kind in named.items() if kind in KINDS}, **(config.data.kinds or {})}
-    return made
+    if changed.data._target_ == ARRAYS and given == ["data.test_path"] and split == "test":
+        return [_array_rows(changed, description)], {}
+    splits: Splits = instantiate(changed.data, "data", Splits)
+    return getattr(splits, split), splits.inferred
+
+
+def _array_rows(config: DictConfig, description: ModelDescription) -> Source:
+    """The rows of `data.test_path` alone, as they are there: the training rows are not needed, and may be far away."""
+    data, path = config.data, Path(config.data.test_path).expanduser()
+    name = str(data.inputs or "inputs")
+    table = read_table(path, name, None)
+    values = with_channels(name, table.pop(name), str(data.channels))
+    check_finite(name, values)
+    shape = values.shape[2:] if values.ndim == 4 else None
+    kinds = {task: str(kind["_target_"]).rpartition(".")[2] for task, kind in description.kinds.items()}
+    known = {task: kinds[task] if kinds[task] in KINDS else None for task in table if task in kinds}
+    labels = {task: infer_labels(task, table[task], shape, data.max_classes, kind) for task, kind in known.items()}
+    if not labels:
+        raise DataError(f"{path} has labels of none of the run's tasks ({', '.join(kinds)})")
+    targets = {task: found.values for task, found in labels.items()}
+    masks = {task: found.labelled for task, found in labels.items()}
+    values = values if values.dtype == np.uint8 else values.astype(np.float64 if values.ndim == 2 else np.float32)
+    return TensorSource("arrays", torch.from_numpy(values), targets, masks)
 
 
 def _suited(source: Source, run: Path, description: ModelDescription, network: TrainedNetwork) -> Renormalised:
@@ -156,9 +169,9 @@ def _check_vocabulary(source: Source, run: Path, entry: InputDescription) -> Non
         )
 
 
-def _check_classes(splits: Splits, tasks: Mapping[str, Task]) -> None:
+def _check_classes(inferred: Mapping[str, Mapping[str, Any]], tasks: Mapping[str, Task]) -> None:
     """Refuse classes that have names, but others, or the same in another order."""
-    for name, kind in splits.inferred.items():
+    for name, kind in inferred.items():
         for word in ("classes", "labels"):
             found: Any = kind.get(word)
             wanted = getattr(tasks.get(name), word, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,6 +20,15 @@ from mtlrun.tasks.base import Task
 
 Record = dict[str, Any]
 """One row of the table: file, row, then a column or more for each task."""
+
+
+@dataclass
+class Answered:
+    """What was read from a file, the records of its rows, and the answers [n, ...] by source and task."""
+
+    given: Given
+    records: list[Record]
+    tensors: dict[str, dict[str, Tensor]]
 
 
 class Answering(Protocol):
@@ -42,20 +52,26 @@ class Predictor:
         self.network, self.reader = network, reader
 
     @torch.no_grad()
-    def records(self, file: Path) -> tuple[list[Record], Given, dict[str, dict[str, Tensor]]]:
-        """The answers for every row of a file, what was read, and the answers' tensors by source and task.
-
-        Raises:
-            DataError: if the file cannot be read, or does not suit the network.
-        """
-        given = self.reader.read(file)
+    def answered(self, given: Given) -> Answered:
+        """The answers for every row of a file."""
         several = any(number is not None for number in given.rows)
-        records: list[Record] = [{"file": str(file), **({"row": n} if several else {})} for n in given.rows]
+        records: list[Record] = [{"file": str(given.file), **({"row": n} if several else {})} for n in given.rows]
         tensors = {source: self._answers(source, values) for source, values in given.inputs.items()}
         for source, answers in tensors.items():
             for index, record in enumerate(records):
                 record |= self._cells(given, source, index, {task: answer[index] for task, answer in answers.items()})
-        return records, given, tensors
+        return Answered(given, records, tensors)
+
+    def together(self, pictures: Sequence[Given]) -> Iterator[Answered]:
+        """The answers for files of one picture each, in one batch."""
+        if not pictures:
+            return
+        inputs = {source: torch.cat([one.inputs[source] for one in pictures]) for source in pictures[0].inputs}
+        whole = self.answered(Given(pictures[0].file, [None] * len(pictures), inputs))
+        for index, one in enumerate(pictures):
+            record = {**whole.records[index], "file": str(one.file)}
+            own = {s: {task: t[index : index + 1] for task, t in found.items()} for s, found in whole.tensors.items()}
+            yield Answered(one, [record], own)
 
     def _answers(self, source: str, inputs: Tensor) -> dict[str, Tensor]:
         parts = [self.network.answers(part, source) for part in inputs.split(self.network.batch_size)]
@@ -114,16 +130,27 @@ def predicted(run: Path, paths: Sequence[Path], checkpoint: str = "best") -> lis
     Raises:
         DataError: naming the file.
     """
-    made = predictor(run, checkpoint)
-    return [record for file in files_of(paths) for record in made.records(file)[0]]
+    return [record for answered in each(predictor(run, checkpoint), paths, _raised) for record in answered.records]
 
 
-def each(
-    predictor: Predictor, paths: Sequence[Path], refuse: Callable[[MtlrunError], None]
-) -> Iterator[tuple[list[Record], Given, dict[str, dict[str, Tensor]]]]:
-    """The answers file by file; a file that is bad is told to `refuse`, and the others go on."""
+def each(predictor: Predictor, paths: Sequence[Path], refuse: Callable[[MtlrunError], None]) -> Iterator[Answered]:
+    """The answers file by file, pictures in batches; a file that is bad is told to `refuse`, and the others go on."""
+    waiting: list[Given] = []
     for file in files_of(paths):
         try:
-            yield predictor.records(file)
+            given = predictor.reader.read(file)
         except (DataError, ConfigError) as error:
             refuse(error)
+            continue
+        if given.is_picture:
+            waiting.append(given)
+        if not given.is_picture or len(waiting) == predictor.network.batch_size:
+            yield from predictor.together(waiting)
+            waiting = []
+        if not given.is_picture:
+            yield predictor.answered(given)
+    yield from predictor.together(waiting)
+
+
+def _raised(error: MtlrunError) -> None:
+    raise error

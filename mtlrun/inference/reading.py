@@ -40,6 +40,11 @@ class Given:
     words: list[list[str]] = field(default_factory=list)
     places: dict[str, Tensor] = field(default_factory=dict)
 
+    @property
+    def is_picture(self) -> bool:
+        """Whether it is one image, which may be answered together with others."""
+        return self.file.suffix.lower() in SUFFIXES
+
 
 class InputReader:
     """Reads files for a network.

@@ -38,6 +38,9 @@ def trained_network(run: Path, checkpoint: str = "best", device: torch.device | 
     config = load_config(run)
     look_in(started_in(run))
     description, tasks = described(run, config)
+    silent = next((entry.name for entry in description.inputs if not entry.told), None)
+    if silent is not None:
+        raise DataError(f"source '{silent}' prepares its inputs itself: give its class the method normalisation, too")
     model = build_model(without_start(config), description.inputs, tasks)
     load_part("model", model, load(path)["model"], path)
     settings = typed(config.trainer, TrainerSettings)

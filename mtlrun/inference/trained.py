@@ -111,6 +111,8 @@ class TrainedNetwork(nn.Module):
         if tuple(values.shape[1:]) != entry.input_shape:
             wanted, found = ("x".join(map(str, shape)) for shape in (entry.input_shape, values.shape[1:]))
             raise DataError(f"inputs must be rows of shape {wanted} ({entry}), found {found or 'single numbers'}")
+        if entry.is_image and (values.dtype == torch.uint8) != (entry.normalisation.dtype == "uint8"):
+            raise DataError(f"images must be {entry.normalisation.dtype}, as in training, found {values.dtype}")
         rows: list[dict[str, Any]] = []
         for part in values.split(self.batch_size):
             answers = self.answers(part.to(self.device), source)

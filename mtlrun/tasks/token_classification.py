@@ -100,10 +100,18 @@ class TokenClassification(Task):
         """The most likely class of each token, int64 [n, L]."""
         return output.max(1).indices  # argmax takes many times as long over few classes on a CPU
 
+    def answer(self, output: Tensor) -> Tensor:
+        """Probabilities [n, K, L]."""
+        return full_precision(output).softmax(1)
+
+    def said(self, answer: Tensor) -> Tensor:
+        return answer.max(1).indices
+
     def in_words(self, answer: Tensor, words: Sequence[str], places: Sequence[int]) -> dict[str, Any]:
         """'Anna/B-PER sings/O ...': a word has the class of its first token; words that were cut off are left out."""
+        classes = answer.max(0).indices
         first = {word: place for place, word in reversed([*enumerate(places)]) if word >= 0}
-        return {"": " ".join(f"{words[word]}/{self.classes[int(answer[first[word]])]}" for word in sorted(first))}
+        return {"": " ".join(f"{words[word]}/{self.classes[int(classes[first[word]])]}" for word in sorted(first))}
 
     def describe(self, value: Tensor) -> str:
         """Entities with their tokens, counted from 0, such as 'PER 3-4, LOC 7'; else the labelled tokens' classes."""
