@@ -164,7 +164,7 @@ def _words_of(source: Source) -> list[str] | None:
 
 def _of_task(task: Task, made: ModelDescription) -> dict[str, Any]:
     """The kind with its arguments comes back as the task; names are there for other programs that read the file."""
-    names: Sequence[str] = getattr(task, "classes", None) or getattr(task, "labels", ())
+    names: Sequence[str] = getattr(task, "classes", getattr(task, "labels", ()))
     found: dict[str, Any] = {"kind": made.kinds[task.name], "constants": made.constants[task.name]}
     if names:
         found["names"] = [*names]

@@ -97,7 +97,7 @@ class Renormalised(Source):
         if self._own.early:  # the rows were standardised by these data's own statistics as they were read
             mean, deviation = (torch.tensor(v, dtype=torch.float64) for v in (self._own.mean, self._own.deviation))
             inputs = inputs.double() * deviation.to(inputs.device) + mean.to(inputs.device)
-        return self._prepare.to(inputs.device)(inputs)  # type: ignore[no-any-return]
+        return self._prepare.to(inputs.device)(inputs)
 
 
 def _sources(

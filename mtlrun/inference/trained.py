@@ -25,22 +25,30 @@ class Prepare(nn.Module):
         dimensions: of one row, without the batch.
     """
 
+    shift: Tensor | None
+    scale: Tensor | None
+
     def __init__(self, normalisation: Normalisation, dimensions: int) -> None:
         super().__init__()
-        self.dtype = normalisation.dtype
         mean, deviation, unit = normalisation.mean, normalisation.deviation, normalisation.unit
-        self.early, shape = normalisation.early, (-1, *[1] * (dimensions - 1))
-        shift = None if mean is None else torch.tensor(mean, dtype=torch.float64 if self.early else None) * unit
+        self.early, self._shape = normalisation.early, (-1, *[1] * (dimensions - 1))
         if self.early:
-            scale = torch.tensor(deviation, dtype=torch.float64)
-        else:
-            scale = None if deviation is None and unit == 1 else 1 / (torch.tensor(deviation or [1.0]) * unit)
-        self.register_buffer("shift", None if shift is None else shift.view(shape), persistent=False)
-        self.register_buffer("scale", None if scale is None else scale.view(shape), persistent=False)
+            self._keep(torch.tensor(mean, dtype=torch.float64), torch.tensor(deviation, dtype=torch.float64))
+            return
+        scaled = deviation is not None or unit != 1
+        self._keep(
+            None if mean is None else torch.tensor(mean) * unit,
+            1 / (torch.tensor(deviation or [1.0]) * unit) if scaled else None,
+        )
+
+    def _keep(self, shift: Tensor | None, scale: Tensor | None) -> None:
+        for name, values in (("shift", shift), ("scale", scale)):
+            self.register_buffer(name, None if values is None else values.view(self._shape), persistent=False)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """[B, ...] of any number type -> float32; whole numbers without a normalisation stay as they are."""
         if self.early:
+            assert self.shift is not None
             return ((inputs.double() - self.shift) / self.scale).float()
         if self.shift is None and self.scale is None:
             return inputs.float() if inputs.is_floating_point() else inputs
@@ -88,7 +96,7 @@ class TrainedNetwork(nn.Module):
         name, entry = self._entry(source)
         prepared = self.prepare[[*self.inputs].index(name)](inputs)
         with autocast(prepared.device, self.precision):
-            return self.model(prepared, dict.fromkeys(self._chosen(entry)))  # type: ignore[no-any-return]
+            return self.model(prepared, dict.fromkeys(self._chosen(entry)))
 
     def answers(self, inputs: Tensor, source: str | None = None) -> dict[str, Tensor]:
         """Per task [B, ...], see each kind's `answer`."""
