@@ -14,6 +14,7 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
+from typing import cast
 
 import torch
 from rich.console import Console
@@ -36,8 +37,8 @@ from mtlrun.training import devices
 from mtlrun.training.batches import BatchLoader
 from mtlrun.training.evaluate import Evaluator
 from mtlrun.training.model import MultiTaskModel
-from mtlrun.training.optim import Schedule
-from mtlrun.training.settings import DiagnosticsSettings, Precision, TrainerSettings
+from mtlrun.training.schedule import Schedule
+from mtlrun.training.settings import Clip, DiagnosticsSettings, Precision, TrainerSettings
 from mtlrun.training.step import Stepper
 from mtlrun.training.trainer import Trainer
 
@@ -55,7 +56,8 @@ def plain_loop(model: MultiTaskModel, images: torch.Tensor, labels: dict[str, to
     """What one would write by hand; returns seconds."""
     optimizer = torch.optim.AdamW(model.parameters())
     loss_of = nn.CrossEntropyLoss()
-    trunk, heads = model.sharing.trunk, {name: model.head(name) for name in labels}
+    trunk = cast(nn.ModuleDict, model.sharing.trunk)
+    heads = {name: model.head(name) for name in labels}
     order, total, start = torch.randperm(len(images)), 0.0, time.perf_counter()
     for step in range(steps):
         first = step * BATCH % (len(images) - BATCH)
@@ -84,12 +86,16 @@ def our_loop(
     scaler = devices.grad_scaler(cpu, Precision.fp32)
     optimizer = torch.optim.AdamW(model.parameters())
     schedule = Schedule(None)
-    stepper = Stepper(model, model, tasks, engine, optimizer, schedule, scaler, cpu, Precision.fp32, clip_norm=None)
+    stepper = Stepper(
+        model, model, tasks, engine, optimizer, schedule, scaler, cpu, Precision.fp32, clip_norm=None, clip=Clip.all
+    )
     evaluator = Evaluator(model, tasks, cpu, Precision.fp32, 256)
     sampler = BatchSampler(Proportional(), make_pools([source], tasks), list(tasks), BATCH, seed=0)
     few = TensorSource("few", *_numbers(64, tasks))
-    with tempfile.TemporaryDirectory() as folder:
-        logger = NoLogger(folder=Path(folder), config={})
+    with tempfile.TemporaryDirectory() as path:
+        folder = RunFolder(path)
+        folder.start(["bench_loop"], seed=0)
+        logger = NoLogger(folder=Path(path), config={})
         splits = Splits([source], [few], [few], "")
         trainer = Trainer(
             stepper=stepper,
@@ -99,7 +105,7 @@ def our_loop(
             evaluator=evaluator,
             settings=settings,
             diagnostics=DiagnosticsSettings(every=diagnostics, gap_rows=0),
-            folder=RunFolder(folder),
+            folder=folder,
             logger=logger,
             steps_per_epoch=len(source) // BATCH + 1,
             total_steps=steps,
