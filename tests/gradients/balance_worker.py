@@ -1,7 +1,4 @@
-"""Three steps of `mtlrun.balance` in one process of two; run by test_balance_processes.py.
-
-usage: balance_worker.py RANK STORE RESULTS
-"""
+"""Three steps of `mtlrun.balance`; test_balance_processes.py has them taken by one process, and by each of two."""
 
 import sys
 from pathlib import Path
@@ -45,18 +42,14 @@ def train(name, inputs, wrapped=False, without=(), share=1.0):
     return torch.cat([parameter.detach().flatten() for parameter in module.parameters()])
 
 
-def main():
-    rank, store, results = sys.argv[1:]
+def work(rank, store, results):
+    """One process of two; the folder of `results` gets what it finds."""
     torch.set_num_threads(1)
-    torch.distributed.init_process_group("gloo", f"file://{store}", rank=int(rank), world_size=2)
-    part = INPUTS.chunk(2)[int(rank)]
+    torch.distributed.init_process_group("gloo", f"file://{store}", rank=rank, world_size=2)
+    part = INPUTS.chunk(2)[rank]
     found = {f"{name}, plain": train(name, part) for name in NAMES}
     found |= {f"{name}, wrapped": train(name, part, wrapped=True) for name in NAMES}
     # the same rows everywhere, and the third task's loss in the first process alone: it counts half
-    found |= {f"{name}, absent": train(name, INPUTS, without=() if rank == "0" else ("c",)) for name in NAMES}
+    found |= {f"{name}, absent": train(name, INPUTS, without=() if rank == 0 else ("c",)) for name in NAMES}
     torch.save(found, f"{results}.{rank}")
     torch.distributed.destroy_process_group()
-
-
-if __name__ == "__main__":
-    main()
