@@ -16,6 +16,8 @@ from mtlrun.cli.logs import logging_to
 from mtlrun.cli.together import claimed
 from mtlrun.config.compose import as_mistake, compose
 from mtlrun.config.composed import without_hydra
+from mtlrun.config.whereabouts import OWN_DATA
+from mtlrun.data.tables.named_arrays import arrays_of, write_arrays
 from mtlrun.experiment import run as experiment
 from mtlrun.runs.folder import made
 
@@ -34,7 +36,7 @@ class Result:
         return LoadedRun(self.folder)._repr_html_()
 
 
-def run(overrides: Sequence[str] = (), folder: str | Path | None = None) -> Result:
+def run(overrides: Sequence[str] = (), folder: str | Path | None = None, data: Any = None) -> Result:
     """Train one configuration, as `mtlrun OVERRIDES` does, with the same checks and the same files.
 
     In processes that torchrun has started, all must call it alike; each gets the result.
@@ -42,6 +44,8 @@ def run(overrides: Sequence[str] = (), folder: str | Path | None = None) -> Resu
     Args:
         overrides: settings as on the command line, such as ["task=multidigits", "seed=1"].
         folder: of the run; a fresh one under outputs/ by default.
+        data: a pandas data frame, or a mapping from names to arrays, for data sets with an option `path`, such as that
+            of task=table. It is written into the run's folder, from where the run resumes.
 
     Raises:
         ConfigError: for a mistake in the settings.
@@ -49,8 +53,13 @@ def run(overrides: Sequence[str] = (), folder: str | Path | None = None) -> Resu
         NonFiniteError: if a loss becomes NaN or infinite.
         ProcessLost: if one of several processes dies.
     """
-    config = compose(with_force(overrides))
+    arrays = None if data is None else arrays_of(data)
+    config = compose([*with_force(overrides), *([] if arrays is None else [f"data.path={OWN_DATA}"])])
     own = claimed(lambda: _claim(config, folder), config)
+    if arrays is not None:
+        config.data.path = str(own.path.resolve() / OWN_DATA)
+        if own.writes:
+            write_arrays(Path(config.data.path), arrays)
     if own.writes:
         _write_config(config, own.path)
     # Where the caller has set up logging, lines reach the terminal by their own way.

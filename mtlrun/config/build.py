@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from mtlrun.backbones.base import Backbone
 from mtlrun.balancers.base import Balancer
+from mtlrun.config.build_backbone import Shaped, build_backbone
 from mtlrun.config.build_data import build_data, on_device
 from mtlrun.config.combinations import check_balancer, check_clip, check_engine, trunk_end
 from mtlrun.config.words import without_secrets
@@ -172,22 +173,12 @@ def build_balancer(config: DictConfig) -> tuple[Balancer, EngineSettings]:
     return balancer, settings
 
 
-class Shaped(Protocol):
-    """What a network's shape depends on of the data: rows of some shape that some tasks are learned from."""
-
-    @property
-    def input_shape(self) -> tuple[int, ...]: ...
-
-    @property
-    def tasks(self) -> tuple[str, ...]: ...
-
-
 def build_model(config: DictConfig, sources: Sequence[Shaped], tasks: Mapping[str, Task]) -> MultiTaskModel:
     """Backbone, sharing scheme and heads for the shapes of the training sources."""
-    shape = max((source.input_shape for source in sources), key=math.prod)
+    largest = max(sources, key=lambda source: math.prod(source.input_shape))
 
     def backbone() -> Backbone:
-        return instantiate(config.backbone, "backbone", Backbone, input_shape=shape)
+        return build_backbone(config.backbone, largest)
 
     make = _checked(backbone, sources)
     sharing: Sharing = instantiate(config.sharing, "sharing", Sharing, backbone=make, tasks=tuple(tasks))

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mtlrun.backbones.base import Backbone
 from mtlrun.config.build import build_balancer
+from mtlrun.config.build_backbone import build_backbone
 from mtlrun.config.build_data import build_data, build_task, merged_kind, with_target
 from mtlrun.contracts import backbone, balancer, logger, sampler, sharing, source, task
 from mtlrun.contracts.promise import Verdict
@@ -119,9 +120,7 @@ class Parts:
         return max(self._data[0].train, key=lambda source: math.prod(source.input_shape))
 
     def _make_backbone(self) -> Backbone:
-        return note_paths(
-            instantiate(self.config.backbone, "backbone", Backbone, input_shape=self._largest.input_shape)
-        )
+        return note_paths(build_backbone(self.config.backbone, self._largest))
 
     def _make_sharing(self, tasks: Sequence[str]) -> Sharing:
         return instantiate(self.config.sharing, "sharing", Sharing, backbone=self._make_backbone, tasks=tuple(tasks))

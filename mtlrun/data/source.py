@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from mtlrun.errors import ConfigError, DataError, near_miss
+from mtlrun.types import InputColumn
 
 Fingerprint = dict[str, list[dict[str, Any]]]
 """Split -> one entry per source (see `mtlrun.data.fingerprint`): plain values and tensors, as checkpoints hold them."""
@@ -38,12 +39,14 @@ class Source(ABC):
     tasks: the names of the tasks that it labels.
     input_shape: of one row, (C, H, W) or (D,).
     in_memory: False sends `fetch` into DataLoader workers.
+    columns: of vectors made from a table, what each of the D entries is; () for any other inputs.
     """
 
     name: str
     tasks: tuple[str, ...]
     input_shape: tuple[int, ...]
     in_memory: bool = False
+    columns: tuple[InputColumn, ...] = ()
 
     @abstractmethod
     def __len__(self) -> int:

@@ -17,6 +17,7 @@ from mtlrun.data.text.vocabulary import FolderTokenizer, Vocabulary, WordVocabul
 from mtlrun.errors import ResumeError
 from mtlrun.runs.jsonfile import read_json, write_json
 from mtlrun.tasks.base import Task
+from mtlrun.types import InputColumn
 from mtlrun.version import installed_version
 
 FILE, WORDS = "model.json", "vocabulary.json"
@@ -30,7 +31,7 @@ class InputDescription:
 
     name: of the source. tasks: that its rows are inputs for. input_shape: (C, H, W), (D,) or (L, 2) for texts.
     vocabulary: for texts {'words': file, 'lower': ...} or {'tokenizer': folder, 'size': ...}. told: False where the
-    source prepares its inputs itself, and does not say how.
+    source prepares its inputs itself, and does not say how. columns: of a table, how its rows are encoded.
     """
 
     name: str
@@ -39,6 +40,7 @@ class InputDescription:
     normalisation: Normalisation
     vocabulary: Mapping[str, Any] | None = None
     told: bool = True
+    columns: tuple[InputColumn, ...] = ()
 
     @property
     def is_text(self) -> bool:
@@ -55,6 +57,8 @@ class InputDescription:
         if self.is_image:
             channels, height, width = self.input_shape
             return f"an image of {channels} x {height} x {width} ({self.normalisation.dtype})"
+        if self.columns:
+            return f"a row with the columns {', '.join(dict.fromkeys(column.name for column in self.columns))}"
         return f"{'x'.join(map(str, self.input_shape))} numbers"
 
 
@@ -142,7 +146,9 @@ def _of_source(source: Source, tasks: Mapping[str, Task]) -> InputDescription:
     chosen = tuple(task for task in source.tasks if task in tasks)
     vocabulary = _vocabulary(source.vocabulary) if isinstance(source, TokenSource) else None
     shape, normalisation = tuple(source.input_shape), source.normalisation()
-    return InputDescription(source.name, chosen, shape, normalisation, vocabulary, _tells(type(source)))
+    return InputDescription(
+        source.name, chosen, shape, normalisation, vocabulary, _tells(type(source)), tuple(source.columns)
+    )
 
 
 def _tells(kind: type[Source]) -> bool:
@@ -173,4 +179,5 @@ def _of_task(task: Task, made: ModelDescription) -> dict[str, Any]:
 
 def _input(entry: Mapping[str, Any]) -> InputDescription:
     fields = {**entry, "tasks": tuple(entry["tasks"]), "input_shape": tuple(entry["input_shape"])}
-    return InputDescription(**{**fields, "normalisation": Normalisation(**entry["normalisation"])})
+    columns = tuple(InputColumn(**{**column, "values": tuple(column["values"])}) for column in entry.get("columns", ()))
+    return InputDescription(**{**fields, "normalisation": Normalisation(**entry["normalisation"]), "columns": columns})

@@ -21,6 +21,7 @@ from mtlrun.data.source import Normalisation, Source, Splits, TensorSource
 from mtlrun.data.text.source import TokenSource
 from mtlrun.errors import DataError, ResumeError
 from mtlrun.inference.description import InputDescription, ModelDescription, read, vocabulary_of
+from mtlrun.inference.new_rows import table_rows
 from mtlrun.inference.rebuild import trained_network
 from mtlrun.inference.trained import Prepare, TrainedNetwork
 from mtlrun.instantiate import instantiate
@@ -113,7 +114,9 @@ def _sources(
         changed = change(config, words)
     given = [word.partition("=")[0] for word in words]
     if changed.data._target_ == ARRAYS and given == ["data.test_path"] and split == "test":
-        return [_array_rows(changed, description)], {}
+        path = Path(changed.data.test_path).expanduser()
+        entry = description.inputs[0]
+        return [table_rows(path, entry, description) if entry.columns else _array_rows(changed, description)], {}
     splits: Splits = instantiate(changed.data, "data", Splits)
     return getattr(splits, split), splits.inferred
 

@@ -16,14 +16,20 @@ from mtlrun.data.array_inputs import check_finite, with_channels
 from mtlrun.data.readers.image_files import SUFFIXES, Pictures
 from mtlrun.data.readers.npz import DAMAGE, check_present, open_npz, read_array
 from mtlrun.data.readers.squad import split_words
+from mtlrun.data.tables.encode import encoded
+from mtlrun.data.tables.raw import NUMBER as RAW_NUMBER
+from mtlrun.data.tables.raw import TEXT, RawColumn, RawTable, emptied
+from mtlrun.data.tables.read import is_table, read_raw
 from mtlrun.data.text.encode import encode
 from mtlrun.data.text.example import TextExample
 from mtlrun.data.text.vocabulary import Vocabulary
-from mtlrun.errors import DataError, MtlrunError
+from mtlrun.errors import DataError, MtlrunError, near_miss
 from mtlrun.inference.description import InputDescription
+from mtlrun.types import NUMBER
 
+NAMED_TABLES = (".tsv", ".parquet", ".pq")
 ARRAYS, TABLES, TEXTS = (".npz", ".npy"), (".csv",), (".txt",)
-KNOWN = (*SUFFIXES, *ARRAYS, *TABLES, *TEXTS)
+KNOWN = (*SUFFIXES, *ARRAYS, *TABLES, *TEXTS, *NAMED_TABLES)
 
 
 @dataclass
@@ -75,6 +81,8 @@ class InputReader:
         if not file.is_file():
             raise DataError(f"no file {file}")
         suffix = file.suffix.lower()
+        if is_table(file) and any(entry.columns for entry in self.inputs):
+            return self._rows_of_table(file)
         if suffix in SUFFIXES:
             return self._picture(file)
         if suffix in TEXTS:
@@ -148,6 +156,15 @@ class InputReader:
                 raise DataError(f"{file}, line {number}: found {found} (the first row has {len(rows[0])} columns)")
         return np.array(rows, dtype=np.float64)
 
+    def _rows_of_table(self, file: Path) -> Given:
+        """Rows by the names of their columns; further columns do not matter."""
+        table, made = read_raw(file), {}
+        for entry in self.inputs:
+            if entry.columns:
+                made[entry.name] = torch.from_numpy(encoded_rows(file, table, entry))
+        count = len(table)
+        return Given(file, [*range(1, count + 1)], made)
+
     def _numbers(self, file: Path, values: Array) -> Given:
         entries = [entry for entry in self.inputs if not entry.is_text]
         found = "x".join(map(str, values.shape))
@@ -177,6 +194,31 @@ class InputReader:
     def _suits(self, file: Path, what: str, entries: Sequence[InputDescription]) -> None:
         if not entries:
             raise DataError(f"{file} is {what}, and the network takes {' or '.join(map(str, self.inputs))}")
+
+
+def encoded_rows(file: Path, table: RawTable, entry: InputDescription) -> Array:
+    """The rows of a table as training encoded them, float32 [N, D].
+
+    Raises:
+        DataError: if a column is absent, or holds words in place of numbers.
+    """
+    for column in entry.columns:
+        if column.name not in table.columns:
+            raise DataError(
+                f"{file} has no column '{column.name}'{near_miss(column.name, table.columns)}; needed: {entry}"
+            )
+        raw = table.columns[column.name].usable()
+        if column.kind == NUMBER and raw.kind == TEXT and not raw.missing.all():
+            raise DataError(f"{file}: column '{column.name}' holds words, and it held numbers in training")
+    blank = {
+        name: emptied(raw, RAW_NUMBER) if _no_numbers(raw, name, entry) else raw for name, raw in table.columns.items()
+    }
+    return encoded(RawTable(blank), entry.columns)
+
+
+def _no_numbers(raw: RawColumn, name: str, entry: InputDescription) -> bool:
+    """Whether a column of numbers has no value at all, so that it was read as one of words."""
+    return raw.kind == TEXT and any(column.name == name and column.kind == NUMBER for column in entry.columns)
 
 
 def files_of(paths: Sequence[Path]) -> Iterator[Path]:

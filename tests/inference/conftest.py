@@ -62,3 +62,20 @@ def images(tmp_path_factory):
 def texts(tmp_path_factory):
     settings = ["task=text", "data.num_rows={train: 60, val: 20, test: 20}", "backbone.layers=1", *QUIET]
     return mtlrun.run(settings, folder=tmp_path_factory.mktemp("texts") / "run")
+
+
+@pytest.fixture(scope="session")
+def people(tmp_path_factory):
+    """A table with words and gaps among inputs and labels."""
+    folder, draw = tmp_path_factory.mktemp("people"), np.random.default_rng(0)
+    for name, rows in (("train", 120), ("test", 40)):
+        age, town = draw.integers(18, 80, rows), draw.choice(["Rome", "Oslo", "Bern"], rows)
+        income = age * 100 + 500 * (town == "Oslo") + draw.normal(size=rows)
+        ages = ["" if row % 9 == 0 else str(value) for row, value in enumerate(age)]
+        owner = ["" if row % 7 == 0 else ("yes" if value > 4500 else "no") for row, value in enumerate(income)]
+        lines = [",".join(map(str, row)) for row in zip(ages, town, income, owner)]
+        (folder / f"{name}.csv").write_text("\n".join(["age,town,income,owner", *lines]) + "\n")
+    paths = ["data.path=train.csv", "data.test_path=test.csv", "data.targets=[income,owner]", "backbone=tabular"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        return mtlrun.run(["task=arrays", *paths, *QUIET], folder=folder / "run")
