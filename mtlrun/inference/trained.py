@@ -49,6 +49,7 @@ class Prepare(nn.Module):
         """[B, ...] of any number type -> float32; whole numbers without a normalisation stay as they are."""
         if self.early:
             assert self.shift is not None
+            assert self.scale is not None
             return ((inputs.double() - self.shift) / self.scale).float()
         if self.shift is None and self.scale is None:
             return inputs.float() if inputs.is_floating_point() else inputs
