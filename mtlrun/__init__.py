@@ -3,12 +3,12 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mtlrun.cli.api import Result, run
+    from mtlrun.cli.api import Result, SweepResult, run
     from mtlrun.gradients.balance import balance
     from mtlrun.inference.loaded import load
     from mtlrun.reporting.make import report
 
-__all__ = ["Result", "__version__", "balance", "load", "report", "run"]
+__all__ = ["Result", "SweepResult", "__version__", "balance", "load", "report", "run"]
 
 
 def __getattr__(name: str) -> Any:

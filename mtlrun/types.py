@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from torch import Tensor
 
@@ -44,9 +45,31 @@ class Batch:
     rows: dict[str, Tensor | None]
 
 
+class AnswerTexts(Protocol):
+    """A question's gold answers as they were written, and how its row's tokens read."""
+
+    @property
+    def gold(self) -> Sequence[str]:
+        """The gold answers; none if there is no answer."""
+
+    def written(self, first: int, last: int) -> str:
+        """The stretch of the text from one token to another; '' from the first token, which stands for no answer."""
+
+
 def select(values: Tensor, rows: Tensor | None) -> Tensor:
     """The given rows of `values` [B, ...] as [n, ...]; all of them, uncopied, for None."""
     return values if rows is None else values.index_select(0, rows)
+
+
+NO_BOX = -1
+"""Class of rows of boxes that are there to fill up."""
+
+ClassIndex = TypeVar("ClassIndex", int, Tensor)
+
+
+def region_of(index: ClassIndex) -> ClassIndex:
+    """What stands in place of a box's class for a region where detections of class `index` are ignored; and back."""
+    return -2 - index
 
 
 NUMBER, MISSING_FLAG, CATEGORY = "number", "missing", "category"

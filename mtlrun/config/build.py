@@ -17,6 +17,7 @@ from mtlrun.balancers.base import Balancer
 from mtlrun.config.build_backbone import Shaped, build_backbone
 from mtlrun.config.build_data import build_data, on_device
 from mtlrun.config.combinations import check_balancer, check_clip, check_engine, trunk_end
+from mtlrun.config.logger_nodes import logger_nodes
 from mtlrun.config.words import without_secrets
 from mtlrun.data.source import Splits
 from mtlrun.errors import ConfigError, choose
@@ -25,6 +26,7 @@ from mtlrun.gradients.engine import Engine
 from mtlrun.gradients.ranks import Ranks
 from mtlrun.instantiate import instantiate
 from mtlrun.loggers.base import Logger, NoLogger
+from mtlrun.loggers.together import Together
 from mtlrun.runs.folder import RunFolder
 from mtlrun.samplers.base import Sampler
 from mtlrun.samplers.batch_sampler import BatchSampler
@@ -242,7 +244,15 @@ def build_optimizer(
 def build_logger(config: DictConfig, folder: RunFolder) -> Logger:
     if not folder.writes:
         return NoLogger(folder.path, {})
-    return instantiate(config.logger, "logger", Logger, folder=folder.path, config=without_secrets(config))
+    plain = without_secrets(config)
+    built: dict[str, Logger] = {}
+    try:
+        for key, node in logger_nodes(config).items():
+            built[key.removeprefix("logger.")] = instantiate(node, key, Logger, folder=folder.path, config=plain)
+    except Exception as error:
+        Together(built).end("failed", str(error))  # nothing is trained: those before it have a run that began
+        raise
+    return Together(built)
 
 
 def without_start(config: DictConfig) -> DictConfig:

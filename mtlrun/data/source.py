@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from mtlrun.errors import ConfigError, DataError, near_miss
-from mtlrun.types import InputColumn
+from mtlrun.types import AnswerTexts, InputColumn
 
 Fingerprint = dict[str, list[dict[str, Any]]]
 """Split -> one entry per source (see `mtlrun.data.fingerprint`): plain values and tensors, as checkpoints hold them."""
@@ -87,6 +87,10 @@ class Source(ABC):
         """All labelled targets of a task, [n, ...]; lazy sources may serve a large sample instead."""
         rows = self.labelled(task).nonzero().squeeze(1)
         return self.fetch(rows)[1][task]
+
+    def texts(self, task: str, rows: Tensor) -> list[AnswerTexts] | None:
+        """What metrics compare beside the targets of the rows [B], one entry for each; None if there is nothing."""
+        return None
 
     def row_ids(self) -> Tensor | None:
         """A number for each row, int64 [N], by what its files hold and not where they lie; None if inputs in memory,

@@ -30,6 +30,7 @@ from mtlrun.tasks.base import Task
 from mtlrun.training.devices import resolve
 from mtlrun.training.evaluate import Evaluator, Scores
 from mtlrun.training.settings import Device
+from mtlrun.types import AnswerTexts
 
 ARRAYS = "mtlrun.data.sets.arrays.load"
 """The data of one's own, of which a file of test rows is enough."""
@@ -93,6 +94,9 @@ class Renormalised(Source):
     def fetch(self, rows: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         inputs, targets = self._source.fetch(rows)
         return inputs, {task: targets[task] for task in self.tasks}
+
+    def texts(self, task: str, rows: Tensor) -> list[AnswerTexts] | None:
+        return self._source.texts(task, rows)
 
     def prepare(self, inputs: Tensor) -> Tensor:
         if self._own.early:  # the rows were standardised by these data's own statistics as they were read

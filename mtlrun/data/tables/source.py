@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 
 import torch
 from torch import Tensor
@@ -10,6 +11,9 @@ from torch import Tensor
 from mtlrun.data.source import TensorSource
 from mtlrun.types import CATEGORY, MISSING_FLAG, InputColumn
 
+EPOCH = date(1970, 1, 1)
+ROUNDING = 0.01
+"""Days by which float32 may miss a date."""
 SHOWN = 12
 """Columns of a row that its words name."""
 
@@ -55,4 +59,5 @@ def _word(column: InputColumn, entry: float) -> str:
     """What an entry of a vector stands for."""
     if column.kind == CATEGORY:
         return (column.values[int(entry) - 1] or "-") if entry else "other"
-    return f"{entry * column.deviation + column.mean:.4g}"
+    value = entry * column.deviation + column.mean
+    return str(EPOCH + timedelta(days=int(value + ROUNDING))) if column.date else f"{value:.4g}"

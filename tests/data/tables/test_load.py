@@ -139,7 +139,10 @@ def test_columns_are_all_that_it_takes_to_encode_another_row(tmp_path, table):
 def test_rows_in_words_are_those_of_the_table(table):
     [source] = load(table).test
     text = source.read(source.fetch(torch.arange(1))[0])[0].splitlines()
-    assert [line.split()[0] for line in text] == ["age", "rooms", "since", "member", "city"]
+    words = dict(line.split() for line in text)
+    assert [*words] == ["age", "rooms", "since", "member", "city"]
+    assert words["since"] in set(frame()["since"].dt.strftime("%Y-%m-%d"))
+    assert words["city"] in {"Oslo", "Rome", "Bonn", "-", "other"}
 
 
 def test_numbers_can_be_named_as_categories(table):
