@@ -36,6 +36,7 @@ class Network(nn.Module):
     def __init__(self, kind: str, tasks: int) -> None:
         super().__init__()
         torch.manual_seed(0)
+        self.shape: tuple[int, ...]
         if kind == "mlp":
             sizes = [256, 512, 512, 512]
             layers = [part for a, b in pairwise(sizes) for part in (nn.Linear(a, b), nn.ReLU())]
@@ -97,7 +98,8 @@ WAYS: dict[str, Way] = {"mtlrun": with_mtlrun, "TorchJD": with_torchjd, "LibMTL"
 def measure(kind: str, tasks: int, method: str, ways: list[str], steps: int, device: str) -> None:
     names = [f"task{number}" for number in range(tasks)]
     networks = {way: Network(kind, tasks).to(device) for way in ways}
-    calls, times = {}, {way: [] for way in ways}
+    calls: dict[str, Callable[[Losses, Tensor], object]] = {}
+    times: dict[str, list[float]] = {way: [] for way in ways}
     for way, network in networks.items():
         calls[way] = WAYS[way](network, method, names)
     for step in range(steps):
@@ -110,7 +112,7 @@ def measure(kind: str, tasks: int, method: str, ways: list[str], steps: int, dev
             synchronise(device)
             times[way].append(time.perf_counter() - start)
     grads = {
-        way: torch.cat([p.grad.flatten().double() for p in network.encoder.parameters()])
+        way: torch.cat([p.grad.flatten().double() for p in network.encoder.parameters() if p.grad is not None])
         for way, network in networks.items()
     }
     mine = grads["mtlrun"]

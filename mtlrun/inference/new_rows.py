@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,8 @@ def table_rows(path: Path, entry: InputDescription, description: ModelDescriptio
 
 def _labels(path: Path, task: Task, raw: RawColumn) -> Labels:
     """Labels with the numbers of training: classes that are words by their names."""
-    names: list[str] = [*(getattr(task, "classes", None) or getattr(task, "labels", ()))]
+    given: Sequence[str] = getattr(task, "classes", getattr(task, "labels", ()))
+    names = [*given]
     kind = type(task).__name__
     if raw.kind != TEXT:
         return labels_of_columns({task.name: raw}, {task.name: kind}, 2**31, ())[task.name]
