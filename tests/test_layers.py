@@ -30,6 +30,7 @@ LAYERS = [
     ["training"],
     ["contracts"],
     ["config"],
+    ["inference"],  # trained networks without their data
     ["experiment"],  # what runs a configuration
     ["cli"],
     ["__init__", "__main__"],

@@ -20,11 +20,11 @@ from omegaconf import DictConfig
 from mtlrun.cli.flags import hydra_arguments
 from mtlrun.cli.folders import Refused, RunFolders, goes_on, refuse_used
 from mtlrun.cli.launching import prefer_ready_options
-from mtlrun.cli.modules import look_in
 from mtlrun.cli.terminal import complain, show
 from mtlrun.cli.together import claimed
 from mtlrun.config.explain import explain
 from mtlrun.config.schema import register_schema
+from mtlrun.config.whereabouts import look_in
 from mtlrun.config.words import as_typed
 from mtlrun.experiment.objective import Objective, objective_value
 from mtlrun.experiment.run import run, verdict
