@@ -30,6 +30,22 @@ A run that was stopped comes to the numbers that it would have had.""",
   split=test|val          which rows (default: test)
   allow_other_data=true   measure although the data, or its split, changed since
   --json                  one record per run, for machines""",
+    "predict": """\
+  mtlrun predict RUN|model.onnx INPUT... [key=value ...]
+  INPUT              pictures, folders, npz, npy, csv, text files: what the run was trained on
+  --csv FILE         the answers as a table, a row an input (default: on the terminal)
+  --to DIR           a picture of each input with its answers, and the table as predictions.csv
+  device=cpu|cuda    where to
+  checkpoint=best|last    which network
+  tasks=[a,b]        only these
+A file that cannot be read is told, the others go on, and the exit code is 1.""",
+    "export": """\
+  mtlrun export RUN [key=value ...]
+  --format pt2,onnx,safetensors   what to write (default: pt2); the last two need pip install 'mtlrun[export]'
+  --to DIR           where to (default: RUN/export)
+  --raw              without probabilities, names and units: what the heads put out
+  checkpoint=best|last    which network
+  tasks=[a,b]        leave the other heads out""",
     "report": """\
   mtlrun report PATH...        run folders, sweep folders, any folder above them, or globs
   --baseline RUN|key=value     what to compare with (default: the single-task runs among the paths)
