@@ -70,8 +70,8 @@ class Attack:
         self._draw = random.Random(seed)
         draw = np.random.default_rng(seed)
         inputs = draw.normal(size=(300, 6)).astype(np.float32)
-        labels = {"left": inputs[:, 0] > 0, "right": inputs[:, 1] > 0}
-        np.savez(folder / "table.npz", inputs=inputs, **{name: each.astype(np.int64) for name, each in labels.items()})
+        left, right = ((inputs[:, column] > 0).astype(np.int64) for column in range(2))
+        np.savez(folder / "table.npz", inputs=inputs, left=left, right=right)
 
     def note(self, kind: str, held: bool, what: str) -> None:
         self.counts[kind, held] += 1
@@ -81,7 +81,7 @@ class Attack:
 
     def start(self, *words: str, **streams: object) -> subprocess.Popen[str]:
         options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE} | streams
-        return subprocess.Popen([sys.executable, "-m", "mtlrun", *words], cwd=self.folder, text=True, **options)  # type: ignore[call-overload,no-any-return]
+        return subprocess.Popen([sys.executable, "-m", "mtlrun", *words], cwd=self.folder, text=True, **options)  # type: ignore[call-overload]
 
     def finish(self, *words: str) -> tuple[int, str]:
         """Exit code and what was written to standard error."""

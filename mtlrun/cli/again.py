@@ -11,12 +11,11 @@ from typing import NamedTuple
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from mtlrun.cli.folders import refuse_used
-from mtlrun.cli.modules import look_in
+from mtlrun.cli.folders import goes_on, refuse_used
 from mtlrun.cli.run import as_in_the_command
 from mtlrun.cli.terminal import complain
 from mtlrun.config.saved import change, load_config, recorded
-from mtlrun.config.whereabouts import find_files
+from mtlrun.config.whereabouts import find_files, look_in
 from mtlrun.experiment.objective import Objective, objective_value
 from mtlrun.experiment.run import run, verdict
 from mtlrun.runs.folder import RunFolder, claim
@@ -53,14 +52,15 @@ def again(
     try:
         if plan.action != GOES_ON:
             refuse_used(path)  # jobs wait in queues: somebody else may have started this one
-        if plan.action == NEW:
+        resume = plan.action == GOES_ON or goes_on(path)
+        if plan.action == NEW and not resume:
             _write_down(path, plan)
             find_files(config, plan.start or Path.cwd())
         else:
             config = load_config(path)
         if changes:
             config = change(config, changes)
-        folder, resume = RunFolder(path), plan.action == GOES_ON
+        folder = RunFolder(path)
         with recorded(folder, changes):
             summary = run(config, folder, command, resume=resume, checked=plan.action != NEW)
         return objective_value(summary, config.objective)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, TypeVar, cast
 
@@ -14,17 +14,20 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from mtlrun.backbones.base import Backbone
 from mtlrun.balancers.base import Balancer
+from mtlrun.config.build_backbone import Shaped, build_backbone
 from mtlrun.config.build_data import build_data, on_device
 from mtlrun.config.combinations import check_balancer, check_clip, check_engine, trunk_end
+from mtlrun.config.logger_nodes import logger_nodes
 from mtlrun.config.reference import resolved
 from mtlrun.config.words import without_secrets
-from mtlrun.data.source import Source, Splits
+from mtlrun.data.source import Splits
 from mtlrun.errors import ConfigError, choose
 from mtlrun.gradients.base import EngineSettings, FeatureTap, ParameterGroups
 from mtlrun.gradients.engine import Engine
 from mtlrun.gradients.ranks import Ranks
 from mtlrun.instantiate import instantiate
 from mtlrun.loggers.base import Logger, NoLogger
+from mtlrun.loggers.together import Together
 from mtlrun.runs.folder import RunFolder
 from mtlrun.samplers.base import Sampler
 from mtlrun.samplers.batch_sampler import BatchSampler
@@ -99,7 +102,7 @@ def build_network(
     config: DictConfig, splits: Splits, tasks: dict[str, Task], device: torch.device, ranks: Ranks
 ) -> MultiTaskModel:
     """The model on its device, with what does not learn frozen."""
-    model = _allocated(lambda: build_model(config, splits, tasks).to(device))
+    model = _allocated(lambda: build_model(config, splits.train, tasks).to(device))
     if config.trainer.sync_batchnorm:
         from mtlrun.training.sync_batchnorm import synchronise  # here: it loads torch's compiler
 
@@ -156,7 +159,7 @@ def build_evaluator(config: DictConfig) -> tuple[Evaluator, MultiTaskModel, Spli
     settings = typed(config.trainer, TrainerSettings)
     device = devices.resolve(settings.device)
     splits, tasks = build_data(config)
-    model = _allocated(lambda: build_model(config, splits, tasks).to(device))
+    model = _allocated(lambda: build_model(config, splits.train, tasks).to(device))
     evaluator = Evaluator(model, tasks, device, settings.precision, settings.eval_batch_size, workers=settings.workers)
     return evaluator, model, splits
 
@@ -175,16 +178,16 @@ def build_balancer(config: DictConfig) -> tuple[Balancer, EngineSettings]:
     return balancer, settings
 
 
-def build_model(config: DictConfig, splits: Splits, tasks: dict[str, Task]) -> MultiTaskModel:
+def build_model(config: DictConfig, sources: Sequence[Shaped], tasks: Mapping[str, Task]) -> MultiTaskModel:
     """Backbone, sharing scheme and heads for the shapes of the training sources."""
-    shape = max((source.input_shape for source in splits.train), key=math.prod)
+    largest = max(sources, key=lambda source: math.prod(source.input_shape))
 
     def backbone() -> Backbone:
-        return instantiate(config.backbone, "backbone", Backbone, input_shape=shape)
+        return build_backbone(config.backbone, largest)
 
-    make = _checked(backbone, splits.train)
+    make = _checked(backbone, sources)
     sharing: Sharing = instantiate(config.sharing, "sharing", Sharing, backbone=make, tasks=tuple(tasks))
-    heads = {name: task.make_head(sharing.features, _shape_of(name, splits)) for name, task in tasks.items()}
+    heads = {name: task.make_head(sharing.features, _shape_of(name, sources)) for name, task in tasks.items()}
     return MultiTaskModel(sharing, heads)
 
 
@@ -244,7 +247,24 @@ def build_optimizer(
 def build_logger(config: DictConfig, folder: RunFolder) -> Logger:
     if not folder.writes:
         return NoLogger(folder.path, {})
-    return instantiate(config.logger, "logger", Logger, folder=folder.path, config=without_secrets(config))
+    plain = without_secrets(config)
+    built: dict[str, Logger] = {}
+    try:
+        for key, node in logger_nodes(config).items():
+            built[key.removeprefix("logger.")] = instantiate(node, key, Logger, folder=folder.path, config=plain)
+    except Exception as error:
+        Together(built).end("failed", str(error))  # nothing is trained: those before it have a run that began
+        raise
+    return Together(built)
+
+
+def without_start(config: DictConfig) -> DictConfig:
+    """The same without the file that the backbone started from: a checkpoint holds what became of it."""
+    if config.backbone.get("weights") is None:
+        return config
+    found = config.copy()
+    found.backbone.weights = None
+    return found
 
 
 def split_settings(node: DictConfig, own: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -255,7 +275,7 @@ def split_settings(node: DictConfig, own: dict[str, Any]) -> tuple[dict[str, Any
     return {str(key): value for key, value in options.items()}, ours
 
 
-def _checked(factory: Callable[[], Backbone], sources: Sequence[Source]) -> Callable[[], Backbone]:
+def _checked(factory: Callable[[], Backbone], sources: Sequence[Shaped]) -> Callable[[], Backbone]:
     shapes = sorted({source.input_shape for source in sources})
 
     def build() -> Backbone:
@@ -270,8 +290,8 @@ def _checked(factory: Callable[[], Backbone], sources: Sequence[Source]) -> Call
     return build
 
 
-def _shape_of(task: str, splits: Splits) -> tuple[int, ...]:
-    return next(source.input_shape for source in splits.train if task in source.tasks)
+def _shape_of(task: str, sources: Sequence[Shaped]) -> tuple[int, ...]:
+    return next(source.input_shape for source in sources if task in source.tasks)
 
 
 def _sizes(model: MultiTaskModel) -> str:

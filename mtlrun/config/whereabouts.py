@@ -1,8 +1,9 @@
-"""Files that a run named from the folder in which it was started, for a command in another folder. No torch."""
+"""Files and modules that a run named from the folder where it was started, for commands in other ones. No torch."""
 
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,22 @@ _GROUPS = ("data", "backbone")
 _WORDS = ("path", "root", "folder", "file", "weights")  # last words of the options that name files
 
 
+OWN_DATA = "data.npz"
+"""Of a run's folder: the data that were handed over in memory."""
+
+
 def started_in(run: Path) -> Path | None:
     """The current folder of the command that started the run; None if that is not known."""
     content: Any = read_yaml(run / ".hydra" / "hydra.yaml")
     for name in ("hydra", "runtime", "cwd"):
         content = content.get(name) if isinstance(content, dict) else None
     return Path(content) if isinstance(content, str) else None
+
+
+def look_in(folder: Path | None) -> None:
+    """Find users' modules in the folder too, after all others: an installed script does not look there by itself."""
+    if folder is not None and str(folder) not in sys.path:
+        sys.path.append(str(folder))
 
 
 def check_paths(config: DictConfig) -> None:
@@ -38,8 +49,15 @@ def check_paths(config: DictConfig) -> None:
             raise ConfigError(f"data.{key}={value}: must be the name of a file or folder, or null")
 
 
+def find_own_data(config: DictConfig, run: Path) -> None:
+    """Have a run read the data that lie in its folder, wherever the folder is now."""
+    path = config.data.get("path")
+    if isinstance(path, str) and Path(path).name == OWN_DATA and (run / OWN_DATA).is_file():
+        config.data.path = str(run.resolve() / OWN_DATA)
+
+
 def find_files(config: DictConfig, start: Path) -> None:
-    """Make paths of data, weights and the reference absolute that are there from the folder `start`; others stay as they are."""
+    """Make paths of data, weights and the reference absolute that are there from `start`; others stay as they are."""
     if start == Path.cwd():
         return
     for group in _GROUPS:

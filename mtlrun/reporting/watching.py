@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import prod
 from pathlib import Path
+from typing import Any
 
 from mtlrun.errors import ConfigError
 from mtlrun.reporting.entries import SILENT_SECONDS, Entry, read_entry, silence, status_of
@@ -16,10 +16,9 @@ from mtlrun.reporting.pooling import RunPool, varying
 from mtlrun.reporting.settings import effective_config, fingerprint, short_key, spelled
 from mtlrun.runs.progress import RunProgress, read_progress
 from mtlrun.runs.reader import Run, find_runs
-from mtlrun.runs.yamlfile import read_yaml
+from mtlrun.runs.sweeps import job_words, knows_its_jobs, sweep_record
 
 _ENDED = ("finished", "failed", "interrupted", "lost", "silent")
-_BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 
 _Group = Sequence[Entry]
 
@@ -156,7 +155,7 @@ def _words(group: _Group, progress: Mapping[str, RunProgress]) -> str:
 
 def _runs(folder: Path) -> list[Run]:
     found = find_runs(folder)
-    if not found and not (folder / "multirun.yaml").is_file():
+    if not found and sweep_record(folder) is None:
         raise ConfigError(f"no run in '{folder}': name run folders, sweep folders, or folders above them")
     return found
 
@@ -166,15 +165,12 @@ def _missing_jobs(folder: Path) -> int:
 
     That is: its report is written, its sweeper chooses as it goes, or its process is gone.
     """
-    if not (folder / "multirun.yaml").is_file() or (folder / "report.json").is_file():
-        return 0
-    content = read_yaml(folder / "multirun.yaml")
-    hydra = content.get("hydra") if isinstance(content, dict) else None
-    if not isinstance(hydra, dict) or (hydra.get("sweeper") or {}).get("_target_") != _BASIC:
+    hydra = sweep_record(folder)
+    if hydra is None or (folder / "report.json").is_file() or not knows_its_jobs(hydra):
         return 0
     words = [str(word) for word in (hydra.get("overrides") or {}).get("task") or []]
     runs = find_runs(folder)
-    missing = max(0, _count_jobs(words) - len(runs))
+    missing = max(0, _count_jobs(hydra["sweeper"], words) - len(runs))
     return missing if missing and _goes_on(folder, runs) else 0
 
 
@@ -185,14 +181,10 @@ def _goes_on(folder: Path, runs: Sequence[Run]) -> bool:
     return min(map(silence, (folder, *(run.path for run in runs)))) < SILENT_SECONDS
 
 
-def _count_jobs(words: Sequence[str]) -> int:
-    from hydra.core.override_parser.overrides_parser import OverridesParser  # here: it is slow to load
-    from hydra.errors import HydraException
+def _count_jobs(sweeper: Mapping[str, Any], words: Sequence[str]) -> int:
+    from hydra.errors import HydraException  # here: it is slow to load
 
     try:
-        overrides = OverridesParser.create().parse_overrides([*words])
+        return len(job_words(sweeper, words))
     except HydraException:
         return 0  # such a sweep was refused
-    return prod(
-        sum(1 for _ in override.sweep_string_iterator()) for override in overrides if override.is_sweep_override()
-    )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Unpack
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,7 @@ class RegressionOptions(OtherParts, total=False):
     dropout: float
     loss: str | LossFunction
     statistics: Sequence[float] | None
+    unit: str
 
 
 class Regression(Task):
@@ -50,6 +51,7 @@ class Regression(Task):
         loss: 'mse', 'l1' or 'huber' (quadratic below an error of 1, linear above), or a callable (see `Task`)
             on output and target [n, D], both standardised if `standardise`.
         statistics: [mean, deviation] to standardise every output by, in place of those of the training labels.
+        unit: of the targets, for whoever reads predictions.
         head, metrics, judge: replace the kind's own, see `Task`. Metrics get [n, D] in the original unit, [n]
             for D = 1.
 
@@ -69,11 +71,12 @@ class Regression(Task):
         dropout: float = 0.0,
         loss: str | LossFunction = "mse",
         statistics: Sequence[float] | None = None,
+        unit: str = "",
         **others: Unpack[OtherParts],
     ) -> None:
         super().__init__(name, loss=None if isinstance(loss, str) else loss, **others)
         self._outputs = whole(f"outputs of task '{name}'", outputs)
-        self.standardise = standardise
+        self.standardise, self.unit = standardise, unit
         self.head_options = VectorHeadOptions(name, hidden, dropout)
         self.error = ERRORS[choose(loss, ERRORS, f"loss for task '{name}'")] if isinstance(loss, str) else mse_loss
         self.statistics = None if statistics is None else _mean_and_deviation(name, statistics)
@@ -139,6 +142,23 @@ class Regression(Task):
         check_shape(self.name, targets, form, fits or (targets.dim() == 1 and self.outputs == 1))
         if targets.isinf().any():
             raise DataError(f"labels of task '{self.name}' must be finite, or NaN for not known, found an infinity")
+
+    def constants(self) -> dict[str, Any]:
+        precision = str(self.precision).removeprefix("torch.")
+        return {"mean": self.mean.tolist(), "deviation": self.deviation.tolist(), "precision": precision}
+
+    def set_constants(self, constants: Mapping[str, Any]) -> None:
+        mean_D, deviation_D = (torch.tensor(constants[key], dtype=torch.float64) for key in ("mean", "deviation"))
+        self._set_scale(mean_D, deviation_D, getattr(torch, constants["precision"]))
+
+    def cells(self, answer: Tensor) -> dict[str, Any]:
+        values = answer.tolist()
+        if self.outputs == 1:
+            return {self.unit: values[0]}
+        return {f"{number}_{self.unit}".rstrip("_"): value for number, value in enumerate(values, start=1)}
+
+    def reading(self) -> dict[str, Any]:
+        return {"unit": self.unit} if self.unit else {}
 
     def metric_inputs(self, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         prediction, target = self.predict(output), self._rows(target)

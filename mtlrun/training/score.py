@@ -8,32 +8,21 @@ from collections.abc import Mapping
 from statistics import fmean
 
 from mtlrun.errors import ConfigError, choose
+from mtlrun.runs.overall import overall
 from mtlrun.tasks.base import Task
 from mtlrun.training.evaluate import Scores
 from mtlrun.training.settings import Select
 
-SMALLEST = 1e-3
-"""Floor of a metric that is better when higher, so that one task at zero does not decide everything."""
+_MOST_NAMED = 8  # tasks in a line
 
 Reference = Mapping[str, Mapping[str, float]]
 """task -> metric -> the value that gains are measured against."""
-FIRST = "first"
-"""The reference that is the run's own first evaluation, as LibMTL has it without single-task results."""
 
 
 def overall_score(scores: Mapping[str, Mapping[str, float]], tasks: Mapping[str, Task]) -> float:
-    """Geometric mean of the judging metrics, each one inverted where lower is better. Higher is better.
-
-    A relative change counts the same in every task, whatever its unit, as in the relative measures that multi-task
-    papers report, and no reference run is needed. A metric that is NaN does not count.
-    """
-    logs = []
-    for name, task in tasks.items():
-        value = scores[name][task.judge]
-        if math.isnan(value):  # such as the mAP of a split without a box: it says nothing about any epoch
-            continue
-        logs.append(math.log(max(value, SMALLEST)) if task.higher_is_better() else -math.log(max(value, 1e-12)))
-    return math.exp(sum(logs) / len(logs)) if logs else -math.inf
+    """The judging metrics of all tasks in one number, see `overall`; -inf where none of them says anything."""
+    found = overall((scores[name][task.judge], task.higher_is_better()) for name, task in tasks.items())
+    return -math.inf if found is None else found
 
 
 class EpochScore(ABC):
@@ -47,6 +36,10 @@ class EpochScore(ABC):
     def defined(self, scores: Scores) -> int:
         """Number of tasks that the value is made of; 0 where it says nothing."""
 
+    @abstractmethod
+    def meaning(self) -> str:
+        """What it is, in a few words."""
+
 
 class GeometricMean(EpochScore):
     """`overall_score`."""
@@ -59,6 +52,12 @@ class GeometricMean(EpochScore):
 
     def defined(self, scores: Scores) -> int:
         return sum(not math.isnan(scores[name][task.judge]) for name, task in self.tasks.items())
+
+    def meaning(self) -> str:
+        judges = [(f"{name} {task.judge}", task.higher_is_better()) for name, task in self.tasks.items()]
+        words = [metric if higher else f"1 / {metric}" for metric, higher in judges]
+        listed = ", ".join(words) if len(words) <= _MOST_NAMED else f"the judging metrics of {len(words)} tasks"
+        return f"{'geometric mean of ' * (len(words) > 1)}{listed} on validation rows; higher is better"
 
 
 class ArithmeticMean(GeometricMean):
@@ -83,6 +82,10 @@ class ArithmeticMean(GeometricMean):
         known = [value for value in values if not math.isnan(value)]
         return self._sign * fmean(known) if known else -math.inf
 
+    def meaning(self) -> str:
+        mean = "arithmetic mean of the tasks' judging metrics on validation rows"
+        return f"{mean}; higher is better" if self._sign > 0 else f"{mean}, negative since lower is better"
+
 
 class Monitored(EpochScore):
     """One metric of one task, with a minus where lower is better.
@@ -102,6 +105,10 @@ class Monitored(EpochScore):
 
     def defined(self, scores: Scores) -> int:
         return int(not math.isnan(scores[self._task][self._metric]))
+
+    def meaning(self) -> str:
+        named = f"{self._task}/{self._metric} on validation rows"
+        return f"{named}, negative since lower is better" if self._sign < 0 else named
 
 
 class RelativeGain(EpochScore):
@@ -131,6 +138,10 @@ class RelativeGain(EpochScore):
     def defined(self, scores: Scores) -> int:
         reference = self.reference or self._first(scores)
         return sum(not any(math.isnan(scores[name][metric]) for metric in reference[name]) for name in self.tasks)
+
+    def meaning(self) -> str:
+        measure = "Delta-p" if self._by_task else "minus Delta-m"
+        return f"{measure} in % against trainer.reference on validation rows; higher is better"
 
     def _gains(self, name: str, scores: Scores) -> list[float]:
         task, reference = self.tasks[name], (self.reference or {})[name]

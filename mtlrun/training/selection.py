@@ -54,6 +54,10 @@ class Selection:
         """Whether test scores choose the epoch."""
         return self.on == SelectOn.test
 
+    def meaning(self) -> str:
+        """What `score` in an epoch's line is, in words."""
+        return f"score: {self._measures['val'].meaning()}"
+
     def score(self, scores: Scores, split: str = "val") -> float:
         """What epochs are compared by; higher is better."""
         return self._measures[split].value(scores)

@@ -113,7 +113,7 @@ def test_other_rows_and_options_are_told():
         ConfigError, match=r"data.bonds=true\), found rows of shape \(29, 4\): choose backbone=molecule"
     ):
         MPNN((29, 4))
-    with pytest.raises(ConfigError, match="found rows of shape .29, 38.: choose backbone=mpnn"):
+    with pytest.raises(ConfigError, match=r"found rows of shape \(29, 38\): choose backbone=mpnn"):
         Molecule((29, 38))
     with pytest.raises(ConfigError, match=r"no backbone\.aggregation 'max'"):
         network(aggregation="max")

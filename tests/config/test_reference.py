@@ -42,7 +42,7 @@ def test_values_of_the_trained_tasks_are_taken():
     assert resolved(config, DIRECTIONS) == {"left": {"accuracy": 0.5}}
     with pytest.raises(ConfigError, match="no values for task 'sky'"):
         resolved(config, {"sky": {}})
-    with pytest.raises(ConfigError, match="no metric of task 'left' for trainer.reference 'accuracy'"):
+    with pytest.raises(ConfigError, match=r"no metric of task 'left' for trainer\.reference 'accuracy'"):
         resolved(config, {"left": {"mae": False}})
 
 

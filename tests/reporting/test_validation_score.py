@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from mtlrun.reporting.entries import TaskScore, validation_score
-from mtlrun.training.selection import overall_score
+from mtlrun.training.score import overall_score
 
 
 @pytest.mark.parametrize(

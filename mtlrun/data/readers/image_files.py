@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from mtlrun.data.fingerprint import ids_of_files, ids_of_rows
-from mtlrun.data.source import Source, TensorSource
+from mtlrun.data.source import Normalisation, Source, TensorSource
 from mtlrun.data.statistics import channel_statistics
 from mtlrun.errors import DataError
 
@@ -64,6 +64,9 @@ class PictureRows(ABC):
 
 class Pictures(PictureRows):
     """Picture files, each stretched to one size: uint8 [C, H, W].
+
+    JPEG files of at least twice the size are decoded at a half, a quarter or an eighth of theirs, and stretched from
+    there: several times faster, and about one grey level off what decoding in full gives, in the mean.
 
     Args:
         paths: of the files.
@@ -187,6 +190,9 @@ class LazySource(Source):
 
     def prepare(self, inputs: Tensor) -> Tensor:
         return self._normalise.prepare(inputs)
+
+    def normalisation(self) -> Normalisation:
+        return self._normalise.normalisation()
 
     def targets(self, task: str) -> Tensor:
         """All labelled targets [n, ...]; of those that are read row by row a sample."""

@@ -10,8 +10,8 @@ https://arxiv.org/abs/2202.01017, and of the papers after it: the orbital gap is
 are atomisation energies, all energies are in meV; of the shuffled molecules the first 10,000 are the test, the
 next 10,000 the validation rows, the other 110,831 are trained on. Deviations: the shuffle is that of `seed` and
 not of the run (`seed: ${seed}`); targets are standardised with the statistics of the training rows, where the papers'
-code takes those of all molecules (`Regression(statistics=...)`); inputs are atoms and their positions, without the bonds
-that the papers' network reads, unless `bonds` is set.
+code takes those of all molecules (`Regression(statistics=...)`); inputs are atoms and their positions, without the
+bonds that the papers' network reads, unless `bonds` is set.
 """
 
 from __future__ import annotations

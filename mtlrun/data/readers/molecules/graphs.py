@@ -1,7 +1,7 @@
 """Bonds of QM9's molecules, and facts of their atoms that follow from bonds, read from SMILES by rdkit.
 
-The tables give each molecule's SMILES; its atoms stand in the order of the heavy atoms among the coordinates. A hydrogen
-is bound to the nearest heavy atom.
+The tables give each molecule's SMILES; its atoms stand in the order of the heavy atoms among the coordinates. A
+hydrogen is bound to the nearest heavy atom.
 """
 
 from __future__ import annotations
