@@ -78,7 +78,7 @@ def job(config: DictConfig) -> Objective | None:
     as_in_the_command()
     try:
         folder = claimed(lambda: refuse_used(path), config)
-        summary = run(config, folder, ["mtlrun", *words], checked=not sweeping)
+        summary = run(config, folder, ["mtlrun", *words], checked=not sweeping, alone=not sweeping)
     except Exception as error:
         if not sweeping and os.environ.get(TRACEBACKS) == "1":
             raise

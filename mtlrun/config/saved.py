@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from mtlrun.config.anchors import check_file
 from mtlrun.config.changes import check_change, is_open
 from mtlrun.config.check import check
 from mtlrun.config.explain import explain, suggest
@@ -33,6 +34,7 @@ def load_config(folder: Path) -> DictConfig:
         ResumeError: if a file cannot be read, or does not suit this version.
     """
     saved = folder / ".hydra" / "config.yaml"
+    check_file(saved)
     try:
         config = OmegaConf.merge(OmegaConf.structured(Root), OmegaConf.load(saved))
         assert isinstance(config, DictConfig)

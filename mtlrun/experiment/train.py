@@ -9,6 +9,7 @@ from typing import Any
 from omegaconf import DictConfig
 from torch import nn
 
+from mtlrun.blame import blaming_parts
 from mtlrun.config.build import build, build_evaluator
 from mtlrun.config.promises import check_parts_of
 from mtlrun.errors import choose
@@ -58,10 +59,10 @@ def train(
     """
     ranks = ranks or join_torchrun(Device(config.trainer.device))
     trainer = agreed(ranks, lambda: _ready(config, folder, resume, ranks))
-    folder.note(str(trainer.stepper.device), ranks.size)
     try:
         if resume:
             log.info("going on from step %d", trainer.resume(config.allow_other_data))
+        folder.note(str(trainer.stepper.device), ranks.size)
         trainer.fit(progress or (TerminalProgress if ranks.first else RemoteProgress()))
         summary = ranks.broadcast_object(_test(trainer))
         folder.write_summary(summary)
@@ -86,9 +87,11 @@ def _ready(config: DictConfig, folder: RunFolder, resume: bool, ranks: Ranks) ->
 
     The first process alone reads the other run; training begins with a copy of its network in all.
     """
-    trainer = build(config, folder, ranks)
+    with blaming_parts():
+        trainer = build(config, folder, ranks)
+        if ranks.first:
+            check_parts_of(config, trainer)
     if ranks.first:
-        check_parts_of(config, trainer)
         check_objective(config.objective, {name: task.directions for name, task in trainer.tasks.items()})
     resumed = resume and (folder.checkpoints / "last.pt").exists()
     if ranks.first and not resumed:
