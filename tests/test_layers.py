@@ -22,6 +22,7 @@ LAYERS = [
         "seeds",
         "troubles",
     ],  # leaves
+    ["blame"],  # which part an error came from
     ["instantiate", "options", "torchrun", "linalg", "runs"],
     ["reporting", "balancers", "tasks", "data", "backbones", "loggers"],
     ["samplers", "sharing"],  # samplers draw from sources, sharing schemes are built from backbones

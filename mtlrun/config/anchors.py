@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from mtlrun.errors import ConfigError
-from mtlrun.runs.yamlfile import unfolds_too_far
+from mtlrun.runs.yamlfile import LARGEST, unfolded_size
 
 
 def check_anchors(folder: Path | str | None) -> None:
@@ -19,10 +20,11 @@ def check_anchors(folder: Path | str | None) -> None:
 
 
 def check_file(path: Path) -> None:
-    """Raise ConfigError if the file unfolds too far; one that cannot be read is left to whoever reads it."""
+    """Raise ConfigError if the file unfolds too far; one that cannot be read, or lies in itself, is left to whoever
+    reads it."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError):
         return
-    if unfolds_too_far(text):
+    if LARGEST < unfolded_size(text) < math.inf:
         raise ConfigError(f"{path}: its anchors (&name, *name) unfold to more than a million entries: write them out")

@@ -29,8 +29,10 @@ def check_data_files(config: DictConfig) -> None:
     words = (*_WORDS, *(_CORPORA if target == f"{_OURS}text_files.load" else ()))
     for key in config.data:
         value = _value(config, f"data.{key}") if str(key).rpartition("_")[2] in words else None
-        if isinstance(value, str) and value and not Path(value).expanduser().exists():
-            raise DataError(f"data.{key}={value}: no such file or folder{_hint(Path(value).expanduser())}")
+        if isinstance(value, str) and value and not (path := Path(value).expanduser()).exists():
+            written = OmegaConf.is_interpolation(config.data, key)  # which may name a secret
+            named = OmegaConf.to_container(config.data, resolve=False)[key] if written else value
+            raise DataError(f"data.{key}={named}: no such file or folder{'' if written else _hint(path)}")
 
 
 def _value(config: DictConfig, key: str) -> Any:

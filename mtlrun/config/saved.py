@@ -14,7 +14,6 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from mtlrun.config.anchors import check_file
 from mtlrun.config.changes import check_change, is_open
 from mtlrun.config.check import check
 from mtlrun.config.explain import explain, suggest
@@ -22,7 +21,9 @@ from mtlrun.config.schema import Root
 from mtlrun.config.whereabouts import find_files, started_in
 from mtlrun.config.words import as_typed
 from mtlrun.errors import ConfigError, ResumeError
+from mtlrun.lines import one_line
 from mtlrun.runs.folder import RunFolder
+from mtlrun.runs.yamlfile import LARGEST, unfolded_size
 
 _FIXED = ("seed", "tasks", "init_from", "freeze")  # the numbers before and after would not belong to one run
 
@@ -34,8 +35,9 @@ def load_config(folder: Path) -> DictConfig:
         ResumeError: if a file cannot be read, or does not suit this version.
     """
     saved = folder / ".hydra" / "config.yaml"
-    check_file(saved)
     try:
+        if unfolded_size(saved.read_text(encoding="utf-8")) > LARGEST:
+            raise ResumeError(f"cannot continue from {saved}: its anchors (&name, *name) unfold without end")
         config = OmegaConf.merge(OmegaConf.structured(Root), OmegaConf.load(saved))
         assert isinstance(config, DictConfig)
         OmegaConf.set_struct(config, True)
@@ -44,8 +46,8 @@ def load_config(folder: Path) -> DictConfig:
             find_files(config, start)
         for record in sorted(saved.parent.glob("resume-*.yaml")):
             _apply(config, _parse(as_typed(OmegaConf.load(record))))
-    except (OSError, YAMLError, HydraException, OmegaConfBaseException) as error:
-        raise ResumeError(f"cannot continue from {folder / '.hydra'}: {explain(error) or error}") from error
+    except (OSError, YAMLError, HydraException, OmegaConfBaseException, UnicodeError, RecursionError) as error:
+        raise ResumeError(f"cannot continue from {folder / '.hydra'}: {explain(error) or one_line(error)}") from error
     return config
 
 

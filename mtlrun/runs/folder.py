@@ -201,7 +201,8 @@ class RunFolder:
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write `summary.json`; numbers that are not finite become null."""
         if self.writes:
-            self.check_there()
+            if self._started:
+                self.check_there()
             write_json(self.summary_json, summary)
 
     def _update(self, entries: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from functools import cache
 from pathlib import Path
@@ -33,35 +34,35 @@ def parse_yaml(text: str) -> Any:
     """The content of the text; None if it is no YAML."""
     import yaml  # here, since listing runs must not wait for it
 
-    if unfolds_too_far(text):
+    if unfolded_size(text) > LARGEST:
         return None
     try:
         return yaml.load(text, _loader())
-    except (yaml.YAMLError, ValueError):
+    except (yaml.YAMLError, ValueError, RecursionError):
         return None
 
 
-def unfolds_too_far(text: str) -> bool:
-    """Whether anchors repeat one another to more than a million entries; lists of lists of lists do so in ten lines.
+def unfolded_size(text: str) -> float:
+    """Entries once each anchor stands at all its places: lists of lists of lists come to a billion in ten lines.
 
-    An anchor that lies in itself is another mistake. Text that is no YAML unfolds to nothing.
+    Infinite for an anchor that lies in itself; 0 for text without anchors, and for what is no YAML.
     """
     if "&" not in text or "*" not in text:
-        return False
+        return 0
     import yaml
 
     try:
         root = yaml.compose(text, _loader())
     except (yaml.YAMLError, ValueError, RecursionError):
-        return False
-    return root is not None and _size(root, {}) > LARGEST
+        return 0
+    return 0 if root is None else _size(root, {})
 
 
-def _size(node: Any, known: dict[int, int]) -> int:
+def _size(node: Any, known: dict[int, float]) -> float:
     """Entries below a node of YAML's tree, those under anchors once for each place; counted once for each anchor."""
     if id(node) in known or not isinstance(node.value, list):
         return known.get(id(node), 1)
-    known[id(node)] = 0  # of one that lies in itself
+    known[id(node)] = math.inf  # until its end is known: for a place inside of itself
     below = [part for entry in node.value for part in (entry if isinstance(entry, tuple) else (entry,))]
     known[id(node)] = 1 + sum(_size(part, known) for part in below)
     return known[id(node)]
