@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from importlib.machinery import PathFinder
 from importlib.util import find_spec
 from pathlib import Path
@@ -60,20 +61,20 @@ def _check_name(setting: str, file: Path, module: str, name: str) -> None:
     if not file.name:
         return
     try:
-        tree = ast.parse(file.read_bytes())
+        names = _names(file, file.stat().st_mtime_ns)
     except (SyntaxError, ValueError, OSError) as error:
         place = f"{file.name}, line {error.lineno}" if isinstance(error, SyntaxError) else file.name
         raise ConfigError(f"{setting}: {place} cannot be read: {getattr(error, 'msg', error)}") from error
-    names = _names(tree)
     if names is not None and name not in names:
         shown = [known for known in names if not known.startswith("_")]
         raise ConfigError(f"{setting}: '{module}' has no '{name}'{near_miss(name, shown)}")
 
 
-def _names(tree: ast.Module) -> set[str] | None:
-    """All names that the module's code could bind; None where only running it would tell."""
+@cache  # jobs of a sweep name the same few classes, and a long file takes as long as composing a configuration
+def _names(file: Path, changed: int) -> frozenset[str] | None:
+    """All names that the module's code could bind, as of when it was changed; None where only running it would tell."""
     names: set[str] = set()
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(file.read_bytes())):
         match node:
             case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
                 names.add(name)
@@ -85,4 +86,4 @@ def _names(tree: ast.Module) -> set[str] | None:
                 names.add(other or name.partition(".")[0])
             case ast.Call(func=ast.Name(id="globals" | "setattr" | "exec" | "vars")):
                 return None
-    return None if "__getattr__" in names else names
+    return None if "__getattr__" in names else frozenset(names)

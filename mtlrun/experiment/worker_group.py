@@ -59,6 +59,16 @@ def run_together(size: int, work: Callable[..., T], *arguments: object) -> T:
         return group.result(interrupt)
 
 
+def _interpreter(line: Connection, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    """A new one, that does what is ordered over `line`."""
+    return subprocess.Popen(
+        [sys.executable, "-P", "-c", _START.format(line.fileno())],
+        pass_fds=[line.fileno()],
+        stdin=subprocess.DEVNULL,
+        env=environment,
+    )
+
+
 class _Process:
     """A started process, and what it has told of its end: ('done', result) or ('failed', error)."""
 
@@ -70,12 +80,7 @@ class _Process:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         environment = {"OMP_NUM_THREADS": str(max(1, cores // spec.size)), **os.environ}
         with _deaf_to_ctrl_c(), theirs:
-            self.process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _START.format(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                env=environment,
-            )
+            self.process = _interpreter(theirs, environment)
         with suppress(BrokenPipeError):  # one that is dead already is noticed later
             ours.send(sys.path)
             send(ours, spec)

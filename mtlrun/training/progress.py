@@ -113,11 +113,12 @@ class TerminalProgress:
 
     def update(self, step: int, epoch: int, losses: Mapping[str, float] | None = None) -> None:
         """Say that `step` (from 1) is done; `losses` by task where known. Cheap: call it every step."""
+        now = time.monotonic()
+        if step > self._step:  # what comes once more, with the means of an epoch, comes after its evaluation
+            self._clock.advance(step, now)
         self._step, self._epoch = step, epoch
         if losses is not None:
             self._losses = losses
-        now = time.monotonic()
-        self._clock.advance(step, now)
         if now >= self._next_redraw:
             self._clock.mark()
             self._next_redraw = now + _REDRAW_SECONDS

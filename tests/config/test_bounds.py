@@ -4,10 +4,13 @@ import subprocess
 import sys
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from mtlrun.config.bounds import OPTIMIZER, SCHEDULER, Bound, check_bounds
+from mtlrun.config.check import check
 from mtlrun.config.compose import compose
+from mtlrun.config.composed import without_hydra
 from mtlrun.errors import ConfigError
 from mtlrun.paths import CONF
 
@@ -39,8 +42,11 @@ CASES = [(choice, word) for choice, words in MEANINGLESS.items() for word in wor
 
 @pytest.mark.parametrize(("choice", "word"), CASES, ids=[f"{word} {choice}" for choice, word in CASES])
 def test_refused_in_one_line(choice, word):
+    settings = without_hydra(compose(["task=multidigits", choice]))
+    override = OverridesParser.create().parse_override(word)
+    OmegaConf.update(settings, override.key_or_group, override.value(), force_add=True)
     with pytest.raises(ConfigError) as refusal:
-        compose(["task=multidigits", choice, word])
+        check(settings)
     line = str(refusal.value)
     assert "\n" not in line
     assert line.startswith(word.partition("=")[0])

@@ -10,21 +10,9 @@ import os
 import runpy
 import signal
 import sys
-from multiprocessing import get_context
 from pathlib import Path
 
-PREPARED = [
-    "torch",
-    "torch._dynamo",
-    "torchvision",
-    "torchmetrics.detection",
-    "hydra.main",
-    "scipy.optimize",
-]
-"""What takes seconds to import."""
-
-_server = get_context("forkserver")
-_server.set_forkserver_preload(PREPARED)
+from forked import server
 
 
 class Command:
@@ -38,7 +26,7 @@ class Command:
 
     def __init__(self, words: list[str], folder: Path, outputs: Path) -> None:
         self._paths = [outputs / name for name in ("stdout", "stderr")]
-        self._process = _server.Process(target=_command, args=(words, folder, self._paths, dict(os.environ)))
+        self._process = server.Process(target=_command, args=(words, folder, self._paths, dict(os.environ)))
         self._process.start()
         self.pid = self._process.pid
 

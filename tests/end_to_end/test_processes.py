@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from forked import forked_workers
 
 sys.path.append(str(Path(__file__).parent))
 from conftest import status, wait_for
@@ -71,7 +72,8 @@ def undisturbed(table, once, together):
     def train(*words):
         name = " ".join(["undisturbed", *words])
         given = [word for word in settings(table, "", *words) if not word.startswith("hydra")]
-        tasks = once(name, lambda: run(given, folder=together / name).summary["tasks"])
+        with forked_workers():
+            tasks = once(name, lambda: run(given, folder=together / name).summary["tasks"])
         assert tasks == json.loads((together / name / "summary.json").read_text())["tasks"]
         return together / name
 
@@ -164,9 +166,13 @@ def test_when_the_command_is_killed_its_processes_end_and_three_go_on(table, tmp
         ),
     ],
 )
-def test_errors_are_one_line_as_in_one_process(words, code, line, table, tmp_path, finish):
-    found, out, err = finish(*settings(table, tmp_path / "run", TOGETHER, *words))
-    assert found == code
+def test_errors_are_one_line_as_in_one_process(words, code, line, table, tmp_path, monkeypatch, capsys):
+    from mtlrun.cli.main import main
+
+    monkeypatch.chdir(tmp_path)
+    with forked_workers():
+        assert main(settings(table, tmp_path / "run", TOGETHER, *words)) == code
+    out, err = capsys.readouterr()
     assert err.startswith("mtlrun: error: ")
     assert line in err
     assert err.count("\n") == 1

@@ -4,6 +4,9 @@ import csv
 import json
 
 import pytest
+from forked import forked_workers
+
+from mtlrun.cli.main import main
 
 
 def losses(folder):
@@ -11,14 +14,14 @@ def losses(folder):
         return [float(row["loss"]) for row in csv.DictReader(file)]
 
 
-def test_fine_tuning_in_one_process_and_in_two(table, tmp_path, finish):
+def test_fine_tuning_in_one_process_and_in_two(table, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     basics = ["task=arrays", f"data.path={table}", "trainer.max_steps=3", "diagnostics.plots=false"]
     basics += ["trainer.device=cpu", "backbone.norm=batch"]
-    code, _, err = finish(*basics, "hydra.run.dir=first")
-    assert code == 0, err
+    assert main([*basics, "hydra.run.dir=first"]) == 0
     tuned = ["tasks=[sign]", "init_from=first", "freeze=backbone", "trainer.devices=1,2", "hydra.sweep.dir=tuned"]
-    code, _, err = finish("-m", *basics, *tuned)
-    assert code == 0, err
+    with forked_workers():
+        assert main(["-m", *basics, *tuned]) == 0
     alone, together = (tmp_path / "tuned" / f"{job}_trainer.devices-{job + 1}" for job in range(2))
     assert losses(together) == pytest.approx(losses(alone), rel=1e-4)
     assert "took 16 of 16 tensors; not used: head of 'size'" in (together / "run.log").read_text()

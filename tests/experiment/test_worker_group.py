@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from forked import ForkedWorker, forked_workers
 
 from mtlrun.errors import ConfigError, DataError, Interrupted, NonFiniteError, ProcessLost, ResumeError
 from mtlrun.experiment import worker_group
@@ -24,13 +25,18 @@ from mtlrun.training.settings import Device
 sys.path.append(str(Path(__file__).parent / "workers"))  # the processes get the same path
 import together
 
+STARTS = [worker_group._interpreter, ForkedWorker]
+
 
 @pytest.fixture(autouse=True)
 def _hurry(monkeypatch):
     monkeypatch.setattr(worker_group, "GRACE_SECONDS", 0.5)
+    monkeypatch.setattr(worker_group, "_interpreter", ForkedWorker)
 
 
-def test_the_first_ones_result_is_returned():
+@pytest.mark.parametrize("start", STARTS)
+def test_the_first_ones_result_is_returned(start, monkeypatch):
+    monkeypatch.setattr(worker_group, "_interpreter", start)
     assert run_together(3, together.names, "a", 2) == (0, 3, ("a", 2), os.environ["OMP_NUM_THREADS"])
 
 
@@ -65,13 +71,14 @@ def test_an_error_that_cannot_be_sent_is_put_into_words():
 
 
 @pytest.mark.parametrize(
-    ("number", "words"),
+    ("start", "number", "words"),
     [
-        (signal.SIGKILL, "killed by SIGKILL (out of memory?)"),
-        (signal.SIGSEGV, "killed by SIGSEGV"),
+        (STARTS[0], signal.SIGKILL, "killed by SIGKILL (out of memory?)"),
+        (STARTS[1], signal.SIGSEGV, "killed by SIGSEGV"),
     ],
 )
-def test_a_death_ends_the_others_and_is_named(number, words):
+def test_a_death_ends_the_others_and_is_named(start, number, words, monkeypatch):
+    monkeypatch.setattr(worker_group, "_interpreter", start)
     began = time.monotonic()
     with pytest.raises(ProcessLost) as caught:
         run_together(2, together.die, number)
@@ -184,8 +191,9 @@ def cases(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def found(cases, once):
-    """What each of two processes finds; one start serves all tests, since each takes seconds to load torch."""
-    return once("evaluation", lambda: run_together(2, together.do, together.everything, cases))
+    """What each of two processes finds; one start serves all tests."""
+    with forked_workers():
+        return once("evaluation", lambda: run_together(2, together.do, together.everything, cases))
 
 
 @pytest.mark.parametrize("case", ["table", "scenes"])

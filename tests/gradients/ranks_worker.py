@@ -1,30 +1,26 @@
-"""Twenty steps of many configurations in one process of several; run by test_ranks.py, and imported for one process.
+"""Twenty steps of many configurations; test_ranks.py has them taken by one process, and by each of several."""
 
-usage: ranks_worker.py RANK SIZE STORE CASES RESULTS
-"""
-
-import json
-import sys
 import tempfile
-from pathlib import Path
 
 import torch
+from omegaconf import DictConfig
 
 from mtlrun.config.build import build
-from mtlrun.config.compose import compose
-from mtlrun.config.composed import without_hydra
+from mtlrun.experiment.worker import Worker
 from mtlrun.gradients.ranks import Ranks
 from mtlrun.runs.folder import RunFolder
 from mtlrun.samplers.base import TrainingProgress
+from mtlrun.training.group import join_in_file
+from mtlrun.training.settings import Device
 from mtlrun.training.step import train_step
 
 STEPS = 20
 
 
-def train(overrides: list[str], ranks: Ranks) -> dict[str, torch.Tensor]:
+def train(config: DictConfig, ranks: Ranks) -> dict[str, torch.Tensor]:
     """Parameters, losses and weights after 20 steps with two epochs' ends."""
     with tempfile.TemporaryDirectory() as folder:
-        trainer = build(without_hydra(compose(overrides)), RunFolder(folder), ranks)
+        trainer = build(config, RunFolder(folder), ranks)
         draws = (trainer.sampler.next(TrainingProgress(step, step // 8, step / STEPS)) for step in range(STEPS))
         for step, batch in enumerate(trainer.loader.batches(draws)):
             trace = train_step(trainer.stepper, batch, measure=step % 7 == 3)
@@ -36,16 +32,11 @@ def train(overrides: list[str], ranks: Ranks) -> dict[str, torch.Tensor]:
     return {"parameters": torch.cat(flat), "losses": trace.losses, "weights": weights}
 
 
-def main() -> None:
-    rank, size, store, cases, results = sys.argv[1:]
+def train_all(worker: Worker, cases: dict[str, tuple[DictConfig, bool]]) -> list[dict[str, dict[str, torch.Tensor]]]:
+    """What each process finds for each case; the second of a pair is whether rows are scattered over the processes."""
     torch.set_num_threads(1)
-    torch.distributed.init_process_group("gloo", f"file://{store}", rank=int(rank), world_size=int(size))
+    joined = join_in_file(worker.meeting, worker.rank, worker.size, Device.cpu)
     found = {}
-    for name, (overrides, scatters) in json.loads(Path(cases).read_text()).items():
-        found[name] = train(overrides, Ranks(int(rank), int(size), scatters))
-    torch.save(found, f"{results}.{rank}")
-    torch.distributed.destroy_process_group()
-
-
-if __name__ == "__main__":
-    main()
+    for name, (config, scatters) in cases.items():
+        found[name] = train(config, Ranks(worker.rank, worker.size, scatters))
+    return joined.all_gather_object(found)

@@ -1,15 +1,18 @@
 """Two gloo processes, and micro-batches, give what one process gives in one go: for every balancer."""
 
-import json
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from forked import forked_workers
+from omegaconf import DictConfig
 from sampling import representatives, sampled
 
+from mtlrun.config.compose import compose
+from mtlrun.config.composed import without_hydra
+from mtlrun.experiment.worker_group import run_together
 from mtlrun.gradients.ranks import Ranks
 from mtlrun.paths import CONF
 
@@ -72,29 +75,33 @@ def alone(cases):
     """Results of one process."""
     known = {}
 
-    def result(name, *extra):
-        if (name, *extra) not in known:
-            known[(name, *extra)] = ranks_worker.train([*cases[name][0], *extra], Ranks())
-        return known[(name, *extra)]
+    def result(name, accumulate=1):
+        if (name, accumulate) not in known:
+            config = composed(cases[name][0])
+            config.trainer.accumulate = accumulate
+            known[(name, accumulate)] = ranks_worker.train(config, Ranks())
+        return known[(name, accumulate)]
 
     return result
 
 
 @pytest.fixture(scope="module")
-def in_two(request, cases, once, tmp_path_factory):
+def in_two(request, cases, once):
     """Results of each of two processes, in the cases that are tested."""
     wanted = {item.callspec.params["name"] for item in request.session.items if "in_two" in item.fixturenames}
-    chosen = {name: case for name, case in cases.items() if name in wanted}
-    return once("ranks", lambda: start_both(tmp_path_factory.mktemp("ranks"), chosen))
+    chosen = [name for name in cases if name in wanted]
+    with forked_workers():
+        return once(
+            "ranks", lambda: run_together(2, ranks_worker.train_all, {name: prepared(*cases[name]) for name in chosen})
+        )
 
 
-def start_both(folder, cases):
-    (folder / "cases.json").write_text(json.dumps(cases))
-    command = [sys.executable, ranks_worker.__file__]
-    rest = ["2", str(folder / "store"), str(folder / "cases.json"), str(folder / "results")]
-    started = [subprocess.Popen([*command, str(rank), *rest], cwd=Path(__file__).parents[2]) for rank in range(2)]
-    assert [process.wait(timeout=900) for process in started] == [0, 0]
-    return [torch.load(folder / f"results.{rank}") for rank in range(2)]
+def prepared(overrides, scatters):
+    return composed(overrides), scatters
+
+
+def composed(overrides) -> DictConfig:
+    return without_hydra(compose(overrides))
 
 
 @pytest.mark.parametrize("name", sampled(ALL, FAST))
@@ -110,7 +117,7 @@ def test_two_processes_equal_one(name, alone, in_two):
 @pytest.mark.parametrize("name", sampled([*NAMES, *VARIANTS], FAST))
 def test_three_micro_batches_equal_one(name, alone):
     loose = TOLERANCE.get(name, 1e-5)
-    found, expected = alone(name, "trainer.accumulate=3"), alone(name)
+    found, expected = alone(name, accumulate=3), alone(name)
     torch.testing.assert_close(found["losses"], expected["losses"], rtol=loose, atol=loose)
     torch.testing.assert_close(found["parameters"], expected["parameters"], rtol=loose, atol=loose)
 

@@ -12,8 +12,9 @@ from mtlrun.balancers.base import Balancer
 
 
 def sampled(cases: Iterable[Any], fast: Collection[Any]) -> list[Any]:
-    """All cases, in order; those that are not among `fast` are slow."""
-    return [case if case in fast else pytest.param(case, marks=pytest.mark.slow) for case in cases]
+    """All cases, in order; those that are not among `fast` are slow. A tuple has a value for each argument."""
+    several = [(case, case if isinstance(case, tuple) else (case,)) for case in cases]
+    return [case if case in fast else pytest.param(*values, marks=pytest.mark.slow) for case, values in several]
 
 
 def representatives(balancers: Iterable[str]) -> list[str]:

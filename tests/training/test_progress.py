@@ -45,8 +45,9 @@ def test_plain_output_is_one_entry_per_epoch(now):
     with TerminalProgress(200, ["left", "right"], batch_size=8, console=Console(file=text)) as progress:
         for step in range(1, 101):
             now[0] += 0.1
-            progress.update(step, 0, {"left": 0.5, "right": 0.25})
-        now[0] += 30
+            progress.update(step, 0, {"left": 0.75, "right": 0.75})
+        now[0] += 30  # of evaluation
+        progress.update(100, 0, {"left": 0.5, "right": 0.25})  # the means of the epoch
         progress.report_epoch(0, {"left": ("accuracy", 0.91234), "right": ("rmse", 12.5)}, 0.75, 10.0)
     assert text.getvalue() == (
         "epoch 0, step 100/200, score 0.7500, 10.0 s, 80 rows/s, 0:40 left: left accuracy 0.9123 loss 0.5;\n"

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from forked import forked_workers
 from torch import nn
 
 from mtlrun.backbones.norms import BatchNorm1d
@@ -73,9 +74,9 @@ def trainings(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def found(trainings, once):
-    return once(
-        "batch norm", lambda: run_together(2, together.do, together.batch_norm_and_steps, LAYERS, trainings, STEPS)
-    )
+    work = together.do, together.batch_norm_and_steps, LAYERS, trainings, STEPS
+    with forked_workers():
+        return once("batch norm", lambda: run_together(2, *work))
 
 
 @pytest.mark.parametrize("name", LAYERS)

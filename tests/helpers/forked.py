@@ -1,0 +1,69 @@
+"""Processes that need not import torch each: forked from one that has imported it, and that knows nothing of mtlrun."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+
+import pytest
+
+PREPARED = [
+    "torch",
+    "torch._dynamo",
+    "torchvision",
+    "torchmetrics.detection",
+    "hydra.main",
+    "scipy.optimize",
+]
+"""What takes seconds to import."""
+
+server = get_context("forkserver")
+server.set_forkserver_preload(PREPARED)
+
+
+@contextmanager
+def forked_workers() -> Iterator[None]:
+    """In here the processes of a training are forked, and not fresh interpreters as users have them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mtlrun.experiment.worker_group._interpreter", ForkedWorker)
+        yield
+
+
+class ForkedWorker:
+    """A process of a training, with what a `WorkerGroup` asks of a `subprocess.Popen`."""
+
+    def __init__(self, line: Connection, environment: dict[str, str]) -> None:
+        self._process = server.Process(target=_work, args=(line, environment), daemon=True)
+        self._process.start()
+        self.pid = self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        return self.returncode
+
+    def terminate(self) -> None:
+        self._process.terminate()
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def wait(self) -> int | None:
+        self._process.join()
+        return self.returncode
+
+
+def _work(line: Connection, environment: dict[str, str]) -> None:
+    os.environ.update(environment)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the group passes Ctrl-C on
+    sys.path[:] = line.recv()
+    from mtlrun.experiment.worker import main
+
+    main(line)
