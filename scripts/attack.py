@@ -212,7 +212,7 @@ def fills(attack: Attack) -> None:
             again, second = Command(words, attack.folder).wait() if code else (0, "")
             same = attack.same(f"{name}/run" if began else f"{name}/second")
             what = f"{size} KB: exit code {code} {err[-300:]}, then {again} {second[-300:]}, same {same}"
-            attack.note("full disks", told and again == 0 and same, what)
+            attack.note("full disks" if code else "disks with room", told and again == 0 and same, what)
 
 
 @contextmanager
