@@ -31,8 +31,13 @@ def check_data_files(config: DictConfig) -> None:
         value = _value(config, f"data.{key}") if str(key).rpartition("_")[2] in words else None
         if isinstance(value, str) and value and not (path := Path(value).expanduser()).exists():
             written = OmegaConf.is_interpolation(config.data, key)  # which may name a secret
-            named = OmegaConf.to_container(config.data, resolve=False)[key] if written else value
+            named = _written(config.data)[str(key)] if written else value
             raise DataError(f"data.{key}={named}: no such file or folder{'' if written else _hint(path)}")
+
+
+def _written(data: DictConfig) -> dict[str, Any]:
+    found: Any = OmegaConf.to_container(data, resolve=False)
+    return {str(key): value for key, value in found.items()}
 
 
 def _value(config: DictConfig, key: str) -> Any:
