@@ -3,11 +3,11 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mtlrun.cli.api import Result, run
+    from mtlrun.cli.api import Result, SweepResult, run
     from mtlrun.reporting.loading import load
     from mtlrun.reporting.make import report
 
-__all__ = ["Result", "__version__", "load", "report", "run"]
+__all__ = ["Result", "SweepResult", "__version__", "load", "report", "run"]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 RUN_LOG_ONLY = {"run_log_only": True}
@@ -31,6 +32,12 @@ def one_line(error: object) -> str:
 def reason(error: Exception) -> str:
     """What another package says of its error, on one line of at most 300 letters; its class where it says nothing."""
     return one_line(error)[:300] or type(error).__name__
+
+
+def shortened(words: Sequence[str], most: int = 8) -> str:
+    """The first words of a list, and how many more there are."""
+    more = len(words) - most
+    return ", ".join(words[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def path_from_here(path: Path) -> str:

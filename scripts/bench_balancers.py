@@ -14,6 +14,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -196,7 +197,8 @@ def peak(function: Callable[[], object], fresh: bool = False) -> int:
         function()
     with profile(profile_memory=True) as profiler:
         function()
-    results = profiler.profiler.kineto_results  # type: ignore[union-attr]
+    assert profiler.profiler is not None
+    results = profiler.profiler.kineto_results
     events = [event for event in results.events() if event.name() == "[memory]"]
     total = highest = 0
     for event in sorted(events, key=lambda event: event.start_ns()):
@@ -218,7 +220,7 @@ def main() -> None:
         "lenet": [
             (
                 f"LeNet, batch 256, T = {t}, over floor({t})",
-                lambda t=t: gram_table(lenet, t, names, rounds, 1 + 20 // t),
+                partial(gram_table, lenet, t, names, rounds, 1 + 20 // t),
             )
             for t in (2, 10, 40)
         ],
@@ -228,7 +230,7 @@ def main() -> None:
         ],
         "cheap": [("ResNet-18, T = 10, CAGrad, over the sum", lambda: cheap_table(rounds))],
         "resnet": [
-            (f"ResNet-18, 64x64, T = {t}, over floor({t})", lambda t=t: gram_table(resnet, t, names, rounds, 1))
+            (f"ResNet-18, 64x64, T = {t}, over floor({t})", partial(gram_table, resnet, t, names, rounds, 1))
             for t in (3, 10)
         ],
     }

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from io import StringIO
 from math import erf, sqrt
 from pathlib import Path
+from typing import cast
 
 import torch
 
@@ -188,7 +189,7 @@ class Runs:
         seeds = [f"seed={seed}"] + ([] if line.study == "toy" else [f"data.seed={seed}"])
         folder = Path(tempfile.mkdtemp(dir=self._folder))
         with redirect_stdout(StringIO()):  # which takes the progress
-            return run([f"task={task}", *line.settings.split(), *seeds, *QUIET], folder=folder)
+            return cast(Result, run([f"task={task}", *line.settings.split(), *seeds, *QUIET], folder=folder))
 
 
 def shown(values: Sequence[float]) -> str:

@@ -53,7 +53,7 @@ class MLP(Backbone):
         make_norm = vector_norm(norm)
         below("backbone.dropout", dropout, 0, 1)
         stages = {
-            f"layer{i + 1}": _layer(widths[i], widths[i + 1], nonlinearity, dropout, make_norm)
+            f"layer{i + 1}": dense_layer(widths[i], widths[i + 1], nonlinearity, dropout, make_norm)
             for i in range(len(hidden))
         }
         if len(input_shape) > 1:
@@ -63,7 +63,9 @@ class MLP(Backbone):
         load_weights(self, weights)
 
 
-def _layer(inputs: int, outputs: int, activation: type[nn.Module], dropout: float, norm: NormFactory) -> nn.Sequential:
+def dense_layer(
+    inputs: int, outputs: int, activation: type[nn.Module], dropout: float, norm: NormFactory
+) -> nn.Sequential:
     layer = OrderedDict[str, nn.Module](linear=nn.Linear(inputs, outputs))
     layer["norm"] = norm(outputs)
     layer["activation"] = activation()

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from mtlrun.cli.folders import refuse_used
+from mtlrun.cli.folders import goes_on, refuse_used
 from mtlrun.cli.modules import look_in
 from mtlrun.cli.run import as_in_the_command
 from mtlrun.cli.terminal import complain
@@ -58,14 +58,15 @@ def again(
     try:
         if plan.action != GOES_ON:
             refuse_used(path)  # jobs wait in queues: somebody else may have started this one
-        if plan.action == NEW:
+        resume = plan.action == GOES_ON or goes_on(path)
+        if plan.action == NEW and not resume:
             _write_down(path, plan)
             find_files(config, plan.start or Path.cwd())
         else:
             config = load_config(path)
         if changes:
             config = change(config, changes)
-        folder, resume = RunFolder(path), plan.action == GOES_ON
+        folder = RunFolder(path)
         with recorded(folder, changes):
             summary = run(config, folder, command, resume=resume, checked=plan.action != NEW, alone=False)
         return objective_value(summary, config.objective)

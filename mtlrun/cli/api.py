@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from mtlrun.cli.flags import with_force
-from mtlrun.cli.folders import refuse_used, run_folder
+from mtlrun.cli.flags import hydra_arguments, with_force
+from mtlrun.cli.folders import Refused, RunFolders, goes_on, refuse_used, run_folder
 from mtlrun.cli.logs import logging_to
 from mtlrun.cli.together import claimed
-from mtlrun.config.compose import as_mistake, compose
+from mtlrun.config.compose import as_mistake, compose, hydra_alone
 from mtlrun.config.composed import without_hydra
+from mtlrun.config.whereabouts import OWN_DATA
+from mtlrun.data.tables.named_arrays import arrays_of, write_arrays
+from mtlrun.errors import ConfigError
 from mtlrun.experiment import run as experiment
 from mtlrun.runs.folder import made
+
+if TYPE_CHECKING:
+    from mtlrun.reporting.loading import Runs
+    from mtlrun.reporting.shown import ShownReport
 
 
 @dataclass(frozen=True)
@@ -34,14 +42,42 @@ class Result:
         return LoadedRun(self.folder)._repr_html_()
 
 
-def run(overrides: Sequence[str] = (), folder: str | Path | None = None) -> Result:
+@dataclass(frozen=True)
+class SweepResult:
+    """A sweep that has ended, some of its jobs perhaps without success: its folder, its runs, its report."""
+
+    folder: Path
+
+    @property
+    def runs(self) -> Runs:
+        """Every run of the sweep, as `mtlrun.load` gives them."""
+        from mtlrun.reporting.loading import load
+
+        return load(self.folder)
+
+    @property
+    def report(self) -> ShownReport:
+        """The runs averaged over seeds and compared, as `mtlrun.report` does."""
+        from mtlrun.reporting.make import report
+
+        return report(self.folder)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the report."""
+        return self.report._repr_html_()
+
+
+def run(overrides: Sequence[str] = (), folder: str | Path | None = None, data: Any = None) -> Result | SweepResult:
     """Train one configuration, as `mtlrun OVERRIDES` does, with the same checks and the same files.
 
-    In processes that torchrun has started, all must call it alike; each gets the result.
+    In processes that torchrun has started, all must call it alike; each gets the result. With "-m" among the words
+    they are a sweep, which leaves its report in its folder; a job that fails does not end it.
 
     Args:
-        overrides: settings as on the command line, such as ["task=multidigits", "seed=1"].
-        folder: of the run; a fresh one under outputs/ by default.
+        overrides: settings as on the command line, such as ["task=multidigits", "seed=1"] or ["-m", "seed=0,1"].
+        folder: of the run or the sweep; a fresh one under outputs/ by default.
+        data: a pandas data frame, or a mapping from names to arrays, for data sets with an option `path`, such as that
+            of task=table. It is written into the run's folder, from where the run resumes.
 
     Raises:
         ConfigError: for a mistake in the settings.
@@ -49,18 +85,59 @@ def run(overrides: Sequence[str] = (), folder: str | Path | None = None) -> Resu
         NonFiniteError: if a loss becomes NaN or infinite.
         ProcessLost: if one of several processes dies.
     """
-    config = compose(with_force(overrides))
+    if any(word in ("-m", "--multirun") for word in overrides):
+        if data is not None:
+            raise ConfigError("data: is for one run: write the table to a file, and give a sweep its data.path")
+        return _sweep(overrides, folder)
+    arrays = None if data is None else arrays_of(data)
+    config = compose([*with_force(overrides), *([] if arrays is None else [f"data.path={OWN_DATA}"])])
     own = claimed(lambda: _claim(config, folder), config)
+    if arrays is not None:
+        config.data.path = str(own.path.resolve() / OWN_DATA)
+        if own.writes:
+            write_arrays(Path(config.data.path), arrays)
     if own.writes:
         _write_config(config, own.path)
     # Where the caller has set up logging, lines reach the terminal by their own way.
     console = own.writes and not logging.getLogger().handlers
     with logging_to(own.log if own.writes else None, console):
         try:
-            summary = experiment.run(without_hydra(config), own, ["mtlrun", *overrides])
+            summary = experiment.run(without_hydra(config), own, ["mtlrun", *overrides], goes_on(own.path))
         except Exception as error:
             raise as_mistake(error) from error
     return Result(own.path, summary)
+
+
+def _sweep(overrides: Sequence[str], folder: str | Path | None) -> SweepResult:
+    """Let Hydra start the jobs; its launcher decides whether they train in this process."""
+    from mtlrun.cli.run import run_hydra  # here: one run does without
+    from mtlrun.reporting.exports import write_beside
+
+    words = [*overrides, *([] if folder is None else [f"hydra.sweep.dir='{folder}'"])]
+    with hydra_alone(), _logging_as_it_was():
+        before = len(RunFolders.sweeps)
+        try:
+            run_hydra(hydra_arguments(words))
+        except Refused as refusal:
+            raise as_mistake(refusal.error) from refusal.error
+        except Exception as error:
+            raise as_mistake(error) from error
+        result = SweepResult(RunFolders.sweeps[before])
+    write_beside(result.report, result.folder)
+    return result
+
+
+@contextmanager
+def _logging_as_it_was() -> Iterator[None]:
+    """Hydra sets up logging for each job; give the caller's back."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        yield
+    finally:
+        for handler in set(root.handlers) - set(handlers):
+            handler.close()
+        root.handlers[:], root.level = handlers, level
 
 
 def _claim(config: DictConfig, folder: str | Path | None) -> Path:

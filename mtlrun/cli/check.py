@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
 from collections import Counter
+from collections.abc import Iterable
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from mtlrun.contracts.promise import Verdict
 
 _STYLES = {"ok": "green", "broken": "bold red", "skipped": "dim"}
+_NUMBERS = re.compile(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 _ALL = ("data", "task", "backbone", "sharing", "sampler", "balancer")  # loggers record, and so must be named
 
 
@@ -34,9 +39,10 @@ def main(arguments: list[str]) -> int:
     flag = next((word for word in settings if word.startswith("-")), None)
     if flag is not None:
         raise ConfigError(f"mtlrun check takes settings and --config-dir, not {flag}")
-    config = without_hydra(compose([*_search_path(folder), *settings]))
+    config, groups = without_hydra(compose([*_search_path(folder), *settings])), named_groups(settings)
+    print(f"looking at {', '.join(groups)} of task set {config.task.name}", flush=True)  # torch takes seconds to load
     try:
-        return _check(config, named_groups(settings))
+        return _check(config, groups)
     except Exception as error:
         line = explain(error)
         if line is None or os.environ.get("HYDRA_FULL_ERROR") == "1":
@@ -71,24 +77,43 @@ def _check(config: DictConfig, groups: list[str]) -> int:
     from mtlrun.cli.logs import logging_to
     from mtlrun.config.promises import Parts
 
-    console, parts, counts, part = Console(highlight=False), Parts(config), Counter[str](), ""
+    console, counts = Console(highlight=False), Counter[str]()
     with logging_to(None, console=False):
+        parts = Parts(config)
         for group in groups:
-            for verdict in parts.verdicts(group):
-                if verdict.part != part:
-                    part = verdict.part
-                    console.print(part, style="bold", markup=False, soft_wrap=True)
-                _show(console, verdict)
-                counts[verdict.outcome] += 1
+            for _, verdicts in groupby(parts.verdicts(group), key=attrgetter("part")):
+                counts += _show_part(console, verdicts)
     kept, broken, skipped = (counts[outcome] for outcome in _STYLES)
     print(f"{kept} promises kept, {broken} broken" + (f", {skipped} not looked at" if skipped else ""), flush=True)
     return 2 if broken else 0
 
 
-def _show(console: Console, verdict: Verdict) -> None:
+def _show_part(console: Console, verdicts: Iterable[Verdict]) -> Counter[str]:
+    """A part's name and its lines, each as soon as it is known; the outcomes, counted.
+
+    What several promises have found alike is one fault of the part: it is told once.
+    """
+    counts, told, again = Counter[str](), dict[str, str](), Counter[str]()
+    for verdict in verdicts:
+        if not counts:
+            console.print(verdict.part, style="bold", markup=False, soft_wrap=True)
+        counts[verdict.outcome] += 1
+        fault = _NUMBERS.sub("0", verdict.found)
+        if verdict.outcome == "broken" and fault in told:
+            again[told[fault]] += 1
+            continue
+        if verdict.outcome == "broken":
+            told[fault] = verdict.words
+        _show(console, verdict.outcome, f"{verdict.words}: {verdict.found}" if verdict.found else verdict.words)
+    for words, count in again.items():
+        promises = "1 more promise" if count == 1 else f"{count} more promises"
+        _show(console, "broken", f"{promises}, found as in '{words}'")
+    return counts
+
+
+def _show(console: Console, outcome: str, words: str) -> None:
     """One line, however long; colours only on a terminal."""
     from rich.text import Text
 
-    found = f": {verdict.found}" if verdict.found else ""
-    line = Text(f"  {verdict.outcome:<7}", style=_STYLES[verdict.outcome])
-    console.print(line.append(f"  {verdict.words}{found}", style="default"), soft_wrap=True)
+    line = Text(f"  {outcome:<7}", style=_STYLES[outcome])
+    console.print(line.append(f"  {words}", style="default"), soft_wrap=True)

@@ -17,7 +17,8 @@ from mtlrun.config.explain import explain
 from mtlrun.config.saved import load_config
 from mtlrun.config.whereabouts import started_in
 from mtlrun.errors import ConfigError, ResumeError, choose
-from mtlrun.experiment.run import evaluate, failure
+from mtlrun.experiment.endings import failure
+from mtlrun.experiment.run import evaluate
 from mtlrun.lines import one_line
 from mtlrun.runs.jsonfile import plain
 from mtlrun.runs.reader import find_run, find_runs

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from mtlrun.config.anchors import check_anchors
 from mtlrun.config.changes import ENGINE_SETTINGS, OPEN_GROUPS
+from mtlrun.config.simplex import quoted
 from mtlrun.errors import ConfigError, near_miss
 from mtlrun.paths import CONF
 
@@ -53,6 +54,7 @@ def with_force(settings: Sequence[str]) -> list[str]:
     Hydra would refuse entries that are not there yet, such as a task's name, or the engine's settings beside a balancer
     of the user's own, whose YAML need not state them. A key that does not exist at all is caught by our own checks.
     """
+    settings = [*map(quoted, settings)]
     own = any(word.startswith("balancer=") and not _ships(word) for word in settings)
     return [f"++{word}" if _ENTRY.match(word) or (own and _ENGINE.match(word)) else word for word in settings]
 

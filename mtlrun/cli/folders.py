@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 from pathlib import Path
@@ -16,14 +17,16 @@ from omegaconf import DictConfig, OmegaConf
 
 from mtlrun import torchrun
 from mtlrun.cli.launching import check_directions, check_plugins, leave_to_the_sweep, threads_per_job
-from mtlrun.cli.sweep import jobs, knows_its_jobs, points, save_sweep
+from mtlrun.cli.sweep import jobs, points, save_sweep
 from mtlrun.cli.terminal import remark
 from mtlrun.cli.together import refuse_sweep, write_nothing
 from mtlrun.config.composed import check_composed
 from mtlrun.config.explain import explain
+from mtlrun.config.simplex import expand, refuse_single
 from mtlrun.config.words import as_typed
 from mtlrun.errors import ConfigError
 from mtlrun.runs.folder import claim, made
+from mtlrun.runs.sweeps import knows_its_jobs
 
 
 class Refused(SystemExit):
@@ -45,6 +48,7 @@ class RunFolders(Callback):
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:  # Hydra's interface passes keywords
         """Set `hydra.run.dir` to a folder of the run's own."""
         try:
+            refuse_single(as_typed(config.hydra.overrides.task))
             check_composed(config, GlobalHydra.instance().config_loader())
             if torchrun.rank() > 0:
                 write_nothing(config)
@@ -59,6 +63,7 @@ class RunFolders(Callback):
             refuse_sweep()
             check_plugins(config.hydra)
             check_directions(config)
+            expand(config)
             _check_jobs(config, GlobalHydra.instance().config_loader())
             if knows_its_jobs(config.hydra) and len(jobs(config)) == 1:
                 remark("-m without a list such as seed=0,1: this is a sweep of one job")
@@ -91,9 +96,16 @@ def _named_folder(config: DictConfig, key: str) -> Path:
     return Path(str(value))
 
 
+def goes_on(folder: Path) -> bool:
+    """Whether SLURM has started this job once more, after a time limit, a preemption or the loss of a node: the run
+    that its folder holds is its own."""
+    started_before = os.environ.get("SLURM_RESTART_COUNT", "0") not in ("", "0")
+    return started_before and torchrun.size() == 1 and (folder / "run.json").exists()
+
+
 def refuse_used(folder: Path) -> Path:
-    """The folder; raises ConfigError if it holds a run."""
-    if (folder / "run.json").exists():
+    """The folder; raises ConfigError if it holds a run, unless that is this job's own."""
+    if (folder / "run.json").exists() and not goes_on(folder):
         raise ConfigError(f"{folder} already holds a run: continue it with mtlrun resume {folder}, or choose another")
     return folder
 
@@ -163,7 +175,7 @@ def job_name(number: int, overrides: str) -> str:
     No shell and no setting such as init_from=... needs quotes around it.
     """
     words = re.split(r",(?![^\[{(]*[\]})])", overrides)  # not at the commas inside of a list
-    plain = [re.sub(r"[^\w.+-]+", "-", word, flags=re.ASCII).strip("-") for word in words]
+    plain = [re.sub(r"[^\w.+-]+", "-", word.lstrip("+"), flags=re.ASCII).strip("-") for word in words]
     name = "_".join([str(number), *filter(None, plain)])
     return name if len(name) <= 80 else str(number)
 

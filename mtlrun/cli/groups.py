@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from mtlrun.paths import CONF
 
 Groups = dict[str, dict[str, str]]
 """group -> option -> what its first comment line says"""
+
+_UNLISTED = ("gradients", "hydra/launcher", "hydra/sweeper")
+_INCLUDED = re.compile(r"^ *(?:defaults: *\[|- *)/([\w/]+)@_here_: *(\w+)", re.MULTILINE)
 
 
 def groups(config_dir: str | None = None) -> Groups:
@@ -29,6 +34,16 @@ def option_file(group: str, option: str, config_dir: str | None = None) -> Path:
     """The YAML file of an option that `groups` has found: a shipped one, or else the user's own."""
     folders = (CONF, *map(Path, filter(None, (config_dir, os.environ.get("MTLRUN_CONF_DIR")))))
     return next(path for folder in folders if (path := folder / group / f"{option}.yaml").is_file())
+
+
+def unlisted_groups() -> Groups:
+    """Groups that no run has to choose from: parts of other options, and those of Hydra that we have options for."""
+    return {group: _options(CONF / group) for group in _UNLISTED}
+
+
+def included(text: str) -> Iterator[tuple[str, str]]:
+    """(group, option) of each file whose settings the YAML takes in beside its own: `/gradients@_here_: default`."""
+    return ((found.group(1), found.group(2)) for found in _INCLUDED.finditer(text))
 
 
 def shipped_groups() -> list[str]:

@@ -1,11 +1,13 @@
-"""`mtlrun --help`: what can be chosen, the verbs, three examples."""
+"""`mtlrun --help`, `mtlrun help VERB`: what can be chosen, the verbs, three examples; or what one verb takes."""
 
 from __future__ import annotations
 
 from textwrap import fill
 
 from mtlrun.cli.groups import groups
+from mtlrun.cli.usages import usage
 from mtlrun.cli.verbs import VERBS
+from mtlrun.errors import choose
 
 _EXAMPLES = """\
   mtlrun task=driving balancer=uncertainty
@@ -21,11 +23,8 @@ _FLAGS = """\
 
 
 def main(arguments: list[str]) -> int:
-    """Print the page, or the line of one verb."""
-    if arguments and arguments[0] in VERBS:
-        print(f"mtlrun {arguments[0]}: {VERBS[arguments[0]]}")
-        return 0
-    print(page())
+    """Print the page, or that of one verb."""
+    print(usage(choose(arguments[0], VERBS, "command")) if arguments else page())
     return 0
 
 

@@ -12,6 +12,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from mtlrun.cli.slurm import watch_the_queue
 from mtlrun.config.check import objective_names
 from mtlrun.config.words import as_typed
 from mtlrun.errors import ConfigError
@@ -65,6 +66,8 @@ def check_plugins(hydra: Any) -> None:
         if target.startswith("hydra_plugins.") and not _installed(package):
             extra = option.partition("_")[0]
             raise ConfigError(f"hydra/{group}={option} is not installed: pip install 'mtlrun[{extra}]'")
+    if hydra.runtime.choices["hydra/launcher"] == "submitit_slurm":
+        watch_the_queue()
 
 
 def check_directions(config: DictConfig) -> None:

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from mtlrun.cli.config_dir import split_config_dir
-from mtlrun.cli.groups import Groups, groups, option_file
+from mtlrun.cli.groups import groups, included, option_file, unlisted_groups
 from mtlrun.errors import choose
 
 
 def main(arguments: list[str]) -> int:
-    """Print every group, or some, with its options and the first comment line of each; or the file of one option."""
+    """Print every group, or some, with its options and the first comment line of each; or the files of one option."""
     config_dir, names = split_config_dir(arguments)
-    found = groups(config_dir)
+    listed = groups(config_dir)
+    found = listed | unlisted_groups()
     if len(names) == 2 and names[0] in found and names[1] not in found:
-        option = choose(names[1], found[names[0]], names[0])
-        print(option_file(names[0], option, config_dir).read_text(encoding="utf-8"), end="")
+        print(_option(names[0], choose(names[1], found[names[0]], names[0]), config_dir), end="")
         return 0
     for name in names:
         choose(name, found, "group")
-    print("\n\n".join(_block(group, options) for group, options in _selected(found, names).items()))
+    shown = {name: found[name] for name in names} if names else listed
+    print("\n\n".join(_block(group, options) for group, options in shown.items()))
     return 0
 
 
-def _selected(found: Groups, names: list[str]) -> Groups:
-    return {name: found[name] for name in names} if names else found
+def _option(group: str, option: str, config_dir: str | None) -> str:
+    """The file of an option, and after it each file whose settings stand beside its own."""
+    text = option_file(group, option, config_dir).read_text(encoding="utf-8").rstrip() + "\n"
+    for other, name in included(text):
+        settings = option_file(other, name).read_text(encoding="utf-8")
+        text += f"\n# beside these, as {group}.KEY, the settings of mtlrun list {other} {name}:\n{settings}"
+    return text
 
 
 def _block(group: str, options: dict[str, str]) -> str:

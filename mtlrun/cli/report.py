@@ -7,30 +7,18 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from mtlrun.cli.usages import usage
 from mtlrun.errors import ConfigError, near_miss
 
 _FILES = ("html", "csv", "json", "latex", "markdown")
 _SEVERAL = ("where", "tune", "from", "lower")
 _OPTIONS = ("baseline", "by", "measure", *_SEVERAL, *_FILES)
 
-USAGE = """\
-mtlrun report PATH...        run folders, sweep folders, any folder above them, or globs
-  --baseline RUN|key=value   what to compare with (default: the single-task runs among the paths)
-  --by best|last|mean_of_last  which test scores: best validation epoch (default), last, mean over the last epochs
-  --where key=value[,value]  only runs with this setting; may be given several times
-  --tune KEY[,KEY]           each method with its best value of KEY on validation rows
-  --measure delta_m|delta_p  Delta-m (lower is better, default) or Delta-p (higher is better)
-  --from FILE.csv            results of other tools: tidy, or one row per run; may be given several times
-  --lower METRIC[,METRIC]    metrics in such a file that are better when lower
-  --html F                   one page with figures that opens offline
-  --csv F  --json F  --markdown F  --latex F    write a file too; - for the terminal, in place of the table
-Every option may also be written key=value, such as by=last."""
-
 
 def main(arguments: list[str]) -> int:
     """Print the report and write the files that were asked for; return the exit code."""
     if not arguments:
-        print(USAGE)
+        print(usage("report"))
         return 2
     paths, options = _read(arguments)
     from mtlrun.reporting.exports import FORMATS, write
@@ -77,13 +65,13 @@ def _read(words: list[str]) -> tuple[list[str], dict[str, list[str]]]:
 def _next(rest: Iterator[str], word: str) -> str:
     value = next(rest, None)
     if value is None:
-        raise ConfigError(f"{word} needs a value; see mtlrun report without arguments")
+        raise ConfigError(f"{word} needs a value; see mtlrun report --help")
     return value
 
 
 def _check_option(name: str, word: str) -> None:
     if name not in _OPTIONS:
-        raise ConfigError(f"no option '{word}'{near_miss(name, _OPTIONS)}; see mtlrun report without arguments")
+        raise ConfigError(f"no option '{word}'{near_miss(name, _OPTIONS)}; see mtlrun report --help")
 
 
 def _refuse_setting(word: str) -> None:

@@ -18,7 +18,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from mtlrun.cli.flags import hydra_arguments
-from mtlrun.cli.folders import Refused, RunFolders, refuse_used
+from mtlrun.cli.folders import Refused, RunFolders, goes_on, refuse_used
 from mtlrun.cli.launching import prefer_ready_options
 from mtlrun.cli.modules import look_in
 from mtlrun.cli.terminal import complain, show
@@ -78,7 +78,8 @@ def job(config: DictConfig) -> Objective | None:
     as_in_the_command()
     try:
         folder = claimed(lambda: refuse_used(path), config)
-        summary = run(config, folder, ["mtlrun", *words], checked=not sweeping, alone=not sweeping)
+        resume, alone = goes_on(path), not sweeping
+        summary = run(config, folder, ["mtlrun", *words], resume, checked=alone, alone=alone)
     except Exception as error:
         if not sweeping and os.environ.get(TRACEBACKS) == "1":
             raise
@@ -145,6 +146,8 @@ def _of_the_sweep(error: Exception) -> str | None:
     folder = path_from_here(RunFolders.sweeps[-1])
     if type(error).__name__ == "TerminatedWorkerError":
         return f"a process of the sweep was killed; to go on: mtlrun rerun {folder}"
+    if type(error).__module__.startswith("submitit"):
+        return f"a job of the sweep ended without a result; to go on: mtlrun rerun {folder}"
     if str(error).startswith("No trials are completed"):
         return "no job of the sweep has finished"
     return None

@@ -26,21 +26,12 @@ from mtlrun.config.words import as_typed
 from mtlrun.errors import ResumeError, near_miss
 from mtlrun.paths import CONF
 from mtlrun.runs.reader import find_runs
-
-BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
-"""Hydra's own sweeper, which knows all of its jobs at once."""
-
-RECORD = "sweep.yaml"
-"""The `hydra` node of a sweep's configuration, in the sweep's folder."""
+from mtlrun.runs.sweeps import RECORD, job_words, knows_its_jobs, sweep_words
 
 
 def jobs(config: DictConfig) -> list[list[str]]:
     """The overrides of each job, in the order of Hydra's own sweeper."""
-    from hydra._internal.core_plugins.basic_sweeper import (
-        BasicSweeper,
-    )  # no public name leads to its expansion
-
-    return BasicSweeper.split_arguments(_overrides(config), max_batch_size=None)[0]
+    return job_words(_words(config))
 
 
 def points(config: DictConfig) -> list[list[str]]:
@@ -48,7 +39,7 @@ def points(config: DictConfig) -> list[list[str]]:
 
     One setting differs from the first of these, so a mistake in any single value is found.
     """
-    overrides = _overrides(config)
+    overrides = OverridesParser.create().parse_overrides(_words(config))
     values = {override.get_key_element(): _ends(override) for override in overrides}
     first = {key: choices[0] for key, choices in values.items()}
     found = [first]
@@ -64,9 +55,8 @@ def save_sweep(config: DictConfig, folder: Path) -> None:
     OmegaConf.save(DictConfig({"hydra": hydra}), folder / RECORD)
 
 
-def _overrides(config: DictConfig) -> list[Override]:
-    fixed = [f"{key}={value}" for key, value in (config.hydra.sweeper.get("params") or {}).items()]
-    return OverridesParser.create().parse_overrides([*fixed, *as_typed(config.hydra.overrides.task)])
+def _words(config: DictConfig) -> list[str]:
+    return sweep_words(config.hydra.sweeper.get("params"), as_typed(config.hydra.overrides.task))
 
 
 def _ends(override: Override) -> list[str]:
@@ -170,15 +160,6 @@ class Sweep:
             return self.folder / str(composed.hydra.sweep.subdir)
         finally:
             HydraConfig.instance().cfg = None
-
-
-def knows_its_jobs(hydra: Any) -> bool:
-    """Whether all jobs of a sweep are known, and checked, before the first one starts; some sweepers choose as they go.
-
-    Args:
-        hydra: the node of that name.
-    """
-    return hydra.sweeper.get("_target_") == BASIC
 
 
 def _load_record(folder: Path) -> Any:

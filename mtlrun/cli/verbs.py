@@ -10,6 +10,6 @@ VERBS = {
     "check": "whether parts keep their promises: mtlrun check [GROUP=OPTION ...] [--config-dir DIR]",
     "new": "write a part of your own: mtlrun new balancer|sampler|sharing|task|data|backbone NAME [--to DIR]",
     "list": "every group with its options: mtlrun list [GROUP [OPTION]]",
-    "help": "this page",
+    "help": "this page, or what a verb takes: mtlrun help [VERB]",
 }
 """Each verb is the module mtlrun/cli/<verb>.py, whose `main(arguments)` returns the exit code."""

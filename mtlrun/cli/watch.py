@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from rich.console import Console, Group
 from rich.live import Live
 
+from mtlrun.cli.usages import usage
 from mtlrun.errors import ConfigError
 from mtlrun.reporting.make import report_on
 from mtlrun.reporting.terminal import fitting_tables, show_report
@@ -15,16 +16,11 @@ from mtlrun.reporting.watching import RunWatcher, Snapshot, tables
 
 _SECONDS = 2.0
 
-USAGE = """\
-mtlrun watch PATH...   run folders, sweep folders, any folder above them, or globs
-The table is read again every 2 s, also from another machine; it ends with the report when all runs have ended.
-In a pipe it is printed once for each change."""
-
 
 def main(arguments: list[str]) -> int:
     """Show the runs until all have ended, then their report; 1 if one of them did not finish."""
     if not arguments:
-        print(USAGE)
+        print(usage("watch"))
         return 2
     odd = next((word for word in arguments if word.startswith("-")), None)
     if odd:

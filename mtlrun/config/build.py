@@ -14,8 +14,10 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from mtlrun.backbones.base import Backbone
 from mtlrun.balancers.base import Balancer
+from mtlrun.config.build_backbone import build_backbone
 from mtlrun.config.build_data import build_data, on_device
 from mtlrun.config.combinations import check_balancer, check_clip, check_engine, trunk_end
+from mtlrun.config.logger_nodes import logger_nodes
 from mtlrun.config.words import without_secrets
 from mtlrun.data.source import Source, Splits
 from mtlrun.errors import ConfigError, choose
@@ -24,6 +26,7 @@ from mtlrun.gradients.engine import Engine
 from mtlrun.gradients.ranks import Ranks
 from mtlrun.instantiate import instantiate
 from mtlrun.loggers.base import Logger, NoLogger
+from mtlrun.loggers.together import Together
 from mtlrun.runs.folder import RunFolder
 from mtlrun.samplers.base import Sampler
 from mtlrun.samplers.batch_sampler import BatchSampler
@@ -174,10 +177,10 @@ def build_balancer(config: DictConfig) -> tuple[Balancer, EngineSettings]:
 
 def build_model(config: DictConfig, splits: Splits, tasks: dict[str, Task]) -> MultiTaskModel:
     """Backbone, sharing scheme and heads for the shapes of the training sources."""
-    shape = max((source.input_shape for source in splits.train), key=math.prod)
+    largest = max(splits.train, key=lambda source: math.prod(source.input_shape))
 
     def backbone() -> Backbone:
-        return instantiate(config.backbone, "backbone", Backbone, input_shape=shape)
+        return build_backbone(config.backbone, largest)
 
     make = _checked(backbone, splits.train)
     sharing: Sharing = instantiate(config.sharing, "sharing", Sharing, backbone=make, tasks=tuple(tasks))
@@ -241,7 +244,15 @@ def build_optimizer(
 def build_logger(config: DictConfig, folder: RunFolder) -> Logger:
     if not folder.writes:
         return NoLogger(folder.path, {})
-    return instantiate(config.logger, "logger", Logger, folder=folder.path, config=without_secrets(config))
+    plain = without_secrets(config)
+    built: dict[str, Logger] = {}
+    try:
+        for key, node in logger_nodes(config).items():
+            built[key.removeprefix("logger.")] = instantiate(node, key, Logger, folder=folder.path, config=plain)
+    except Exception as error:
+        Together(built).end("failed", str(error))  # nothing is trained: those before it have a run that began
+        raise
+    return Together(built)
 
 
 def split_settings(node: DictConfig, own: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -13,6 +13,7 @@ from mtlrun.config.bounds import check_bounds
 from mtlrun.config.changes import OPEN_GROUPS
 from mtlrun.config.data_files import check_data_files
 from mtlrun.config.explain import explain, suggest
+from mtlrun.config.logger_nodes import logger_nodes
 from mtlrun.config.schema import Root
 from mtlrun.config.targets import check_target
 from mtlrun.config.whereabouts import check_paths
@@ -40,7 +41,10 @@ def check(config: DictConfig) -> None:
     _check_schema(config)
     _check_complete(config)
     for group in OPEN_GROUPS:
-        _check_target(config, group)
+        if group != "logger":
+            _check_target(config, group)
+    for key, node in logger_nodes(config).items():
+        check_target(f"{key}._target_", node._target_)
     for key, smallest in _SMALLEST.items():
         value = OmegaConf.select(config, key)
         if isinstance(value, int | float) and value < smallest:

@@ -16,6 +16,8 @@ from omegaconf import DictConfig
 from mtlrun.config.composed import check_composed
 from mtlrun.config.explain import explain
 from mtlrun.config.schema import register_schema
+from mtlrun.config.simplex import refuse_single
+from mtlrun.config.words import as_typed
 from mtlrun.errors import ConfigError, MtlrunError
 from mtlrun.paths import CONF
 
@@ -28,12 +30,13 @@ def compose(overrides: Sequence[str]) -> DictConfig:
     Raises:
         ConfigError: for a mistake in the settings.
     """
-    with _ONE_AT_A_TIME, _hydra_as_it_was():
+    with hydra_alone():
         register_schema()
         try:
             with initialize_config_dir(str(CONF), job_name="mtlrun", version_base="1.3"):
                 config = hydra_compose("config", list(overrides), return_hydra_config=True)
                 _refuse_sweep(config)
+                refuse_single(as_typed(config.hydra.overrides.task))
                 check_composed(config, GlobalHydra.instance().config_loader())
         except Exception as error:
             raise as_mistake(error) from error
@@ -48,12 +51,18 @@ def as_mistake(error: Exception) -> Exception:
 
 def _refuse_sweep(config: DictConfig) -> None:
     if config.hydra.mode == RunMode.MULTIRUN:
-        raise ConfigError("these settings are a sweep: call run() for each job, or use the command mtlrun")
+        raise ConfigError("these settings are a sweep: add '-m' to the words")
+
+
+@contextmanager
+def hydra_alone() -> Iterator[None]:
+    """Have Hydra's global object for oneself, one thread at a time, and give the caller's own back untouched."""
+    with _ONE_AT_A_TIME, _hydra_as_it_was():
+        yield
 
 
 @contextmanager
 def _hydra_as_it_was() -> Iterator[None]:
-    """Give the caller's own Hydra, if any, back untouched."""
     instance, base = GlobalHydra.instance(), VersionBase.instance()
     hydra, version = instance.hydra, base.version_base
     instance.clear()

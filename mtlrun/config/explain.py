@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import re
+import shlex
 from collections.abc import Iterable
+from pathlib import Path
 from traceback import walk_tb
 
 from hydra.errors import (
@@ -69,7 +72,17 @@ def _missing_option(error: MissingConfigException) -> str:
     where = _file_of(str(error))
     if not group:
         return f"{where}no configuration file '{option}'"
-    return f"{where}no {group} '{option}'{suggest(option, error.options or [])}"
+    return f"{where}no {group} '{option}'{_left_out(group, option) or suggest(option, error.options or [])}"
+
+
+def _left_out(group: str, option: str) -> str:
+    """What to add where a folder here has the option, and was not named; nothing where none has it."""
+    inside = f"{glob.escape(group)}/{glob.escape(option)}.yaml"
+    file = next((file for pattern in (inside, f"*/{inside}") for file in sorted(Path().glob(pattern))), None)
+    if file is None:
+        return ""
+    folder = file.parents[group.count("/") + 1]
+    return f": {file} is there, so add --config-dir {shlex.quote(str(folder))}"
 
 
 def _broken_yaml(error: MarkedYAMLError) -> str:

@@ -13,7 +13,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from mtlrun.backbones.base import Backbone
 from mtlrun.config.build import build_balancer
+from mtlrun.config.build_backbone import build_backbone
 from mtlrun.config.build_data import build_data, build_task, merged_kind, with_target
+from mtlrun.config.logger_nodes import logger_nodes
 from mtlrun.contracts import backbone, balancer, logger, sampler, sharing, source, task
 from mtlrun.contracts.promise import Verdict
 from mtlrun.contracts.start import POINTS, Start, check_start
@@ -96,11 +98,13 @@ class Parts:
         return balancer.PROMISES.verdicts(subject)
 
     def logger(self) -> Iterator[Verdict]:
-        def make(folder: Path, config: dict[str, Any]) -> Logger:
-            return instantiate(self.config.logger, "logger", Logger, folder=folder, config=config)
+        for key, node in logger_nodes(self.config).items():
 
-        name = self.config.logger._target_.rpartition(".")[2]
-        return logger.PROMISES.verdicts(logger.LoggerSubject(make, _plain(self.config), name))
+            def make(folder: Path, config: dict[str, Any], key: str = key, node: Any = node) -> Logger:
+                return instantiate(node, key, Logger, folder=folder, config=config)
+
+            name = node._target_.rpartition(".")[2]
+            yield from logger.PROMISES.verdicts(logger.LoggerSubject(make, _plain(self.config), name))
 
     @cached_property
     def _data(self) -> tuple[Splits, dict[str, Task]]:
@@ -119,9 +123,7 @@ class Parts:
         return max(self._data[0].train, key=lambda source: math.prod(source.input_shape))
 
     def _make_backbone(self) -> Backbone:
-        return note_paths(
-            instantiate(self.config.backbone, "backbone", Backbone, input_shape=self._largest.input_shape)
-        )
+        return note_paths(build_backbone(self.config.backbone, self._largest))
 
     def _make_sharing(self, tasks: Sequence[str]) -> Sharing:
         return instantiate(self.config.sharing, "sharing", Sharing, backbone=self._make_backbone, tasks=tuple(tasks))

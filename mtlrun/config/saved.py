@@ -18,7 +18,7 @@ from mtlrun.config.changes import check_change, is_open
 from mtlrun.config.check import check
 from mtlrun.config.explain import explain, suggest
 from mtlrun.config.schema import Root
-from mtlrun.config.whereabouts import find_files, started_in
+from mtlrun.config.whereabouts import find_files, find_own_data, started_in
 from mtlrun.config.words import as_typed
 from mtlrun.errors import ConfigError, ResumeError
 from mtlrun.lines import one_line
@@ -44,6 +44,7 @@ def load_config(folder: Path) -> DictConfig:
         start = started_in(folder)
         if start is not None:
             find_files(config, start)
+        find_own_data(config, folder)
         for record in sorted(saved.parent.glob("resume-*.yaml")):
             _apply(config, _parse(as_typed(OmegaConf.load(record))))
     except (OSError, YAMLError, HydraException, OmegaConfBaseException, UnicodeError, RecursionError) as error:

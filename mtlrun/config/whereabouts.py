@@ -15,6 +15,10 @@ _GROUPS = ("data", "backbone")
 _WORDS = ("path", "root", "folder", "file", "weights")  # last words of the options that name files
 
 
+OWN_DATA = "data.npz"
+"""Of a run's folder: the data that were handed over in memory."""
+
+
 def started_in(run: Path) -> Path | None:
     """The current folder of the command that started the run; None if that is not known."""
     content: Any = read_yaml(run / ".hydra" / "hydra.yaml")
@@ -36,6 +40,13 @@ def check_paths(config: DictConfig) -> None:
         value = data[key]
         if value is not None and (not isinstance(value, str) or not value.strip()):
             raise ConfigError(f"data.{key}={value}: must be the name of a file or folder, or null")
+
+
+def find_own_data(config: DictConfig, run: Path) -> None:
+    """Have a run read the data that lie in its folder, wherever the folder is now."""
+    path = config.data.get("path")
+    if isinstance(path, str) and Path(path).name == OWN_DATA and (run / OWN_DATA).is_file():
+        config.data.path = str(run.resolve() / OWN_DATA)
 
 
 def find_files(config: DictConfig, start: Path) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from PIL import Image
+
 from mtlrun.contracts.promise import Promises, demand
 from mtlrun.loggers.base import Logger
 
@@ -55,6 +57,22 @@ def takes_figures(subject: LoggerSubject) -> None:
         logger.log(3, {"val/lane/loss": float("nan"), "val/lane/gap": float("inf")})
         logger.close()
         logger.close()
+
+
+@PROMISES("it takes final scores, a picture, the checkpoints and how the run ended")
+def takes_the_end(subject: LoggerSubject) -> None:
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        for file in ("plots/cosines.png", "checkpoints/best.pt", "checkpoints/last.pt"):
+            (folder / file).parent.mkdir(exist_ok=True)
+            (folder / file).touch()
+        Image.new("RGB", (2, 2)).save(folder / "plots/cosines.png")
+        logger = subject.make(folder, dict(subject.config))
+        logger.log(1, _FIGURES)
+        logger.summarise({"best/test/lane/iou": 0.5, "best/epoch": 0.0})
+        logger.picture(1, "plots/cosines", folder / "plots/cosines.png")
+        logger.checkpoints(folder / "checkpoints")
+        logger.end("failed", "NonFiniteError: the loss is not finite")
 
 
 @PROMISES("one that is made for the folder of an earlier one goes on with its records")

@@ -19,6 +19,7 @@ PART = "sampler"
 SHARES = "the probabilities are of the run's tasks and sum to 1"
 
 _STEPS, _STEPS_PER_EPOCH, _BATCH = 200, 20, 16
+_FRESH = 9  # a fresh sampler is asked at every ninth point: it takes longer to build one than to ask it
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,9 @@ def is_a_pure_function(subject: SamplerSubject) -> None:
     sampler, points = subject.make(), points_of_training()
     forward = [sampler.probabilities(subject.sizes, point) for point in points]
     backward = [sampler.probabilities(subject.sizes, point) for point in points[::-1]][::-1]
-    fresh = [subject.make().probabilities(subject.sizes, point) for point in points]
-    wrong = [point.step for point, one, *others in zip(points, forward, backward, fresh) if others != [one, one]]
+    wrong = [point.step for point, one, other in zip(points, forward, backward) if one != other]
+    for point, one in zip(points[::_FRESH], forward[::_FRESH]):
+        wrong += [] if subject.make().probabilities(subject.sizes, point) == one else [point.step]
     demand(not wrong, f"another answer at step {min(wrong, default=0)}: a resumed run would draw other rows")
 
 

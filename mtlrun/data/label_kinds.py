@@ -16,9 +16,13 @@ from torch import Tensor
 from mtlrun.data.array_cache import Array
 from mtlrun.errors import DataError
 from mtlrun.linalg.precision import needs_double
+from mtlrun.lines import shortened
 
 IGNORED = 255
 """No class: of pixels without a label, and of bytes, which cannot hold -1."""
+
+NAMED = 4
+"""Names of classes that a summary shows."""
 
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -47,11 +51,23 @@ class Labels:
     def summary(self) -> str:
         """The kind with its size and what is left out, such as 'Classification of 3 (-1 in 10 rows is no label)'."""
         sizes = [value for key, value in self.kind.items() if key != "kind"]
-        size = "".join(f" of {len(value) if isinstance(value, list) else value}" for value in sizes)
+        size = "".join(
+            f" of {len(value)}{_named(value)}" if isinstance(value, list) else f" of {value}" for value in sizes
+        )
         units = {"Segmentation": "pixels", "MultiLabel": "entries"}.get(self.name, "rows")
         left_out = " and ".join(f"{mark} in {count} {units}" for mark, count in self.marks.items())
         verb = "is" if len(self.marks) == 1 else "are"
         return f"{self.name}{size}" + (f" ({left_out} {verb} no label)" if left_out else "")
+
+    def class_name(self, index: int) -> str:
+        """What a class is called."""
+        classes = self.kind.get("classes")
+        return str(classes[index]) if isinstance(classes, list) else str(index)
+
+
+def _named(words: list[str]) -> str:
+    """Names that are more than numbers, in brackets."""
+    return "" if all(word.isdigit() for word in words) else f" ({shortened(words, NAMED)})"
 
 
 def described(name: str, values: Array) -> str:

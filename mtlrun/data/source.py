@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from mtlrun.errors import ConfigError, DataError, near_miss
+from mtlrun.types import AnswerTexts, InputColumn
 
 Fingerprint = dict[str, list[dict[str, Any]]]
 """Split -> one entry per source (see `mtlrun.data.fingerprint`): plain values and tensors, as checkpoints hold them."""
@@ -23,12 +24,14 @@ class Source(ABC):
     tasks: the names of the tasks that it labels.
     input_shape: of one row, (C, H, W) or (D,).
     in_memory: False sends `fetch` into DataLoader workers.
+    columns: of vectors made from a table, what each of the D entries is; () for any other inputs.
     """
 
     name: str
     tasks: tuple[str, ...]
     input_shape: tuple[int, ...]
     in_memory: bool = False
+    columns: tuple[InputColumn, ...] = ()
 
     @abstractmethod
     def __len__(self) -> int:
@@ -59,6 +62,10 @@ class Source(ABC):
         """All labelled targets of a task, [n, ...]; lazy sources may serve a large sample instead."""
         rows = self.labelled(task).nonzero().squeeze(1)
         return self.fetch(rows)[1][task]
+
+    def texts(self, task: str, rows: Tensor) -> list[AnswerTexts] | None:
+        """What metrics compare beside the targets of the rows [B], one entry for each; None if there is nothing."""
+        return None
 
     def row_ids(self) -> Tensor | None:
         """A number for each row, int64 [N], by what its files hold and not where they lie; None if inputs in memory,

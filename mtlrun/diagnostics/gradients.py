@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any
 
 import torch
@@ -41,14 +42,15 @@ class PairStatistics:
         self._updates = torch.zeros(2, len(tasks), dtype=torch.float64)  # sums of <w g, d> and of <d, d>
 
     def add(self, tasks: Sequence[str], gram: Tensor, weights: Tensor | None) -> list[tuple[str, str, float]]:
-        """Note one measured step; returns (task_a, task_b, cosine) of each pair.
+        """Note one measured step; returns (task_a, task_b, cosine) of each pair, in the order of the run's tasks.
 
         Args:
             tasks: the active ones, [T].
             gram: [T, T] on the CPU.
             weights: [T], or None if the update is not a weighted sum.
         """
-        indices = torch.tensor([self.tasks.index(task) for task in tasks])
+        places = [self.tasks.index(task) for task in tasks]
+        indices = torch.tensor(places)
         matrix = cosines(gram)
         there = norms(gram) > 0
         measured = (there[:, None] & there[None, :]).double()
@@ -56,7 +58,8 @@ class PairStatistics:
         self._pairs[:, indices[:, None], indices[None, :]] += stack
         self._add_shares(indices, gram, weights)
         values = matrix.tolist()
-        return [(tasks[a], tasks[b], values[a][b]) for a in range(len(tasks)) for b in range(a + 1, len(tasks))]
+        in_order = sorted(range(len(tasks)), key=places.__getitem__)  # a step may have its tasks in another order
+        return [(tasks[a], tasks[b], values[a][b]) for a, b in combinations(in_order, 2)]
 
     def pairs(self) -> list[dict[str, Any]]:
         """One record per pair that was ever measured."""

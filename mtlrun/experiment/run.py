@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from mtlrun.blame import failed_part
 from mtlrun.config.check import check
 from mtlrun.config.explain import explain
 from mtlrun.config.words import portable
 from mtlrun.errors import ConfigError, FolderLost, MtlrunError, NonFiniteError, ProcessLost, choose
-from mtlrun.lines import one_line, path_from_here
+from mtlrun.experiment.endings import failure
+from mtlrun.lines import path_from_here
 from mtlrun.runs.folder import RunFolder
+from mtlrun.training.interrupt import pass_on
 from mtlrun.training.settings import Device
 from mtlrun.troubles import trouble
 
@@ -58,8 +59,9 @@ def run(
         if not checked:
             check(config)
         summary = _in_processes(config, folder, resume)
-    except (KeyboardInterrupt, SystemExit):
+    except (KeyboardInterrupt, SystemExit) as end:
         folder.finish("interrupted")
+        pass_on(getattr(end, "code", None))
         raise
     except BaseException as error:
         refused = explain(error) is not None and not folder.trains and folder.saved_at == saved_at
@@ -86,17 +88,6 @@ def evaluate(config: DictConfig, folder: Path, checkpoint: str = "best", split: 
     from mtlrun.experiment import train  # here: it loads torch
 
     return train.evaluate(config, folder, checkpoint, split)
-
-
-def failure(error: BaseException) -> str:
-    """Why a run failed, in one line: a mistake's own words, or the error's kind and words."""
-    known = explain(error)
-    refused = trouble(error)
-    if known is None and (refused is not None or isinstance(error, FolderLost)):
-        known = refused[0] if refused is not None else str(error)
-    if known is None and not isinstance(error, NonFiniteError | ProcessLost):
-        known = failed_part(error)
-    return one_line(known if known is not None else f"{type(error).__name__}: {error}".rstrip(": "))
 
 
 def verdict(error: BaseException, folder: Path) -> tuple[int, str]:

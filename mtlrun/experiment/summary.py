@@ -34,6 +34,21 @@ def summarise(trainer: Trainer, test: dict[str, Scores]) -> dict[str, Any]:
     }
 
 
+def final_scores(summary: dict[str, Any]) -> dict[str, float]:
+    """What loggers keep of a summary, by names such as 'best/test/lane/iou': scores at the best epoch and at the last.
+
+    With them 'best/epoch', and 'best/score', by which it was chosen.
+    """
+    scores = {
+        f"{moment}/{split}/{task}/{metric}": float(value)
+        for task, entry in summary["tasks"].items()
+        for moment in ("best", "last")
+        for split, metrics in entry[moment].items()
+        for metric, value in metrics.items()
+    }
+    return scores | {"best/epoch": float(summary["best_epoch"]), "best/score": float(summary["best_score"])}
+
+
 def _task(trainer: Trainer, test: dict[str, Scores], name: str) -> dict[str, Any]:
     task, rows, validation = trainer.tasks[name], trainer.recorder.rows_seen, trainer.selection.validation
     moments = {moment: {"val": validation[moment][name], "test": test[moment][name]} for moment in ("best", "last")}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,10 @@ from mtlrun.blame import blaming_parts
 from mtlrun.config.build import build, build_evaluator
 from mtlrun.config.promises import check_parts_of
 from mtlrun.errors import choose
+from mtlrun.experiment.endings import ending
 from mtlrun.experiment.objective import check_objective
 from mtlrun.experiment.samples import draw_test_samples
-from mtlrun.experiment.summary import summarise
+from mtlrun.experiment.summary import final_scores, summarise
 from mtlrun.experiment.transfer import start_from, warn_of_frozen_chance
 from mtlrun.experiment.worker import RemoteProgress
 from mtlrun.gradients.ranks import Ranks
@@ -59,17 +62,19 @@ def train(
     """
     ranks = ranks or join_torchrun(Device(config.trainer.device))
     trainer = agreed(ranks, lambda: _ready(config, folder, resume, ranks))
-    try:
+    with _ending_told(trainer):
         if resume:
             log.info("going on from step %d", trainer.resume(config.allow_other_data))
         folder.note(str(trainer.stepper.device), ranks.size)
+        if ranks.first:
+            log.info("%s", trainer.selection.meaning())
         trainer.fit(progress or (TerminalProgress if ranks.first else RemoteProgress()))
         summary = ranks.broadcast_object(_test(trainer))
         folder.write_summary(summary)
-    finally:
-        trainer.logger.close()
-    if folder.writes:
-        _report(trainer, summary)
+        if folder.writes:
+            _report(trainer, summary)
+            _tell(trainer, summary)
+    trainer.logger.end("finished", None)
     return summary
 
 
@@ -89,17 +94,32 @@ def _ready(config: DictConfig, folder: RunFolder, resume: bool, ranks: Ranks) ->
     """
     with blaming_parts():
         trainer = build(config, folder, ranks)
-        if ranks.first:
-            check_parts_of(config, trainer)
     if ranks.first:
-        check_objective(config.objective, {name: task.directions for name, task in trainer.tasks.items()})
-    resumed = resume and (folder.checkpoints / "last.pt").exists()
-    if ranks.first and not resumed:
-        if config.init_from is not None:
-            start_from(config.init_from, trainer, config.allow_other_data)
-        elif not any(config.backbone.get(option) for option in _WEIGHTS):
-            warn_of_frozen_chance(trainer.model)
+        with blaming_parts(), _ending_told(trainer):
+            _look_at(trainer, config, resume and (folder.checkpoints / "last.pt").exists())
     return trainer
+
+
+@contextmanager
+def _ending_told(trainer: Trainer) -> Iterator[None]:
+    """Loggers hear of an end before its time, and why."""
+    try:
+        yield
+    except BaseException as error:
+        trainer.logger.end(*ending(error))
+        raise
+
+
+def _look_at(trainer: Trainer, config: DictConfig, resumed: bool) -> None:
+    """Check what only the built parts show; start a new run from another one if asked to."""
+    check_parts_of(config, trainer)
+    check_objective(config.objective, {name: task.directions for name, task in trainer.tasks.items()})
+    if resumed:
+        return
+    if config.init_from is not None:
+        start_from(config.init_from, trainer, config.allow_other_data)
+    elif not any(config.backbone.get(option) for option in _WEIGHTS):
+        warn_of_frozen_chance(trainer.model)
 
 
 def _test(trainer: Trainer) -> dict[str, Any]:
@@ -119,6 +139,15 @@ def _load(model: nn.Module, folder: Path, name: str, ranks: Ranks) -> dict[str, 
     state = ranks.broadcast_object(load(path) if ranks.first else {})
     load_part("model", model, state["model"], path)
     return state
+
+
+def _tell(trainer: Trainer, summary: dict[str, Any]) -> None:
+    """Give the loggers the final scores, the pictures and the checkpoints."""
+    logger, step = trainer.logger, trainer.position.step
+    logger.summarise(final_scores(summary))
+    for file in sorted(trainer.folder.plots.glob("*.png")):
+        logger.picture(step, f"plots/{file.stem}", file)
+    logger.checkpoints(trainer.folder.checkpoints)
 
 
 def _report(trainer: Trainer, summary: dict[str, Any]) -> None:

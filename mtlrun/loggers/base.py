@@ -8,23 +8,47 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from mtlrun.errors import ConfigError
+from mtlrun.errors import ConfigError, choose
+from mtlrun.runs.folder import Ending
+
+CHECKPOINTS = ("best", "last")
+"""What a logger can be asked to keep as an artifact."""
 
 
 class Logger(ABC):
-    """Takes figures while a run goes on; every run, each job of a sweep included, has a logger of its own.
+    """Takes figures while a run goes on; every run, each job of a sweep included, has loggers of its own.
 
     Subclasses take `(folder: Path, config: dict, <options>)`: the run folder and the plain configuration. A
-    logger made for a folder that already holds its records goes on with them (`mtlrun resume`).
+    logger made for a folder that already holds its records goes on with them (`mtlrun resume`). What it raises while
+    the run goes on costs its figures and a warning, never the run. Only the first two methods are needed.
     """
 
     @abstractmethod
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        """Record figures, named such as 'val/lane/iou', after optimizer step `step`."""
+        """Record figures, named such as 'val/lane/iou', after optimizer step `step`.
+
+        Steps may come again, and lower ones too: test scores of the best epoch are measured at the end.
+        """
 
     @abstractmethod
     def close(self) -> None:
         """Write out what is left. May be called once more after that."""
+
+    def summarise(self, scores: Mapping[str, float]) -> None:
+        """Record the final scores, named such as 'best/test/lane/iou'."""
+        return
+
+    def picture(self, step: int, name: str, file: Path) -> None:
+        """Record a PNG file, such as 'plots/cosines'."""
+        return
+
+    def checkpoints(self, folder: Path) -> None:
+        """Training is over: keep `best.pt` or `last.pt` of the folder, if asked to."""
+        return
+
+    def end(self, ending: Ending, reason: str | None) -> None:
+        """The run is over: how, and for one that has not finished why, in one line."""
+        self.close()
 
 
 class NoLogger(Logger):
@@ -57,6 +81,11 @@ def optional_package(module: str, extra: str) -> Any:
         raise ConfigError(
             f"logger={extra} cannot start ({error}): pip install 'mtlrun[{extra}]', or choose logger=csv"
         ) from error
+
+
+def chosen_artifact(word: str | None, logger: str) -> str | None:
+    """The option `artifact` of a logger; raises ConfigError for anything but a checkpoint's name or None."""
+    return None if word is None else choose(word, CHECKPOINTS, f"checkpoint for logger.{logger}.artifact")
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

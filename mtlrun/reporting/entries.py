@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mtlrun.reporting.cautions import cautions
-from mtlrun.reporting.settings import Settings, settings
+from mtlrun.reporting.settings import Settings, effective_overrides, settings
+from mtlrun.runs.overall import overall
 from mtlrun.runs.reader import Run
 
 By = Literal["best", "last", "mean_of_last"]
@@ -23,7 +24,6 @@ BY_WORDS = {
     "mean_of_last": "mean over the last epochs",
 }
 SILENT_SECONDS = 3600.0
-_FLOORS = {True: 1e-3, False: 1e-12}  # of a metric in the geometric mean, as where epochs are chosen
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def read_entry(run: Run, by: By = "best") -> Entry:
         status=status_of(run, info),
         tasks=tasks,
         error=info.get("error"),
-        overrides=tuple(run.overrides),
+        overrides=tuple(effective_overrides(run)),
         version=_version(info),
         end=str(info.get("end") or ""),
         seconds=_number(summary.get("wall_seconds")),
@@ -101,15 +101,9 @@ def read_entry(run: Run, by: By = "best") -> Entry:
 
 
 def validation_score(tasks: Iterable[TaskScore]) -> float | None:
-    """Geometric mean of the judging validation metrics, lower-is-better ones inverted: what epochs are chosen by."""
-    logs = []
-    for task in tasks:
-        value = task.val.get(task.metric)
-        if value is None:
-            continue
-        log = math.log(max(value, _FLOORS[task.higher]))
-        logs.append(log if task.higher else -log)
-    return math.exp(sum(logs) / len(logs)) if logs else None
+    """What epochs are chosen by: the judging validation metrics in one number, see `overall`."""
+    found = ((task.val.get(task.metric), task.higher) for task in tasks)
+    return overall((value, higher) for value, higher in found if value is not None)
 
 
 def _tasks(summary: Mapping[str, Any], by: By) -> dict[str, TaskScore]:

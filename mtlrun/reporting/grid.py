@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +13,9 @@ from mtlrun.reporting.text import arrow, decimals, duration, fixed, memory
 
 MOST_TASK_COLUMNS = 8
 """More tasks than this become rows where the width of the page is not known."""
+
+WEIGHTS = "balancer.task_weights"
+"""The setting that holds fixed weights by task."""
 
 Kind = Literal["setting", "score", "delta", "rank", "count", "cost"]
 
@@ -53,7 +56,8 @@ def grid(section: Section, measure: Measure) -> list[GridColumn]:
     """
     rows = section.rows
     columns = [
-        *(_settings(key, rows) for key in section.columns),
+        *(_settings(key, rows) for key in section.columns if not _is_weight(key, section)),
+        *_weights(section),
         *(_scores(section, index) for index in range(len(section.tasks))),
         _deltas(rows, measure),
         GridColumn("mean", "rank", "rank", tuple(GridCell(fixed(row.rank, 2), number=row.rank) for row in rows)),
@@ -62,6 +66,23 @@ def grid(section: Section, measure: Measure) -> list[GridColumn]:
         GridColumn("memory", "", "cost", tuple(GridCell(memory(row.memory), number=row.memory) for row in rows)),
     ]
     return [column for column in columns if column.kind == "setting" or any(cell.text != "-" for cell in column.cells)]
+
+
+def weights_text(row: Row, section: Section) -> str:
+    """The fixed weights of a row in the order of the tasks, such as 'left=0.5 right=1.5'; '' if it has none."""
+    found = {column.task: row.settings.get(f"{WEIGHTS}.{column.task}") for column in section.tasks}
+    return " ".join(f"{task}={spelled(value)}" for task, value in found.items() if value is not None)
+
+
+def _weights(section: Section) -> Iterator[GridColumn]:
+    """One column for the weights of all tasks together."""
+    if any(_is_weight(key, section) for key in section.columns):
+        cells = tuple(GridCell(weights_text(row, section) or "-") for row in section.rows)
+        yield GridColumn(short_key(WEIGHTS), "", "setting", cells)
+
+
+def _is_weight(key: str, section: Section) -> bool:
+    return any(key == f"{WEIGHTS}.{column.task}" for column in section.tasks)
 
 
 def _settings(key: str, rows: Sequence[Row]) -> GridColumn:

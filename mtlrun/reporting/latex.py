@@ -53,7 +53,7 @@ def _caption(section: Section, report: Report) -> str:
     words = f"Test scores {BY_WORDS[report.by]}, mean ± deviation over seeds."
     if any(row.delta for row in section.rows):
         words += f" {MEASURES[report.measure]}, with 95 % t intervals over seeds."
-    if any(cell.bold for row in section.rows for cell in row.cells):
+    if any(row.delta_bold or any(cell.bold for cell in row.cells) for row in section.rows):
         words += " Bold: the best of a column and all that is not separated from it."
     return _escape(words)
 

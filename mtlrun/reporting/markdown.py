@@ -10,6 +10,7 @@ from mtlrun.reporting.entries import BY_WORDS
 from mtlrun.reporting.grid import MOST_TASK_COLUMNS, GridCell, GridColumn, grid, tasks_as_rows
 from mtlrun.reporting.many_lines import many_lines
 from mtlrun.reporting.model import Report, Section
+from mtlrun.reporting.scalarisation import front_grid, front_lines
 
 
 def as_markdown(report: Report) -> str:
@@ -30,8 +31,10 @@ def _section(section: Section, report: Report) -> Iterator[str]:
     yield from (f"Test scores {BY_WORDS[report.by]}, mean ± deviation over seeds{common}", "")
     columns = grid(section, report.measure)
     yield from _table(tasks_as_rows(columns) if len(section.tasks) > MOST_TASK_COLUMNS else columns)
+    if section.front:
+        yield from ("", *_table(front_grid(section)))
     yield from ("", f"**{_escape(section.conclusion)}**", "")
-    yield from (f"- {_escape(line)}" for line in (*section.verdicts, *many_lines(section)))
+    yield from (f"- {_escape(line)}" for line in (*section.verdicts, *front_lines(section), *many_lines(section)))
     yield from ("", *(f"- {_escape(line)}" for line in section.notes), "")
     if section.doubts:
         yield from ("Doubts:", "", *(f"- {_escape(line)}" for line in section.doubts), "")

@@ -75,12 +75,33 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """Where a method, a row, stands to the front of fixed weights.
+
+    rival: the row with fixed weights that beats it, or that it beats; None on the front.
+    """
+
+    row: int
+    place: Literal["behind", "on", "beyond"]
+    rival: int | None
+
+
+@dataclass(frozen=True)
+class ScalarisationFront:
+    """Plain weighted sums: the rows with fixed weights, those that no other of them beats, and how methods compare."""
+
+    rows: tuple[int, ...]
+    front: tuple[int, ...]
+    methods: tuple[Standing, ...]
+
+
+@dataclass(frozen=True)
 class Section:
     """A table: all configurations of one task set.
 
     columns: settings that tell the rows apart. common: overrides that all runs share.
     verdicts: a line per row. conclusion: one sentence on the whole.
-    notes: how to read the numbers. commands: what to run next.
+    notes: how to read the numbers. commands: what to run next. front: of fixed weights, where they were swept.
     """
 
     tasks: tuple[TaskColumn, ...]
@@ -92,6 +113,7 @@ class Section:
     notes: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
+    front: ScalarisationFront | None = None
 
     @property
     def name(self) -> str:

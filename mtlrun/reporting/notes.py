@@ -63,7 +63,7 @@ def _bold(rows: Sequence[Row]) -> str | None:
     if len(rows) < 2 or all(row.known_seeds < 2 for row in rows):
         return None
     rule = "paired t tests over seeds, Holm's correction over all pairs of rows and tasks"
-    if any(cell.bold for row in rows for cell in row.cells):
+    if any(row.delta_bold or any(cell.bold for cell in row.cells) for row in rows):
         return f"Bold: the best of a column and all that is not separated from it ({rule})."
     return f"Nothing is bold: no row is separated from the best of its column ({rule})."
 

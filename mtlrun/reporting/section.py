@@ -23,6 +23,7 @@ from mtlrun.reporting.gains import Measure
 from mtlrun.reporting.model import Row, Section, TaskColumn
 from mtlrun.reporting.notes import commands, notes
 from mtlrun.reporting.pooling import RunPool, common, label, varying
+from mtlrun.reporting.scalarisation import scalarisation_front
 from mtlrun.reporting.tuning import Tuned
 from mtlrun.reporting.verdicts import conclusion, verdict_line
 
@@ -52,6 +53,7 @@ def make_section(
         notes=tuple(notes(rows, tasks, compared, measure, tuned)),
         doubts=tuple(gathered((entry.folder, entry.doubts) for pool in ordered for entry in pool.entries)),
         commands=tuple(commands(rows, compared)),
+        front=scalarisation_front(rows, ordered, tasks),
     )
 
 

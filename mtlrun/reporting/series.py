@@ -51,6 +51,13 @@ class Cosines:
         total = np.where(known, self.values_STT, 0.0).sum(0)
         return np.divide(total, known.sum(0), out=np.full(total.shape, np.nan), where=known.any(0))
 
+    @property
+    def measured_once(self) -> bool:
+        """Whether no pair was measured at a second step: then there is no course, and a mean of one value."""
+        apart = ~np.eye(self.values_STT.shape[1], dtype=bool)
+        counts = np.isfinite(self.values_STT[:, apart]).sum(0)
+        return bool(counts.size and counts.max() == 1)
+
 
 class Series:
     """A run's tables, each read at most once."""

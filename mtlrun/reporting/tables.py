@@ -7,17 +7,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
 _NAMES_AND_WORDS = 57  # letters left for text in 80, without borders and the value
 
 
-def results_table(summary: Mapping[str, Any]) -> Table:
-    """Test metrics of each task at the best validation epoch, the judging one with its direction first."""
-    table = Table(title=_results_title(summary), title_justify="left", caption_justify="left")
-    table.caption = "\n".join(filter(None, (_late_means(summary), _caption(summary)))) or None
+def results_table(summary: Mapping[str, Any]) -> Group:
+    """Test metrics of each task at the best validation epoch, the judging one with its direction first.
+
+    The lines above and below the table are as wide as the terminal: rich breaks those of a table at its own width.
+    """
+    below = [Text(line, style="italic dim") for line in (_late_means(summary), _caption(summary)) if line]
+    return Group(_results_title(summary), _metrics_table(summary), *below)
+
+
+def _metrics_table(summary: Mapping[str, Any]) -> Table:
+    table = Table()
     others = {task: _others(entry) for task, entry in summary.get("tasks", {}).items()}
     longest = _longest_word(others.values())
     names = max(8, (_NAMES_AND_WORDS - longest) // 2)
@@ -88,10 +95,14 @@ def _caption(summary: Mapping[str, Any]) -> str | None:
         "wall_seconds": lambda value: f"{value:,.0f} s",
         "rows_per_second": lambda value: f"{value:,.0f} rows/s",
         "peak_memory_bytes": lambda value: f"peak memory {value / 2**30:.2f} GiB",
-        "conflict_share": lambda value: f"{100 * value:.0f} % of pairs and steps in conflict{_measured(summary)}",
+        "conflict_share": lambda value: _conflicts(value, summary),
     }
     said = [say(summary[key]) for key, say in facts.items() if isinstance(summary.get(key), int | float)]
     return ", ".join(said) or None
+
+
+def _conflicts(share: float, summary: Mapping[str, Any]) -> str:
+    return f"{100 * share:.0f} % of pairs and steps in conflict{_measured(summary)}, no verdict on sharing"
 
 
 def _measured(summary: Mapping[str, Any]) -> str:

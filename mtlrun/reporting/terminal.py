@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from textwrap import wrap
 
 from rich import box
@@ -19,6 +20,7 @@ from mtlrun.reporting.entries import BY_WORDS
 from mtlrun.reporting.grid import GridCell, GridColumn, grid, tasks_as_rows
 from mtlrun.reporting.many_lines import many_lines
 from mtlrun.reporting.model import Report, Row, Section, Unfinished
+from mtlrun.reporting.scalarisation import front_grid, front_lines
 
 _MOST_ROWS_WITH_FOLDERS = 24
 _NO_COLOURS: Mapping[str, str] = {}
@@ -50,9 +52,11 @@ def _section(section: Section, report: Report, screen: Console) -> None:
         _say(f"all: {' '.join(section.common)}", screen, "dim")
     for table in fitting_tables(grid(section, report.measure), screen):
         screen.print(table)
+    for table in fitting_tables(front_grid(section), screen) if section.front else ():
+        screen.print(table)
     _say(section.conclusion, screen, "bold")
     _paragraph("", section.verdicts, screen, colours=_COLOURS)
-    _paragraph("", many_lines(section), screen)
+    _paragraph("", [*front_lines(section), *many_lines(section)], screen)
     _paragraph("", section.notes, screen, "dim")
     _paragraph("Doubts", section.doubts, screen, "yellow")
     _commands(section.commands, screen)
@@ -124,17 +128,18 @@ def _commands(commands: Sequence[str], screen: Console) -> None:
 
 
 def _folders(rows: Sequence[Row], screen: Console) -> None:
-    """Where the runs of each row lie; broken between names only."""
+    """Where the runs of each row lie, below the folder that holds them all; broken between names only."""
+    parents = [*dict.fromkeys(os.path.dirname(folder) for row in rows for folder in row.folders)]
     if len(rows) > _MOST_ROWS_WITH_FOLDERS:
-        parents = dict.fromkeys(os.path.dirname(folder) for row in rows for folder in row.folders)
-        _say("Folders: " + " ".join(parents), screen)
+        _say("Folders:", screen, whole=map(shlex.quote, parents))
         return
     screen.print()
-    _say("Folders:", screen)
+    one_kind = len({os.path.isabs(parent) for parent in parents}) == 1
+    root = os.path.commonpath(parents) if one_kind else ""
+    _say("Folders:" if not root else "Folders, in", screen, whole=[f"{shlex.quote(root)}:"] if root else ())
     for row in rows:
-        parent = os.path.commonpath([os.path.dirname(folder) for folder in row.folders]) if row.folders else ""
-        names = [os.path.relpath(folder, parent or ".") if parent else folder for folder in row.folders]
-        _say(f"{row.label}: {parent + os.sep if parent else ''} {' '.join(names)}", screen, "dim")
+        names = [os.path.relpath(folder, root) if root else folder for folder in row.folders]
+        _say(f"{row.label}:", screen, "dim", whole=map(shlex.quote, names))
 
 
 def _unfinished(runs: Sequence[Unfinished], screen: Console) -> None:
@@ -143,20 +148,31 @@ def _unfinished(runs: Sequence[Unfinished], screen: Console) -> None:
     _say("Not counted:", screen, "bold")
     for run in runs:
         reason = f" ({run.reason})" if run.reason else ""
-        _say(f"{run.status}: {run.label}{reason} {run.folder}", screen, "red" if run.status == "failed" else "yellow")
+        style = "red" if run.status == "failed" else "yellow"
+        _say(f"{run.status}: {run.label}{reason}", screen, style, whole=[shlex.quote(run.folder)])
 
 
-def _say(line: str, screen: Console, style: str = "", colours: Mapping[str, str] = _NO_COLOURS) -> None:
-    """Lines broken at blanks alone: a path or a name stays whole even where it is wider than the terminal."""
+def _say(
+    line: str,
+    screen: Console,
+    style: str = "",
+    colours: Mapping[str, str] = _NO_COLOURS,
+    whole: Iterable[str] = (),
+) -> None:
+    """Lines broken at blanks alone: a path or a name stays whole even where it is wider than the terminal.
+
+    Args:
+        whole: names that follow the line and are not broken at their own blanks either.
+    """
     lines = wrap(
-        printable(line),
+        " ".join([printable(line), *(printable(name).replace(" ", "\0") for name in whole)]),
         max(20, screen.width - 1),
         break_long_words=False,
         break_on_hyphens=False,
         subsequent_indent="  ",
     )
     for part in lines:
-        text = Text(part, style=style)
+        text = Text(part.replace("\0", " "), style=style)
         for word, colour in colours.items():
             text.highlight_words([word], colour)
         screen.print(text, soft_wrap=True)

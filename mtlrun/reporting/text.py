@@ -7,6 +7,17 @@ from math import floor, log10
 
 from mtlrun.reporting.paired import Estimate
 
+NO_VERDICT = (
+    "Opposed gradients are no reason against sharing, nor aligned ones a reason for it: near a stationary point of "
+    "their sum they are opposed by necessity. Compare with single-task runs."
+)
+"""Beside every figure of cosines."""
+
+
+def pair_name(task_a: str, task_b: str) -> str:
+    """Two tasks, named in the order of the run."""
+    return f"{task_a} – {task_b}"
+
 
 def decimals(deviations: Iterable[float | None], values: Iterable[float | None] = ()) -> int:
     """Decimals that show two digits of the largest deviation; without one, four digits of the largest value."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import prod
 from pathlib import Path
 
 from mtlrun.errors import ConfigError
@@ -16,10 +15,9 @@ from mtlrun.reporting.pooling import RunPool, varying
 from mtlrun.reporting.settings import effective_config, fingerprint, short_key, spelled
 from mtlrun.runs.progress import RunProgress, read_progress
 from mtlrun.runs.reader import Run, find_runs
-from mtlrun.runs.yamlfile import read_yaml
+from mtlrun.runs.sweeps import job_words, knows_its_jobs, sweep_record, sweep_words
 
 _ENDED = ("finished", "failed", "interrupted", "lost", "silent")
-_BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 
 _Group = Sequence[Entry]
 
@@ -156,7 +154,7 @@ def _words(group: _Group, progress: Mapping[str, RunProgress]) -> str:
 
 def _runs(folder: Path) -> list[Run]:
     found = find_runs(folder)
-    if not found and not (folder / "multirun.yaml").is_file():
+    if not found and sweep_record(folder) is None:
         raise ConfigError(f"no run in '{folder}': name run folders, sweep folders, or folders above them")
     return found
 
@@ -166,15 +164,12 @@ def _missing_jobs(folder: Path) -> int:
 
     That is: its report is written, its sweeper chooses as it goes, or its process is gone.
     """
-    if not (folder / "multirun.yaml").is_file() or (folder / "report.json").is_file():
-        return 0
-    content = read_yaml(folder / "multirun.yaml")
-    hydra = content.get("hydra") if isinstance(content, dict) else None
-    if not isinstance(hydra, dict) or (hydra.get("sweeper") or {}).get("_target_") != _BASIC:
+    hydra = sweep_record(folder)
+    if hydra is None or (folder / "report.json").is_file() or not knows_its_jobs(hydra):
         return 0
     words = [str(word) for word in (hydra.get("overrides") or {}).get("task") or []]
     runs = find_runs(folder)
-    missing = max(0, _count_jobs(words) - len(runs))
+    missing = max(0, _count_jobs(sweep_words((hydra.get("sweeper") or {}).get("params"), words)) - len(runs))
     return missing if missing and _goes_on(folder, runs) else 0
 
 
@@ -186,13 +181,9 @@ def _goes_on(folder: Path, runs: Sequence[Run]) -> bool:
 
 
 def _count_jobs(words: Sequence[str]) -> int:
-    from hydra.core.override_parser.overrides_parser import OverridesParser  # here: it is slow to load
-    from hydra.errors import HydraException
+    from hydra.errors import HydraException  # here: it is slow to load
 
     try:
-        overrides = OverridesParser.create().parse_overrides([*words])
+        return len(job_words(words))
     except HydraException:
         return 0  # such a sweep was refused
-    return prod(
-        sum(1 for _ in override.sweep_string_iterator()) for override in overrides if override.is_sweep_override()
-    )

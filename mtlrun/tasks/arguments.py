@@ -40,4 +40,6 @@ def check_classes(task: str, targets: Tensor, num_classes: int, ignored: int | N
     if wrong.any():
         found = torch.unique(targets[wrong])[:3].tolist()
         allowed = f"0 to {num_classes - 1}" + ("" if ignored is None else f", or {ignored} for ignored")
-        raise DataError(f"labels of task '{task}' must be {allowed}, found {', '.join(map(str, found))}")
+        most = int(targets[targets != ignored].max()) + 1 if ignored is not None else int(targets.max()) + 1
+        remedy = f": for {most} classes set task.tasks.{task}.classes={most}" if most > num_classes else ""
+        raise DataError(f"labels of task '{task}' must be {allowed}, found {', '.join(map(str, found))}{remedy}")

@@ -15,7 +15,7 @@ from torchmetrics import Metric
 from mtlrun.errors import ConfigError, choose
 from mtlrun.tasks.drawing import NEUTRAL, numbers, verdict, write_text
 from mtlrun.tasks.numerics import full_precision
-from mtlrun.types import Feature
+from mtlrun.types import AnswerTexts, Feature
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,8 +85,7 @@ class Task(ABC):
             gives a dict lists the keys in its attribute `names`, and each of them can be the judge.
 
     Raises:
-        ConfigError: if `judge` is not one of the given metrics (for the kind's own metrics,
-        `higher_is_better` does).
+        ConfigError: if `judge` is not one of the given metrics; of the kind's own metrics, `higher_is_better` tells.
     """
 
     __signature__: ClassVar[Signature]
@@ -202,8 +201,13 @@ class Task(ABC):
         }
 
     @torch.no_grad()
-    def update_metrics(self, metrics: Mapping[str, Metric], output: Any, target: Tensor) -> None:
-        """Add labelled rows to the metrics, in float32 or more; no rows are fine."""
+    def update_metrics(
+        self, metrics: Mapping[str, Metric], output: Any, target: Tensor, texts: Sequence[AnswerTexts] | None = None
+    ) -> None:
+        """Add labelled rows to the metrics, in float32 or more; no rows are fine.
+
+        `texts` are what the source keeps beside the targets (`Source.texts`), for kinds that compare them.
+        """
         if len(target) == 0:
             return
         prediction, truth = self.metric_inputs(full_precision(output), target)

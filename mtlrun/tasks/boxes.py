@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid, max_pool2d
 
+from mtlrun.types import region_of
+
 GAUSSIAN_SHARE = 0.54 / 6
 """Deviation of a centre's Gaussian as a share of the box's side."""
 
@@ -30,17 +32,22 @@ class CentreTargets:
     cells: int64 [n, M], the cell of each centre in row-major order; 0 for padding.
     shapes: [n, 4, M]: log(width / stride), log(height / stride), and the centre's position within its cell (x,
         y).
-    present: bool [n, M], False for padding.
+    present: bool [n, M], False for padding and for ignored regions.
+    ignored: bool [n, C, h, w], the cells in regions where a class is ignored.
     """
 
     heat: Tensor
     cells: Tensor
     shapes: Tensor
     present: Tensor
+    ignored: Tensor
 
 
 def centre_targets(boxes: Tensor, grid: tuple[int, int], num_classes: int, stride: int) -> CentreTargets:
-    """Targets on an h x w grid for boxes [n, M, 5]: class (-1 is padding), x1, y1, x2, y2 in input pixels."""
+    """Targets on an h x w grid for boxes [n, M, 5]: class, x1, y1, x2, y2 in input pixels.
+
+    Class -1 is padding, and -2 - c a region in which class c is ignored.
+    """
     present = boxes[..., 0] >= 0
     x1, y1, x2, y2 = torch.where(present.unsqueeze(-1), boxes[..., 1:] / stride, 0).unbind(-1)
     sides = torch.stack([x2 - x1, y2 - y1], 1)  # [n, 2, M], in cells
@@ -51,7 +58,19 @@ def centre_targets(boxes: Tensor, grid: tuple[int, int], num_classes: int, strid
     bumps = _bumps(cells, sides, grid) * present[..., None, None]
     classes = torch.where(present, boxes[..., 0], 0).long()[..., None, None].expand_as(bumps)
     heat = bumps.new_zeros(len(boxes), num_classes, *grid).scatter_reduce_(1, classes, bumps, "amax")
-    return CentreTargets(heat, (rows * grid[1] + columns).long(), shapes, present)
+    ignored = _ignored_cells(boxes, grid, num_classes, stride)
+    return CentreTargets(heat, (rows * grid[1] + columns).long(), shapes, present, ignored)
+
+
+def _ignored_cells(boxes: Tensor, grid: tuple[int, int], num_classes: int, stride: int) -> Tensor:
+    """Which cells have their middle in a region where a class is ignored: bool [n, C, h, w]."""
+    height, width = ((torch.arange(count, device=boxes.device) + 0.5) * stride for count in grid)
+    x1, y1, x2, y2 = boxes[..., 1:, None].unbind(2)
+    in_x, in_y = ((x1 <= width) & (width <= x2)).to(boxes), ((y1 <= height) & (height <= y2)).to(boxes)
+    marks = region_of(torch.arange(num_classes, device=boxes.device))
+    by_class = (boxes[:, None, :, 0] == marks[:, None]).to(boxes)  # [n, C, M]
+    rows = (by_class.unsqueeze(3) * in_y.unsqueeze(1)).transpose(2, 3)  # [n, C, h, M]: no [n, M, h, w] is made
+    return rows @ in_x.unsqueeze(1) > 0
 
 
 def _bumps(cells: Tensor, sides: Tensor, grid: tuple[int, int]) -> Tensor:
@@ -67,11 +86,16 @@ def _bumps(cells: Tensor, sides: Tensor, grid: tuple[int, int]) -> Tensor:
     return along_y.unsqueeze(3) * along_x.unsqueeze(2)
 
 
-def focal_loss(logits: Tensor, heat: Tensor) -> Tensor:
-    """Penalty-reduced focal loss (CenterNet, equation 1: alpha 2, beta 4), summed over the cells: [n]."""
+def focal_loss(logits: Tensor, heat: Tensor, ignored: Tensor | None = None) -> Tensor:
+    """Penalty-reduced focal loss (CenterNet, equation 1: alpha 2, beta 4), summed over the cells: [n].
+
+    Cells that are `ignored` count only where a box has its centre.
+    """
     chance = logits.sigmoid()
     centre = (1 - chance).square() * logsigmoid(logits)
     around = (1 - heat).pow(4) * chance.square() * logsigmoid(-logits)
+    if ignored is not None:
+        around = around.masked_fill(ignored, 0)
     return -torch.where(heat == 1, centre, around).flatten(1).sum(1)
 
 

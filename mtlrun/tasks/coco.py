@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torchmetrics.detection import MeanAveragePrecision
 
+from mtlrun.types import NO_BOX, region_of
+
 BoxLists = list[dict[str, Tensor]]
 """Per row boxes [k, 4], labels [k] and, for predictions, scores [k], as torchmetrics takes them."""
 
@@ -22,6 +24,20 @@ def as_rows(values: Tensor, kept: Tensor) -> BoxLists:
     if values.shape[2] > 5:
         for row, piece in zip(rows, pieces):
             row["scores"] = piece[:, 5]
+    return rows
+
+
+def truths(boxes: Tensor) -> BoxLists:
+    """Labelled boxes [n, M, 5] as one dict per row; ignored regions as the evaluator's crowds, see `region_of`.
+
+    A detection that overlaps none of the boxes enough, and a crowd of its class by that share of its own area, is
+    left out of the score.
+    """
+    rows = as_rows(boxes, boxes[..., 0] != NO_BOX)
+    for row in rows:
+        crowd = row["labels"] < 0
+        row["labels"] = torch.where(crowd, region_of(row["labels"]), row["labels"])
+        row["iscrowd"] = crowd.long()
     return rows
 
 

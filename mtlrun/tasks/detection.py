@@ -14,11 +14,11 @@ from mtlrun.options import below, whole
 from mtlrun.tasks.arguments import check_shape, class_names
 from mtlrun.tasks.base import Replacements, Task
 from mtlrun.tasks.boxes import centre_targets, decode, focal_loss, shape_loss
-from mtlrun.tasks.coco import BoxLists, BoxScores, as_rows
+from mtlrun.tasks.coco import BoxLists, BoxScores, as_rows, truths
 from mtlrun.tasks.dense import FeaturePyramid, Size, conv_block, image_size, resize
 from mtlrun.tasks.drawing import colour, draw_box
 from mtlrun.tasks.numerics import full_precision
-from mtlrun.types import Feature
+from mtlrun.types import NO_BOX, Feature, region_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,6 +56,9 @@ class CentreHead(nn.Module):
 
 class Detection(Task):
     """Targets: [N, M, 5] rows (class, x1, y1, x2, y2) in input pixels, padded with class -1.
+
+    Class -2 - c marks a region in which class c is ignored, as COCO's crowds are: the loss does not teach that nothing
+    is there, and detections in it count neither as right nor as wrong.
 
     Output: [n, C + 4, h, w], see `boxes`. Judged by COCO's mAP at IoU .50:.05:.95, higher is better; `judge:
     map_50` or `ap_<class>` for another.
@@ -113,7 +116,7 @@ class Detection(Task):
         output, num_classes = full_precision(output), len(self.classes)
         grid = (output.shape[2], output.shape[3])
         wanted = centre_targets(target.to(output.dtype), grid, num_classes, self.stride)
-        centres = focal_loss(output[:, :num_classes], wanted.heat)
+        centres = focal_loss(output[:, :num_classes], wanted.heat, wanted.ignored)
         shapes = shape_loss(output[:, num_classes:], wanted)
         return (centres + self.size_weight * shapes) / wanted.present.sum(1).clamp_min(1)
 
@@ -123,15 +126,16 @@ class Detection(Task):
 
     def check(self, targets: Tensor) -> None:
         check_shape(self.name, targets, "[N, M, 5]", targets.dim() == 3 and targets.shape[2] == 5)
-        boxes = targets[targets[..., 0] != -1]
+        boxes = targets[targets[..., 0] != NO_BOX]
         classes, x1, y1, x2, y2 = boxes.unbind(1)
         if not boxes.isfinite().all() or (x2 <= x1).any() or (y2 <= y1).any():
             raise DataError(f"boxes of task '{self.name}' must be finite with x1 < x2 and y1 < y2, found others")
-        wrong = (classes < 0) | (classes >= len(self.classes)) | (classes != classes.floor())
+        known = torch.where(classes < 0, region_of(classes), classes)
+        wrong = (known < 0) | (known >= len(self.classes)) | (classes != classes.floor())
         if wrong.any():
-            allowed = f"0 to {len(self.classes) - 1}, or -1 for padding"
+            allowed = f"0 to {len(self.classes) - 1}, -1 for padding, or -2 - c for a region where class c is ignored"
             raise DataError(f"classes of task '{self.name}' must be {allowed}, found {classes[wrong][0].item():g}")
-        most = int((targets[..., 0] != -1).sum(1).max()) if targets.numel() else 0
+        most = int((targets[..., 0] >= 0).sum(1).max()) if targets.numel() else 0
         if most > self.max_detections:
             raise DataError(
                 f"a row of task '{self.name}' holds {most} boxes, and max_detections={self.max_detections} caps its "
@@ -140,7 +144,7 @@ class Detection(Task):
 
     def metric_inputs(self, output: Tensor, target: Tensor) -> tuple[BoxLists, BoxLists]:
         found = self.predict(output)
-        return as_rows(found, found[..., 5] >= self.min_score), as_rows(target, target[..., 0] >= 0)
+        return as_rows(found, found[..., 5] >= self.min_score), truths(target)
 
     def predict(self, output: Tensor) -> Tensor:
         """Boxes [n, k, 6] (class, x1, y1, x2, y2, score), best first."""

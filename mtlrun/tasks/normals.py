@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,12 @@ from mtlrun.tasks.pixel_scores import AngleErrors, AngleShares
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+
+log = logging.getLogger(__name__)
+
+ROUNDED, LONGEST = 1.01, 1.05
+"""Lengths that are warned of, and refused: rounding each entry to 8 bits makes a unit vector up to 1.015 long."""
 
 
 class SurfaceNormals(PixelMeasures):
@@ -46,8 +53,19 @@ class SurfaceNormals(PixelMeasures):
     def check(self, targets: Tensor) -> None:
         fits = targets.dim() == 4 and targets.shape[1] == 3
         check_shape(self.name, targets, "[N, 3, H, W]", fits)
-        if not targets.is_floating_point() or not targets.isfinite().all() or (targets.norm(dim=1) > 1.01).any():
-            raise DataError(f"labels of task '{self.name}' must be unit vectors, zero vectors for unknown pixels")
+        longest = float(targets.norm(dim=1).max()) if targets.is_floating_point() and targets.numel() else 0.0
+        if not targets.is_floating_point() or not targets.isfinite().all() or longest > LONGEST:
+            raise DataError(
+                f"labels of task '{self.name}' must be unit vectors, zero vectors for unknown pixels: found a length "
+                f"of {longest:.3g}"
+            )
+        if longest > ROUNDED:
+            log.warning(
+                "labels of task '%s' have lengths up to %.3f, as vectors in 8 bits do: divide them by their lengths "
+                "for exact angles",
+                self.name,
+                longest,
+            )
 
     def predict(self, output: Tensor) -> Tensor:
         """Unit vectors [n, 3, H, W]."""

@@ -89,7 +89,7 @@ class Segmentation(Task):
         return {"overlap": OverlapScores(self.classes)}
 
     def fit(self, targets: Tensor) -> None:
-        self.class_weights.fit(targets[targets != IGNORED])
+        self.class_weights.fit(targets, IGNORED)
 
     def check(self, targets: Tensor) -> None:
         check_shape(self.name, targets, "[N, H, W]", targets.dim() == 3)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Unpack
 
 import torch
@@ -17,16 +17,16 @@ from mtlrun.tasks.base import Replacements, Task
 from mtlrun.tasks.numerics import full_precision
 from mtlrun.tasks.span_scores import ABSENT, SpanScores
 from mtlrun.tasks.token_head import SpanHead, stretch
-from mtlrun.types import Feature
+from mtlrun.types import AnswerTexts, Feature
 
 
 class SpanExtraction(Task):
     """Targets: first and last token of up to G gold answers, int64 [N, G, 2], filled up with -1.
 
     Output: logits [n, 2, L] of the first and the last token. Answers lie in the second text of a row. Judged by `f1`,
-    the tokens in common with the best gold answer, higher is better; also `exact_match`; see `SpanScores`. Training
-    aims at the first gold answer. A row that has none among its tokens, since it was cut, has loss 0 and counts as
-    missed.
+    the words in common with the best gold answer, higher is better; also `exact_match`; see `SpanScores`. Training
+    aims at the first gold answer. A row that has none among its tokens, since it was cut, has loss 0; compared by
+    places it counts as missed.
 
     Args:
         name: the task's name.
@@ -90,6 +90,24 @@ class SpanExtraction(Task):
 
     def metric_inputs(self, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         return self.predict(output), target.long()
+
+    @torch.no_grad()
+    def update_metrics(
+        self,
+        metrics: Mapping[str, Metric],
+        output: Tensor,
+        target: Tensor,
+        texts: Sequence[AnswerTexts] | None = None,
+    ) -> None:
+        """As for every kind; the kind's own metrics compare the texts if there are any."""
+        if len(target) == 0:
+            return
+        spans, gold = self.metric_inputs(full_precision(output), target)
+        for metric in metrics.values():
+            if isinstance(metric, SpanScores):
+                metric.update(spans, gold, texts)
+            else:
+                metric.update(spans, gold)
 
     def predict(self, output: Tensor) -> Tensor:
         """The span with the largest sum of logits, int64 [n, 1, 2]; (0, 0) is the only one that begins at 0."""

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torchmetrics import Metric
+
+from mtlrun.tasks.answer_scores import answer_scores
+from mtlrun.types import AnswerTexts
 
 ABSENT = -1
 """First and last token of answers that are there to fill up."""
@@ -30,10 +35,9 @@ def overlap_f1(prediction: Tensor, gold: Tensor) -> Tensor:
 class SpanScores(Metric):
     """exact_match and f1 of predicted spans, each the maximum over a row's gold answers, averaged over the rows.
 
-    As in Rajpurkar et al., "SQuAD: 100,000+ Questions for Machine Comprehension of Text", EMNLP 2016,
-    arXiv:1606.05250, but by the places of the tokens: its script compares the words themselves, without articles and
-    punctuation, and in per cent. So the numbers are not to be compared with published ones. A row without a gold answer
-    among its tokens counts 0.
+    Where the data keeps the texts, they are compared by the rules of SQuAD, see `answer_scores`, but in shares and not
+    in per cent; all gold answers count, also those that were cut off the row. Else the places of the tokens are
+    compared, and a row without a gold answer among its tokens counts 0: such numbers are not those of SQuAD's script.
     """
 
     full_state_update = False
@@ -47,11 +51,20 @@ class SpanScores(Metric):
         self.add_state("hits", [], dist_reduce_fx="cat")  # one entry per row: entries are put into the rows' order
         self.add_state("overlaps", [], dist_reduce_fx="cat")
 
-    def update(self, prediction: Tensor, target: Tensor) -> None:
-        """Spans int64 [n, 1, 2], and gold answers int64 [n, G, 2] filled up with -1."""
+    def update(self, prediction: Tensor, target: Tensor, texts: Sequence[AnswerTexts] | None = None) -> None:
+        """Spans int64 [n, 1, 2], and gold answers int64 [n, G, 2] filled up with -1, or n of them as texts."""
+        if texts is not None:
+            pairs = zip(prediction[:, 0].tolist(), texts)
+            scores = [answer_scores(text.written(*span), text.gold) for span, text in pairs]
+            self._add(torch.tensor(scores, device=prediction.device))
+            return
         hits = (prediction == target).all(2).any(1).float()
-        self.hits.extend(hits.unbind())
-        self.overlaps.extend(overlap_f1(prediction[:, 0], target).amax(1).unbind())
+        self._add(torch.stack([hits, overlap_f1(prediction[:, 0], target).amax(1)], 1))
+
+    def _add(self, scores: Tensor) -> None:
+        """Exact match and F1 of each row [n, 2]."""
+        self.hits.extend(scores[:, 0].unbind())
+        self.overlaps.extend(scores[:, 1].unbind())
 
     def compute(self) -> dict[str, Tensor]:
         return {name: torch.stack(rows).mean() for name, rows in zip(self.names, (self.hits, self.overlaps))}

@@ -82,15 +82,18 @@ class Evaluator:
         """Per task what this process's rows bring."""
         found: dict[str, TaskEvaluation] = {}
         starts = dict(zip((source.name for source in sources), _starts(sources)))
+        by_name = {source.name: source for source in sources}
         self._share_statistics()
         for batch, rows, outputs in self.outputs(sources, limit, self.ranks):
             for name, output in outputs.items():
                 task, target = self.tasks[name], batch.targets[name]
                 here = found[name] if name in found else found.setdefault(name, TaskEvaluation(self._metrics(task)))
-                task.update_metrics(here.metrics, output, target)
+                numbers = _labelled(rows, batch.rows[name])
+                texts = by_name[batch.source].texts(name, numbers)
+                task.update_metrics(here.metrics, output, target, *(() if texts is None else (texts,)))
                 here.losses.append(task.losses(output, target))
                 if self.ranks.size > 1:
-                    here.positions.append(_labelled(rows, batch.rows[name]) + starts[batch.source])
+                    here.positions.append(numbers + starts[batch.source])
         return found
 
     def _all_rows(self, here: Mapping[str, TaskEvaluation]) -> dict[str, TaskEvaluation]:

@@ -19,6 +19,14 @@ def exit_code(number: int) -> int:
     return 128 + number
 
 
+def signal_name(code: object) -> str:
+    """Such as 'SIGTERM', of the exit code of a command that a signal has ended; else the code in words."""
+    try:
+        return signal.Signals(int(str(code)) - exit_code(0)).name
+    except ValueError:
+        return f"exit code {code}"
+
+
 def unwind_on_signals() -> None:
     """Let them unwind the stack from here on, so that a run's status is written; within `Interrupt` they are noted.
 
@@ -31,10 +39,29 @@ def unwind_on_signals() -> None:
 
 
 def _is_free(number: int) -> bool:
-    """Whether the signal is ours to handle: `nohup` has one ignored, and a launcher may requeue its job by another."""
+    """Whether nobody else handles the signal: `nohup` has one ignored, a launcher may requeue its job by another."""
     if number in (signal.SIGTERM, signal.SIGINT):
         return True
     return signal.getsignal(number) in (signal.SIG_DFL, _unwind)
+
+
+def _is_noted(number: int) -> bool:
+    """Whether `Interrupt` takes the signal: all but what is ignored, or was set by something other than Python."""
+    return signal.getsignal(number) not in (signal.SIG_IGN, None)
+
+
+def pass_on(code: object) -> None:
+    """Once a training that a signal ended is saved: let a launcher's own handler put its job back into the queue.
+
+    Args:
+        code: that the training has ended with, see `exit_code`.
+    """
+    number = code - exit_code(0) if isinstance(code, int) else 0
+    if number not in STOPS or number in (signal.SIGTERM, signal.SIGINT):
+        return
+    handler = signal.getsignal(number)
+    if callable(handler) and handler is not _unwind:
+        signal.raise_signal(number)
 
 
 def _unwind(number: int, frame: FrameType | None) -> None:
@@ -50,7 +77,7 @@ class Interrupt:
 
     def __enter__(self) -> Interrupt:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._note) for number in STOPS if _is_free(number)}
+            self._before = {number: signal.signal(number, self._note) for number in STOPS if _is_noted(number)}
         return self
 
     def __exit__(

@@ -41,7 +41,7 @@ class Recorder:
         tasks: all of the run, in order.
         log_every: a line per task each n steps; its `rows` are those since the line before.
         measure_every: steps between two records of the tasks' gradients; 0 for none.
-        logger: gets losses and weights at each flush.
+        logger: gets what the tables get, at each flush.
     """
 
     def __init__(
@@ -100,15 +100,13 @@ class Recorder:
         """
         values = iter(torch.cat(self._values).tolist() if self._values else [])  # one copy for all pending steps
         lines: list[tuple[Any, ...]] = []
-        latest: list[tuple[Any, ...]] = []  # of the last step that has lines
         broken = None
         for entry in self._pending:
             losses = [next(values) for _ in entry.tasks]
             weights = [next(values) if entry.weighted else None for _ in entry.tasks]
             if entry.logged or not all(map(math.isfinite, losses)):
                 columns = zip(entry.tasks, losses, weights, entry.norms, (entry.rows[task] for task in entry.tasks))
-                latest = [(entry.step, *column) for column in columns]
-                lines += latest
+                lines += [(entry.step, *column) for column in columns]
             self.latest.update(zip(entry.tasks, losses))
             for task, loss in zip(entry.tasks, losses):
                 total, steps = self._of_epoch[task]
@@ -118,8 +116,7 @@ class Recorder:
                 break
         self._steps.append(lines)
         self._cosines.append(self._cosine_rows)
-        self._log(latest)
-        self.gates.flush()
+        self._log(lines, self.gates.flush())
         self._pending, self._values, self._cosine_rows = [], [], []
         if broken:
             raise NonFiniteError(f"the loss of task '{broken[0]}' is not finite at step {broken[1]}")
@@ -160,11 +157,17 @@ class Recorder:
         self._cosines.truncate(0)
         self.gates.load_state_dict({"size": 0, "latest": {}})
 
-    def _log(self, lines: Sequence[tuple[Any, ...]]) -> None:
-        if lines:
-            values = {f"train/{task}/loss": loss for _, task, loss, *_ in lines}
-            values |= {f"train/{task}/weight": weight for _, task, _, weight, *_ in lines if weight is not None}
-            self._logger.log(lines[0][0], values)
+    def _log(self, lines: Sequence[tuple[Any, ...]], gates: Sequence[tuple[Any, ...]]) -> None:
+        figures: dict[int, dict[str, float]] = {}
+        for step, task, *values, _ in lines:
+            named = zip((f"batch/{task}/{name}" for name in ("loss", "weight", "grad_norm")), values)
+            figures.setdefault(step, {}).update((name, value) for name, value in named if value is not None)
+        for step, task_a, task_b, cosine in self._cosine_rows:
+            figures.setdefault(step, {})[f"cosine/{task_a}/{task_b}"] = cosine
+        for step, task, gate, expert, weight in gates:
+            figures.setdefault(step, {})[f"gate/{task}/{gate}/{expert}"] = weight
+        for step in sorted(figures):
+            self._logger.log(step, figures[step])
 
 
 class GateRecords:
@@ -192,14 +195,22 @@ class GateRecords:
             if task in tasks:
                 self._pending.append((step, task, gate or ALL_STAGES, weights))
 
-    def flush(self) -> None:
-        """Write everything out. A process without a row has nothing to average: NaN, which is left out."""
+    def flush(self) -> list[tuple[Any, ...]]:
+        """Write everything out. A process without a row has nothing to average: NaN, which is left out.
+
+        Returns:
+            (step, task, gate, expert, weight) of each line.
+        """
+        lines: list[tuple[Any, ...]] = []
         for step, task, gate, weights in self._pending:
             values = weights.tolist()
             if all(map(math.isfinite, values)):
-                self._opened().append([(step, task, gate, expert, value) for expert, value in enumerate(values)])
+                lines += [(step, task, gate, expert, value) for expert, value in enumerate(values)]
                 self.latest.setdefault(task, {})[gate] = values
+        if lines:
+            self._opened().append(lines)
         self._pending = []
+        return lines
 
     def state_dict(self) -> dict[str, Any]:
         """Call after `flush`."""

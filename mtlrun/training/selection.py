@@ -8,27 +8,18 @@ from typing import Any
 
 from mtlrun.data.source import Source
 from mtlrun.errors import choose
+from mtlrun.runs.overall import overall
 from mtlrun.tasks.base import Task
 from mtlrun.training.evaluate import Evaluator, Scores
 from mtlrun.training.recorder import MetricsTable
 
-SMALLEST = 1e-3
-"""Floor of a metric that is better when higher, so that one task at zero does not decide everything."""
+_MOST_NAMED = 8  # tasks in a line
 
 
 def overall_score(scores: Mapping[str, Mapping[str, float]], tasks: Mapping[str, Task]) -> float:
-    """Geometric mean of the judging metrics, each one inverted where lower is better. Higher is better.
-
-    A relative change counts the same in every task, whatever its unit, as in the relative measures that multi-task
-    papers report, and no reference run is needed. A metric that is NaN does not count.
-    """
-    logs = []
-    for name, task in tasks.items():
-        value = scores[name][task.judge]
-        if math.isnan(value):  # such as the mAP of a split without a box: it says nothing about any epoch
-            continue
-        logs.append(math.log(max(value, SMALLEST)) if task.higher_is_better() else -math.log(max(value, 1e-12)))
-    return math.exp(sum(logs) / len(logs)) if logs else -math.inf
+    """The judging metrics of all tasks in one number, see `overall`; -inf where none of them says anything."""
+    found = overall((scores[name][task.judge], task.higher_is_better()) for name, task in tasks.items())
+    return -math.inf if found is None else found
 
 
 class Selection:
@@ -51,6 +42,15 @@ class Selection:
         self.waited = 0
         self.validation: dict[str, Scores] = {}  # 'best' and 'last'
         self._sign = 1 if monitor is None else _sign(tasks, monitor)
+
+    def meaning(self) -> str:
+        """What `score` in an epoch's line is, in words."""
+        if self.monitor is not None:
+            return f"score: {self.monitor} on validation rows" + (", negative since lower is better" * (self._sign < 0))
+        judges = [(f"{name} {task.judge}", task.higher_is_better()) for name, task in self.tasks.items()]
+        words = [metric if higher else f"1 / {metric}" for metric, higher in judges]
+        listed = ", ".join(words) if len(words) <= _MOST_NAMED else f"the judging metrics of {len(words)} tasks"
+        return f"score: {'geometric mean of ' * (len(words) > 1)}{listed} on validation rows; higher is better"
 
     def score(self, scores: Mapping[str, Mapping[str, float]]) -> float:
         """What epochs are compared by; higher is better."""

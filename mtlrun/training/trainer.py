@@ -22,6 +22,7 @@ from mtlrun.training.data_check import check_same_data
 from mtlrun.training.devices import all_finite, reseed
 from mtlrun.training.evaluate import Evaluator
 from mtlrun.training.interrupt import Interrupt, exit_code
+from mtlrun.training.pace import Pace
 from mtlrun.training.progress import ProgressDisplay, ProgressFactory, TerminalProgress
 from mtlrun.training.ranking import rank_rows
 from mtlrun.training.recorder import MetricsTable, Recorder
@@ -111,6 +112,7 @@ class Trainer:
         self.selection = Selection(self.tasks, settings.monitor, settings.patience)
         self.recorder = Recorder(folder, list(self.tasks), settings.log_every, self._measure_every(), logger)
         self.metrics = MetricsTable(folder, logger)
+        self.pace = Pace(stepper.optimizer, sampler.batch_size, logger)
         self.test_scores = TestScores(evaluator, splits.test, self.metrics, self._late_epoch_ends())
         self.epoch_start = SamplerAtEpochStart(sampler)
         self.stateful = self._stateful()
@@ -159,16 +161,19 @@ class Trainer:
         began = time.perf_counter()
         if position.step == epoch * self.steps_per_epoch:
             self.recorder.begin_epoch()
+        self.pace.restart(position.step)
         for batch in self.loader.batches(self._drawn(epoch, end)):
             self._step(batch)
             display.update(position.step, epoch, self.recorder.latest)
             if position.step % FLUSH_EVERY == 0:
                 self.recorder.flush()
+                self.pace.tell(position.step)
             if self._interrupted(interrupt) and position.step < end:
                 self._stop(interrupt)
             if every and position.step % every == 0 and position.step < end:
                 self.save()
         self.recorder.flush()
+        self.pace.tell(position.step)
         if self._epoch_is_whole():
             self.epoch_start.note()
             self.engine.balancer.end_epoch()

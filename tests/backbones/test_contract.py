@@ -16,7 +16,7 @@ from mtlrun.paths import CONF
 NAMES = sorted(path.stem for path in (CONF / "backbone").glob("*.yaml"))
 VECTOR_BACKBONES = {"mlp", "linear", "point"}  # they take rows of any shape
 TEXT_NAMES = ["bert", "transformer"]
-NO_IMAGES = {"molecule", *TEXT_NAMES}  # for rows of atoms see test_molecule.py
+NO_IMAGES = {"molecule", "tabular", *TEXT_NAMES}  # see test_molecule.py and test_tabular.py
 IMAGE_NAMES = sorted({*NAMES} - NO_IMAGES)
 OPTIONAL = {"timm": "timm", "bert": "transformers"}  # the package that a backbone needs
 LIGHT = {"mlp", "linear", "point", "cnn", "cnn_slim", "cnn_slim_group", "lenet"}
@@ -39,7 +39,8 @@ def test_issue_backbones_are_there() -> None:
 def test_yaml_states_every_option(name: str) -> None:
     settings = OmegaConf.load(CONF / "backbone" / f"{name}.yaml")
     parameters = dict(inspect.signature(get_class(settings._target_)).parameters)
-    del parameters["input_shape"]
+    for of_the_data in ("input_shape", "columns"):
+        parameters.pop(of_the_data, None)
     assert {*settings} - {"_target_"} == {*parameters}
     assert ("folder" if name == "bert" else "weights") in parameters
 
@@ -48,7 +49,7 @@ def test_yaml_states_every_option(name: str) -> None:
 def test_yaml_gives_the_class_own_defaults(name: str) -> None:
     settings = OmegaConf.load(CONF / "backbone" / f"{name}.yaml")
     parameters = inspect.signature(get_class(settings._target_)).parameters
-    for option in parameters.keys() - {"depth", "input_shape"}:
+    for option in parameters.keys() - {"depth", "input_shape", "columns"}:
         default = parameters[option].default
         assert settings[option] == (list(default) if isinstance(default, tuple) else default)
 
@@ -107,7 +108,7 @@ def test_molecules_are_sent_to_molecule(name: str) -> None:
         build(name, (9, 4))
 
 
-@pytest.mark.parametrize("name", sorted({*NAMES} - VECTOR_BACKBONES))
+@pytest.mark.parametrize("name", sorted({*NAMES} - VECTOR_BACKBONES - {"tabular"}))
 def test_vectors_are_sent_to_mlp(name: str) -> None:
     with pytest.raises(ConfigError, match=r"found rows of shape \(12,\): choose backbone=mlp$"):
         build(name, (12,))

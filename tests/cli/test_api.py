@@ -93,3 +93,61 @@ def test_importing_the_package_loads_nothing(tmp_path):
 def test_there_is_nothing_else():
     with pytest.raises(AttributeError, match="no attribute 'runn'"):
         mtlrun.runn  # noqa: B018
+
+
+def test_a_sweep_gives_its_runs_and_its_report(training, monkeypatch):
+    root, hydra = logging.getLogger(), GlobalHydra.instance()
+    before = (root.handlers[:], root.level, hydra.hydra, sys.argv)
+
+    def fail(config):
+        if (config.seed, config.balancer._target_.rpartition(".")[2]) == (1, "PCGrad"):
+            raise RuntimeError("broken")
+
+    train = training.train
+
+    def written(config, folder, resume):
+        summary = train(config, folder, resume)
+        folder.write_summary(summary)
+        return summary
+
+    training.behave = fail
+    monkeypatch.setattr(training, "train", written)
+    result = mtlrun.run(["-m", "task=multidigits", "balancer=equal,pcgrad", "seed=0,1"], folder="mine")
+    assert result.folder == Path("mine")
+    assert [run.status for run in result.runs] == ["finished", "finished", "finished", "failed"]
+    (section,) = result.report.sections
+    assert [row.seeds for row in section.rows] == [(0, 1), (0,)]
+    assert "<table" in result._repr_html_()
+    assert (result.folder / "report.json").is_file()
+    assert GlobalHydra.instance() is hydra
+    assert before == (root.handlers, root.level, hydra.hydra, sys.argv)
+
+
+def test_a_mistake_in_a_job_is_raised_before_any_starts(training):
+    with pytest.raises(ConfigError, match=r"no balancer 'pcgrd'; did you mean 'pcgrad'\? \[in job"):
+        mtlrun.run(["-m", "task=multidigits", "balancer=equal,pcgrd"])
+    with pytest.raises(ConfigError, match="no flag '--nonsense'"):
+        mtlrun.run(["-m", "--nonsense"])
+    assert not training.calls
+
+
+def test_a_sweep_of_other_processes_loads_no_torch_here(tmp_path):
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="pip install 'mtlrun[joblib]'")
+    script = """
+import sys
+import joblib, mtlrun
+
+class Started(Exception):
+    pass
+
+def start(self, jobs):
+    raise Started(len(list(jobs)))
+
+joblib.Parallel.__call__ = start
+try:
+    mtlrun.run(["-m", "hydra/launcher=joblib", "task=multidigits", "seed=0,1"])
+except Started as started:
+    print(started, "torch" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.stdout.splitlines()[-1:] == ["2 False"], done.stderr

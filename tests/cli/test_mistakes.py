@@ -113,7 +113,7 @@ MISTAKES = [
 def test_one_line_and_code_2(words, line, command, training, tmp_path):
     groups = "task, data, backbone, sharing, sampler, balancer, optimizer, scheduler, trainer, diagnostics, logger"
     outcome = command(*words.split())
-    expected = line.replace("{groups}", f"{groups}, experiment")
+    expected = line.replace("{groups}", f"{groups}, experiment, gradients, hydra/launcher, hydra/sweeper")
     assert (outcome.code, outcome.err) == (2, f"mtlrun: error: {expected}\n")
     assert not training.calls
     assert not (tmp_path / "outputs").exists()
@@ -144,6 +144,19 @@ def test_a_users_own_broken_file_is_told_in_one_line(file, text, words, line, co
     assert line in outcome.err
     assert outcome.err.startswith("mtlrun: error: ")
     assert outcome.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("folder", "named"), [("my_conf", "my_conf"), (".", "."), ("my conf", "'my conf'"), ("deep/er", None)]
+)
+def test_an_option_in_a_folder_here_is_hinted_at(folder, named, command, tmp_path):
+    (tmp_path / folder / "balancer").mkdir(parents=True)
+    (tmp_path / folder / "balancer/mybal.yaml").write_text("_target_: mine.Mine\n")
+    line = command("balancer=mybal").err
+    assert line.startswith("mtlrun: error: no balancer 'mybal'")
+    file = f"{folder}/balancer/mybal.yaml".removeprefix("./")
+    assert (f": {file} is there, so add --config-dir {named}\n" in line) is (named is not None)
+    assert ("there are: " in line) is (named is None)
 
 
 def test_a_syntax_error_names_file_and_line(command, tmp_path):

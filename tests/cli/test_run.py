@@ -243,7 +243,7 @@ def test_runs_to_start_from_are_looked_for_before_the_first_job(command, trainin
 
 def test_a_mistake_that_a_sweeper_comes_upon_as_it_goes_fails_its_job(command, training, monkeypatch):
     """Each value is right beside the others' first ones, so only the pair is wrong."""
-    monkeypatch.setattr("mtlrun.cli.sweep.BASIC", "another sweeper's name")
+    monkeypatch.setattr("mtlrun.runs.sweeps.BASIC", "another sweeper's name")
     outcome = command("-m", "trainer.test_last=1,2", "trainer.patience=null,3")
     jobs = [record(job) for job in sorted(only_run().glob("*_*/"))]
     assert outcome.code == 1

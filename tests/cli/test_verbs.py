@@ -8,8 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from mtlrun.cli.groups import groups, shipped_groups
+from mtlrun.cli import eval as eval_
+from mtlrun.cli import report, rerun
+from mtlrun.cli.groups import groups, shipped_groups, unlisted_groups
+from mtlrun.cli.templates import KINDS
 from mtlrun.cli.verbs import VERBS
+from mtlrun.config.promises import GROUPS
+from mtlrun.paths import CONF
 
 ROOT = Path(__file__).parents[2]
 SELECTABLE = ["task", "data", "backbone", "sharing", "sampler", "balancer", "optimizer", "scheduler"]
@@ -23,8 +28,39 @@ def test_help_names_groups_verbs_and_examples(words, command):
         assert word in outcome.out
 
 
-def test_help_of_a_verb(command):
-    assert command("resume", "--help").out == f"mtlrun resume: {VERBS['resume']}\n"
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_of_a_verb(verb, command):
+    page = command("help", verb).out
+    assert page == command(verb, "--help").out
+    assert page.startswith(f"mtlrun {verb}: {VERBS[verb].partition(': mtlrun')[0]}\n  mtlrun ")
+
+
+@pytest.mark.parametrize(
+    ("verb", "options"),
+    [
+        ("report", [f"--{name}" for name in report._OPTIONS]),
+        ("rerun", [*filter(None, rerun._CHOSEN), "--dry-run"]),
+        ("eval", [*eval_._OPTIONS, "--json"]),
+        ("check", list(GROUPS)),
+        ("new", [*KINDS, "--to"]),
+        ("list", list(unlisted_groups())),
+    ],
+)
+def test_help_of_a_verb_names_all_that_it_takes(verb, options, command):
+    page = command("help", verb).out
+    assert not [option for option in options if not re.search(rf"(?<![\w-]){option}\b", page)]
+
+
+def test_help_of_an_unknown_verb_names_the_nearest(command):
+    outcome = command("help", "reprot")
+    assert outcome.code == 2
+    assert outcome.err.startswith("mtlrun: error: no command 'reprot'; did you mean 'report'?")
+
+
+@pytest.mark.parametrize("verb", ["report", "watch"])
+def test_a_verb_that_needs_a_path_says_what_it_takes(verb, command):
+    outcome = command(verb)
+    assert (outcome.code, outcome.out) == (2, command("help", verb).out)
 
 
 def test_version(command):
@@ -47,6 +83,22 @@ def test_list_of_one_group(command):
     assert out.startswith("balancer\n  ")
     assert "arXiv:1803.10704" in next(line for line in out.splitlines() if line.startswith("  dwa "))
     assert "sampler" not in command("list", "balancer").out.split()
+
+
+@pytest.mark.parametrize("option", groups()["balancer"])
+def test_list_of_a_balancer_shows_the_settings_of_its_engine_too(option, command):
+    text = (CONF / f"balancer/{option}.yaml").read_text()
+    beside = re.search(r"/gradients@_here_: (\w+)", text)
+    out = command("list", "balancer", option).out
+    assert out.startswith(text)
+    assert ("as balancer.KEY, the settings of mtlrun list gradients" in out) is (beside is not None)
+    assert out.endswith(command("list", "gradients", beside.group(1)).out if beside else text)
+
+
+def test_parts_of_other_options_are_listed_when_asked_for(command):
+    assert "  jacobian " in command("list", "gradients").out
+    assert "  joblib " in command("list", "hydra/launcher").out
+    assert not {"gradients", "hydra/launcher"} & {*command("list").out.splitlines()}
 
 
 @pytest.mark.parametrize("how", ["flag", "environment"])

@@ -12,6 +12,7 @@ from mtlrun.reporting.watching import RunWatcher, tables
 from mtlrun.runs.lock import FolderLock
 from mtlrun.runs.progress import RunProgress, read_progress
 from mtlrun.runs.reader import Run
+from mtlrun.runs.sweeps import BASIC, RECORD
 
 START = 1_000_000_000
 
@@ -80,7 +81,7 @@ def test_the_table_has_a_row_per_configuration(tmp_path):
 
 def test_jobs_that_have_not_started_are_waited_for(tmp_path):
     write_result(tmp_path / "0", {"left": 0.5})
-    sweeper = {"_target_": "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"}
+    sweeper = {"_target_": BASIC}
     words = ["task=digits", "balancer=equal,pcgrad", "seed=range(3)", "data.x=[1,2]"]
     content = {"hydra": {"sweeper": sweeper, "overrides": {"task": words}}}
     (tmp_path / "multirun.yaml").write_text(json.dumps(content))
@@ -90,8 +91,15 @@ def test_jobs_that_have_not_started_are_waited_for(tmp_path):
     assert RunWatcher([str(tmp_path)]).look().ended
 
 
+def test_jobs_of_a_sweep_in_a_file_are_counted_too(tmp_path):
+    sweeper = {"_target_": BASIC, "params": {"balancer": "equal,pcgrad", "optimizer.lr": 0.1}}
+    content = {"hydra": {"sweeper": sweeper, "overrides": {"task": ["seed=0,1,2"]}}}
+    (tmp_path / RECORD).write_text(json.dumps(content))
+    assert RunWatcher([str(tmp_path)]).look().waiting == 6
+
+
 def _sweep_of_three(folder):
-    sweeper = {"_target_": "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"}
+    sweeper = {"_target_": BASIC}
     content = {"hydra": {"sweeper": sweeper, "overrides": {"task": ["seed=range(3)"]}}}
     (folder / "multirun.yaml").write_text(json.dumps(content))
 

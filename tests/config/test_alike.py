@@ -26,6 +26,11 @@ NAN = float("nan")
         (Regression("t", 2), [[5.5, 1.0], [NAN, 2.0]], False),
         (Segmentation("t", 2), [[[1, 255]], [[1, 1]]], True),
         (Segmentation("t", 2), [[[1, 0]], [[1, 1]]], False),
+        (Segmentation("t", 2), [[[255, 255]], [[255, 255]]], True),
+        (Segmentation("t", 2), [[[255, 255]], [[1, 0]]], False),
+        (Regression("t"), [NAN, 5.5, NAN, 5.5], True),
+        (Regression("t"), [NAN, 5.5, NAN, 5.0], False),
+        (MultiLabel("t", 2), [[True, False], [True, False]], True),
         (Detection("t", 2), [[[-1.0] * 5], [[-1.0] * 5]], False),
     ],
 )

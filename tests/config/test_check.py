@@ -129,7 +129,7 @@ def test_shared_clipping_needs_a_norm():
         check(make(trainer__clip="shared"))
 
 
-@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize("group", sorted({*GROUPS} - {"logger"}))
 def test_every_group_needs_a_choice(group):
     config = make()
     del config[group]["_target_"]

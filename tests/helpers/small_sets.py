@@ -2,6 +2,7 @@
 
 SMALL = {
     "animals": ["data.num_rows={train: 12, val: 6, test: 6}"],
+    "clicks": ["data.num_rows={train: 200, val: 60, test: 60}", "data.users=20", "data.items=40", "data.shops=5"],
     "driving": ["data.num_scenes={train: 12, val: 4, test: 4}", "data.num_signs={train: 8, val: 4, test: 4}"],
     "medical": ["data.num_rows={train: 24, val: 16, test: 16}", "data.size=32"],
     "multidigits": ["data.num_train=32", "data.num_val=16", "data.num_test=16"],

@@ -21,7 +21,9 @@ def test_issue_loggers_are_there() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_yaml_states_every_option_with_its_default(name: str) -> None:
-    settings = OmegaConf.load(CONF / "logger" / f"{name}.yaml")
+    path = CONF / "logger" / f"{name}.yaml"
+    assert path.read_text().startswith(f"# @package logger.{name}\n")  # beside others, each in a node of its own
+    settings = OmegaConf.load(path)
     logger = get_class(settings.pop("_target_"))
     assert issubclass(logger, Logger)
     parameters = dict(inspect.signature(logger).parameters)
@@ -35,6 +37,18 @@ def test_promise(promise: Promise[LoggerSubject], name: str) -> None:
     settings = OmegaConf.load(CONF / "logger" / f"{name}.yaml")
     logger, options = get_class(settings.pop("_target_")), dict(settings)
     promise.check(LoggerSubject(lambda folder, config: logger(folder, config, **options), {"seed": 0}, name))
+
+
+class Endless(NoLogger):
+    def end(self, ending, reason):
+        raise NotImplementedError("the end")
+
+
+def test_a_logger_that_fails_at_the_end_breaks_its_promise() -> None:
+    verdicts = [*PROMISES.verdicts(LoggerSubject(Endless, {"seed": 0}, "endless"))]
+    assert [verdict.words for verdict in verdicts if verdict.outcome == "broken"] == [
+        "it takes final scores, a picture, the checkpoints and how the run ended"
+    ]
 
 
 def test_csv_leaves_the_folder_alone(tmp_path: Path) -> None:

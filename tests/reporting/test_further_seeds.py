@@ -43,3 +43,19 @@ def test_rows_of_different_folders_make_commands_of_their_own(result, tmp_path):
 
 def test_without_the_flag_there_is_no_folder(result):
     assert Run(result("a", {"left": 0.5})).config_dir is None
+
+
+def test_seeds_that_were_resumed_to_another_length_are_proposed_with_it(result, tmp_path):
+    longer = {"resumed": ["trainer.epochs=8"], "settings": {"trainer.epochs": 4}}
+    result("a", {"left": 0.5}, seed=0, settings={"trainer.epochs": 4})
+    result("b", {"left": 0.6}, seed=1, **longer)
+    (section,) = report(tmp_path).sections
+    proposed = [line.partition("sharing=hard ")[2] for line in section.commands if "sharing=hard" in line]
+    assert proposed == ["trainer.epochs=4,8 seed=2,3,4,5"]
+
+
+def test_all_seeds_resumed(result, tmp_path):
+    for seed in (0, 1):
+        result(str(seed), {"left": 0.5}, seed=seed, resumed=["trainer.epochs=8"])
+    (section,) = report(tmp_path).sections
+    assert section.commands[-1] == "mtlrun -m task=digits balancer=equal sharing=hard trainer.epochs=8 seed=2,3,4"

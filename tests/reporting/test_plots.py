@@ -8,7 +8,7 @@ from mtlrun.reporting.plots import FIGURES, plot_run
 from mtlrun.reporting.series import Series
 from mtlrun.runs.folder import RunFolder
 from mtlrun.runs.reader import Run
-from mtlrun.runs.records import METRICS, TASKS, CsvTable
+from mtlrun.runs.records import COSINES, METRICS, TASKS, CsvTable
 
 
 def _texts(drawing):
@@ -83,3 +83,21 @@ def test_looks_are_unique_for_40_tasks():
 @pytest.mark.parametrize(("name", "expected"), [("lane", "lane"), ("a" * 13 + "b" * 17, "a" * 12 + "…" + "b" * 13)])
 def test_long_names_are_cut_in_the_middle(name, expected):
     assert short(name) == expected
+
+
+COSINE_FIGURES = ("cosines", "cosine_course")
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_figures_of_cosines_name_pairs_in_the_runs_order_and_say_how_little_they_say(make_run, steps):
+    run = make_run(3, epochs=2, steps_per_epoch=20)
+    pairs = [("task01", "task00"), ("task02", "task01"), ("task00", "task02")]  # as a step may have its tasks
+    (run.path / "cosines.csv").unlink()
+    CsvTable(run.path / "cosines.csv", COSINES).append([(step, *pair, 0.5) for step in range(steps) for pair in pairs])
+    series = Series(run)
+    for name in COSINE_FIGURES:
+        said = " ".join(_texts(FIGURES[name](series)))
+        assert "no reason against sharing" in " ".join(said.split())
+        assert ("measured at one step only" in said) == (steps == 1)
+    named = {text for text in _texts(FIGURES["cosine_course"](series)) if "–" in text}
+    assert named == {"task00 – task01", "task00 – task02", "task01 – task02"}

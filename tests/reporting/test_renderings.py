@@ -3,12 +3,15 @@
 import csv
 import io
 import json
+import os
 import re
+from dataclasses import replace
 
 import pytest
 
 from mtlrun.reporting.exports import FORMATS, write, write_beside
 from mtlrun.reporting.make import report
+from mtlrun.reporting.notes import notes
 from mtlrun.reporting.terminal import as_text
 
 NASTY = ["<script>alert(1)</script>", "[red]x[/red]", "a|b", "50%_$#&{}~^\\", "*bold*"]
@@ -57,10 +60,28 @@ def test_long_names_are_whole_at_80_columns(many):
 
 def test_folders_come_last_and_are_never_broken(many):
     text = as_text(many(["left"]), 80)
-    last = text[text.index("Folders:") :]
+    last = text[text.index("Folders, in") :]
     for folder in ("m0s0", "m2s2", "stl1"):
         assert folder in last.split()
     assert "Verdicts hold" not in last
+
+
+@pytest.mark.parametrize(
+    ("folders", "shown"),
+    [
+        (["out/my runs/a b", "out/my runs/c"], ["Folders, in 'out/my runs':", "all: 'a b' c"]),
+        (["/x/a", "b/c"], ["Folders:", "all: /x/a b/c"]),
+        ([f"out/{'a long name ' * 9}{number}" for number in range(2)], ["Folders, in out:"]),
+    ],
+)
+def test_no_blank_comes_into_the_path_of_a_folder(folders, shown, many):
+    made = many(["left"])
+    section = made.sections[0]
+    row = replace(section.rows[0], label="all", folders=folders)
+    lines = as_text(replace(made, sections=[replace(section, rows=[row])]), 60).splitlines()
+    assert [line for line in lines if line in shown] == shown
+    names = [os.path.basename(folder) for folder in folders]
+    assert all(any(name in line for line in lines) for name in names)
 
 
 def test_names_are_shown_as_they_are(many):
@@ -112,6 +133,14 @@ def test_bold_is_marked_everywhere(result, tmp_path):
     assert "**0.9020**" in FORMATS["markdown"](made)
     assert r"\textbf{0.9020}" in FORMATS["latex"](made)
     assert "<b>0.9020</b>" in made._repr_html_()
+
+
+def test_a_bold_delta_alone_is_explained(many):
+    rows = [
+        replace(row, delta_bold=True, cells=tuple(replace(cell, bold=False) for cell in row.cells))
+        for row in many(["left"]).sections[0].rows
+    ]
+    assert [line[:5] for line in notes(rows, (), (), "delta_m", ()) if "bold" in line.lower()] == ["Bold:"]
 
 
 def test_tidy_csv_has_every_value_once(many):

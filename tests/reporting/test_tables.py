@@ -59,6 +59,14 @@ def test_no_value_is_cut_at_width_80(num_tasks, letters):
     assert max(map(len, text.splitlines())) <= 80
 
 
+def test_lines_beside_the_table_are_as_wide_as_the_terminal():
+    facts = {"wall_seconds": 1, "rows_per_second": 1665, "peak_memory_bytes": 2**30, "conflict_share": 0.25}
+    summary = {"tasks": {"left": _entry(0.9)}, "best_epoch": 17, "last_epoch": 19, **facts}
+    lines = [line.strip() for line in _plain(results_table(summary)).splitlines()]
+    assert lines[0] == "Test metrics at the best validation epoch, 17 (last: 19)"
+    assert lines[-1] == "1 s, 1,665 rows/s, peak memory 1.00 GiB, 25 % of pairs and steps in conflict"
+
+
 def test_a_table_of_nothing():
     assert "Test metrics" in _plain(results_table({}))
 

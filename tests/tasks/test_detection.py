@@ -158,7 +158,7 @@ def test_bad_arguments(options: dict, message: str) -> None:
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ([3.0, 0, 0, 1, 1], "classes of task 't' must be 0 to 2, or -1 for padding, found 3"),
+        ([3.0, 0, 0, 1, 1], "classes of task 't' must be 0 to 2, -1 for padding, or -2 - c for a region"),
         ([0.5, 0, 0, 1, 1], "found 0.5"),
         ([0.0, 5, 0, 5, 1], "boxes of task 't' must be finite with x1 < x2 and y1 < y2"),
         ([0.0, 0, 0, math.nan, 1], "must be finite"),

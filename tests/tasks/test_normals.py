@@ -94,6 +94,19 @@ def test_bad_labels(target: Tensor, message: str) -> None:
         SurfaceNormals("n").check(target)
 
 
+def test_vectors_rounded_to_bytes_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    """(byte - 128) / 127, as some files have them: lengths reach 1.015."""
+    unit = normalize(torch.randn(2, 3, 40, 40), dim=1)
+    SurfaceNormals("n").check(unit)
+    assert not caplog.records
+    rounded = ((unit * 127.5 + 127.5).round() - 128) / 127
+    assert 1.01 < rounded.norm(dim=1).max() < 1.02
+    SurfaceNormals("n").check(rounded)
+    assert "lengths up to 1.01" in caplog.text
+    with pytest.raises(DataError, match=r"must be unit vectors.*found a length of 1\.06"):
+        SurfaceNormals("n").check(unit * 1.06)
+
+
 def test_head_and_prediction() -> None:
     head = SurfaceNormals("n", width=8).make_head([Feature("a", 4, 2)], (3, 13, 10))
     predicted = SurfaceNormals("n").predict(head([torch.randn(2, 4, 7, 5)]))

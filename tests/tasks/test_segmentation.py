@@ -7,6 +7,7 @@ from torch.nn.functional import cross_entropy
 
 from mtlrun.errors import ConfigError, DataError
 from mtlrun.tasks.base import compute_metrics
+from mtlrun.tasks.class_weights import ClassWeights
 from mtlrun.tasks.dice import dice_loss
 from mtlrun.tasks.segmentation import Segmentation
 from mtlrun.types import Feature
@@ -49,6 +50,14 @@ def test_balanced_weights_ignore_ignored_pixels() -> None:
     weights = task.class_weights.like(torch.zeros(1))
     assert weights is not None
     torch.testing.assert_close(weights, torch.tensor([4 / 6, 4 / 2]))
+
+
+def test_a_class_with_the_number_of_ignored_pixels_is_not_counted() -> None:
+    weights = ClassWeights("t", "balanced", 257)
+    weights.fit(torch.tensor([[0, 0, 255, 255, 256]]), ignored=255)
+    found = weights.like(torch.zeros(1))
+    assert found is not None
+    assert found[255] == found[1]  # as if it occurred once
 
 
 def test_dice_by_hand() -> None:

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from mtlrun.training.interrupt import STOPS, Interrupt, exit_code, unwind_on_signals
+from mtlrun.training.interrupt import STOPS, Interrupt, exit_code, pass_on, signal_name, unwind_on_signals
 
 
 @pytest.fixture(autouse=True)
@@ -45,10 +45,27 @@ def test_what_nohup_ignores_stays_ignored():
 
 
 @pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2])
-def test_a_launcher_keeps_the_signal_by_which_it_requeues(number):
+def test_a_launcher_gets_the_signal_by_which_it_requeues_once_the_run_is_saved(number):
     taken = []
     signal.signal(number, lambda *arguments: taken.append(arguments[0]))
     unwind_on_signals()
     with Interrupt() as interrupt:
         os.kill(os.getpid(), number)
-    assert (interrupt.received, taken) == (None, [number])
+    assert (interrupt.received, taken) == (number, [])
+    pass_on(exit_code(number))
+    assert taken == [number]
+
+
+@pytest.mark.parametrize(
+    "code", [exit_code(signal.SIGTERM), exit_code(signal.SIGINT), exit_code(signal.SIGUSR2), 1, None, "x"]
+)
+def test_nothing_is_passed_on_where_nobody_waits_for_it(code):
+    unwind_on_signals()
+    pass_on(code)
+
+
+@pytest.mark.parametrize(
+    ("code", "name"), [(143, "SIGTERM"), (140, "SIGUSR2"), (1, "exit code 1"), (None, "exit code None")]
+)
+def test_the_name_of_a_signal(code, name):
+    assert signal_name(code) == name

@@ -19,11 +19,36 @@ def trace(*tasks):
     return Trace(tasks, torch.arange(1.0, len(tasks) + 1), None)
 
 
-def test_the_logger_gets_the_last_step_that_was_logged(tmp_path):
+def test_the_logger_gets_each_step_that_was_logged(tmp_path):
     """Tasks vary from step to step, and the last steps have no line."""
     logger = Noted()
     recorder = Recorder(RunFolder(tmp_path), ["a", "b", "c"], 5, 1, logger)
-    for step, tasks in [(5, "abc"), (6, "a")]:
+    for step, tasks in [(5, "abc"), (10, "b"), (11, "a")]:
         recorder.add(step, trace(*tasks), dict.fromkeys(tasks, 1), measured=False)
     recorder.flush()
-    assert logger.lines == [(5, {"train/a/loss": 1.0, "train/b/loss": 2.0, "train/c/loss": 3.0})]
+    first = {"batch/a/loss": 1.0, "batch/b/loss": 2.0, "batch/c/loss": 3.0}
+    assert logger.lines == [(5, first), (10, {"batch/b/loss": 1.0})]
+
+
+def test_the_logger_gets_norms_cosines_and_gates_of_measured_steps(tmp_path):
+    logger = Noted()
+    recorder = Recorder(RunFolder(tmp_path), ["a", "b"], 5, 1, logger)
+    measured = Trace(
+        ("b", "a"), torch.tensor([1.0, 2.0]), torch.tensor([0.5, 1.5]), gram=torch.tensor([[4.0, -2.0], [-2.0, 1.0]])
+    )
+    recorder.add(5, measured, {"a": 1, "b": 1}, measured=True)
+    recorder.gates.add(5, {"a": torch.tensor([0.25, 0.75])}, ["a"])
+    recorder.flush()
+    ((step, values),) = logger.lines
+    assert step == 5
+    assert {name: round(value, 6) for name, value in values.items()} == {
+        "batch/b/loss": 1.0,
+        "batch/b/weight": 0.5,
+        "batch/b/grad_norm": 2.0,
+        "batch/a/loss": 2.0,
+        "batch/a/weight": 1.5,
+        "batch/a/grad_norm": 1.0,
+        "cosine/a/b": -1.0,
+        "gate/a/all/0": 0.25,
+        "gate/a/all/1": 0.75,
+    }

@@ -20,6 +20,24 @@ def test_score_is_the_geometric_mean_with_errors_inverted():
     assert overall_score(scores(0.8, 0.2), TASKS) == pytest.approx(math.sqrt(0.8 / 0.2))
 
 
+@pytest.mark.parametrize(
+    ("tasks", "monitor", "words"),
+    [
+        (TASKS, None, "geometric mean of kind accuracy, 1 / size mae on validation rows; higher is better"),
+        ({"kind": TASKS["kind"]}, None, "kind accuracy on validation rows; higher is better"),
+        (
+            {f"kind{number}": Classification(f"kind{number}", classes=2) for number in range(40)},
+            None,
+            "geometric mean of the judging metrics of 40 tasks on validation rows; higher is better",
+        ),
+        (TASKS, "kind/f1", "kind/f1 on validation rows"),
+        (TASKS, "size/mae", "size/mae on validation rows, negative since lower is better"),
+    ],
+)
+def test_the_score_is_said_in_words(tasks, monitor, words):
+    assert Selection(tasks, monitor).meaning() == f"score: {words}"
+
+
 def test_units_do_not_change_the_order_of_epochs():
     epochs = [(0.8, 0.2), (0.7, 0.1), (0.9, 0.3)]
     metres = [overall_score(scores(a, m), TASKS) for a, m in epochs]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mtlrun.data.readers.bdd100k_places import HOME, BDD100KPlaces
 from mtlrun.data.readers.bdd100k_words import CATEGORIES, OLDER, Census
 from mtlrun.data.readers.image_files import Masks, PictureRows, Size
 from mtlrun.errors import ConfigError, DataError, choose
@@ -24,12 +25,18 @@ DRIVABLE[:3] = (1, 2, 0)
 LANE_BACKGROUND, LANE_CATEGORY, CURB = 0b1000, 0b0111, 4
 """A byte of a lane mask holds a flag for background above three bits of category; category 4 is the curb."""
 
+DRIVABLE_2018 = np.full(256, 255, dtype=np.uint8)
+DRIVABLE_2018[:3] = (0, 1, 2)
+"""Files of 2018: 0 background, 1 direct, 2 alternative."""
+
 Box = tuple[int, float, float, float, float]
-"""Class, left, top, right, bottom, in pixels of the picture."""
+"""Class (see `mtlrun.types.region_of`), left, top, right, bottom, in pixels of the picture."""
 
 
 class Boxes(PictureRows):
     """Boxes of each row, float32 [M, 5] (class, x1, y1, x2, y2), padded with class -1; M is the most of any row.
+
+    most: boxes of any row that are no ignored regions.
 
     Args:
         boxes: of each row, in pixels of the files; None for a row without labels.
@@ -43,6 +50,7 @@ class Boxes(PictureRows):
         limit = np.array([size[1], size[0]] * 2, dtype=np.float32)
         self._rows = [_scaled(row or [], scale, limit, smallest) for row in boxes]
         self.shape = (max([1, *(len(row) for row in self._rows)]), 5)
+        self.most = max([0, *(int((row[:, 0] >= 0).sum()) for row in self._rows)])
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -65,7 +73,10 @@ def _scaled(
 
 @dataclass(frozen=True)
 class Part:
-    """An official part: the pictures, the boxes of each (None: not labelled), its masks (None: there is none)."""
+    """An official part: the pictures, the boxes of each (None: not labelled), its masks (None: there is none).
+
+    What no task needs has None for every picture.
+    """
 
     pictures: list[Path]
     boxes: list[list[Box] | None]
@@ -82,28 +93,44 @@ class Part:
         )
 
 
-def read_part(root: Path, part: str, census: Census) -> Part:
+def read_part(places: BDD100KPlaces, part: str, census: Census) -> Part:
     """The pictures of a part that are there, with their labels.
 
     Args:
-        root: folder of the data set.
+        places: of the files.
         part: 'train' or 'val'.
         census: of the categories; boxes are counted in it.
 
     Raises:
         DataError: if no picture is there, or the boxes are malformed.
     """
-    pictures = sorted((root / "images/100k" / part).glob("*.jpg"))
-    boxes = read_boxes(root / f"labels/det_20/det_{part}.json", census)
-    masks = [_masks(root / f"labels/{kind}/masks/{part}", pictures) for kind in ("drivable", "lane")]
-    if not any(path.name in boxes for path in pictures):
-        raise DataError(f"det_{part}.json names none of the {len(pictures)} pictures in {root / 'images/100k' / part}")
-    return Part(pictures, [boxes.get(path.name) for path in pictures], *masks)
+    folder = places.pictures[part]
+    pictures = sorted(folder.glob("*.jpg"))
+    if not pictures:
+        raise DataError(f"no *.jpg in {folder}: unpack the archive of the pictures again, from {HOME}")
+    suffix = "_drivable_id.png" if places.maps_of_2018 else ".png"
+    return Part(
+        pictures,
+        _labelled(pictures, places.detection[part], census) if places.detection else [None] * len(pictures),
+        _masks(pictures, places.drivable[part], suffix) if places.drivable else [None] * len(pictures),
+        _masks(pictures, places.lane[part], ".png") if places.lane else [None] * len(pictures),
+    )
 
 
-def _masks(folder: Path, pictures: list[Path]) -> list[Path | None]:
-    there = {path.stem for path in folder.glob("*.png")}
-    return [folder / f"{path.stem}.png" if path.stem in there else None for path in pictures]
+def _labelled(pictures: list[Path], path: Path, census: Census) -> list[list[Box] | None]:
+    """The boxes of each picture; None if the file does not name it."""
+    boxes = read_boxes(path, census)
+    if not any(picture.name in boxes for picture in pictures):
+        raise DataError(f"{path.name} names none of the {len(pictures)} pictures in {pictures[0].parent}")
+    return [boxes.get(picture.name) for picture in pictures]
+
+
+def _masks(pictures: list[Path], folder: Path, suffix: str) -> list[Path | None]:
+    there = {path.name for path in folder.glob("*.png")}
+    found = [folder / f"{path.stem}{suffix}" if f"{path.stem}{suffix}" in there else None for path in pictures]
+    if not any(found):
+        raise DataError(f"no mask in {folder} belongs to a picture: expected {pictures[0].stem}{suffix}")
+    return found
 
 
 def read_boxes(path: Path, census: Census) -> dict[str, list[Box]]:
@@ -131,13 +158,23 @@ def read_boxes(path: Path, census: Census) -> dict[str, list[Box]]:
 
 def _boxes_of(frame: Mapping[str, Any], census: Census) -> list[Box]:
     """Boxes alone: lanes and drivable area, which the files of 2018 hold too, have none."""
-    pairs = [(str(label["category"]), label.get("box2d")) for label in frame.get("labels") or ()]
-    found = [(census.class_of(category), box) for category, box in pairs if box]
+    labels = [(str(label["category"]), label) for label in frame.get("labels") or ()]
+    found = [
+        (census.class_of(category, _is_ignored(label)), box)
+        for category, label in labels
+        if (box := label.get("box2d"))
+    ]
     return [
         (index, *(float(box[edge]) for edge in ("x1", "y1", "x2", "y2")))  # type: ignore[misc]
         for index, box in found
         if index is not None
     ]
+
+
+def _is_ignored(label: Mapping[str, Any]) -> bool:
+    """Whether the label says of itself that it is a crowd, or ignored."""
+    attributes = label.get("attributes") or {}
+    return bool(attributes.get("crowd") or attributes.get("ignored"))
 
 
 def classes_of(detect: Mapping[str, Sequence[str]]) -> dict[str, int]:
@@ -159,9 +196,9 @@ def classes_of(detect: Mapping[str, Sequence[str]]) -> dict[str, int]:
     return classes
 
 
-def drivable_masks(paths: Sequence[Path | None], size: Size) -> Masks:
+def drivable_masks(paths: Sequence[Path | None], size: Size, of_2018: bool = False) -> Masks:
     """uint8 [H, W]: 0 background, 1 own lane, 2 other lanes."""
-    return Masks(paths, size, DRIVABLE)
+    return Masks(paths, size, DRIVABLE_2018 if of_2018 else DRIVABLE)
 
 
 def lane_masks(paths: Sequence[Path | None], size: Size, curbs: bool) -> Masks:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from mtlrun.errors import DataError, near_miss
+from mtlrun.types import region_of
 
 CATEGORIES = (
     "pedestrian", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle", "traffic light", "traffic sign",
@@ -17,12 +18,12 @@ CATEGORIES = (
 OLDER = {"person": "pedestrian", "bike": "bicycle", "motor": "motorcycle", "caravan": "car", "van": "car"}
 """Names in the files of 2018, and what they are called since."""
 
-IGNORED = ("other person", "other vehicle", "trailer")
-"""Regions in which the official protocol counts no detection, neither right nor wrong."""
+IGNORED = {"other person": "pedestrian", "other vehicle": "car", "trailer": "truck"}
+"""Regions in which the official protocol counts no detection of a category, neither right nor wrong."""
 
 
 class Census:
-    """The class of each category, and how many boxes of each have been read.
+    """The class of each category, and how many boxes and ignored regions of each have been read.
 
     Args:
         classes: of each category that is detected.
@@ -31,9 +32,17 @@ class Census:
     def __init__(self, classes: Mapping[str, int]) -> None:
         self.classes = dict(classes)
         self.counts: Counter[str] = Counter()
+        self.regions: Counter[str] = Counter()
 
-    def class_of(self, category: str) -> int | None:
+    def class_of(self, category: str, ignored: bool = False) -> int | None:
         """The class of a box, which is counted; None if its category is not detected.
+
+        Args:
+            category: as the file has it.
+            ignored: whether the file itself says that the box is a crowd, or ignored.
+
+        Returns:
+            The class, or `region_of` it for a region that is ignored.
 
         Raises:
             DataError: if BDD100K has no such category.
@@ -42,8 +51,12 @@ class Census:
         if name not in CATEGORIES and name not in IGNORED:
             known = (*CATEGORIES, *OLDER, *IGNORED)
             raise DataError(f"boxes of BDD100K have no category '{category}'{near_miss(category, known)}")
-        self.counts[name] += 1
-        return self.classes.get(name)
+        if name not in IGNORED and not ignored:
+            self.counts[name] += 1
+            return self.classes.get(name)
+        number = self.classes.get(IGNORED.get(name, name))
+        self.regions[name] += number is not None
+        return None if number is None else region_of(number)
 
     def check(self, detect: Mapping[str, Sequence[str]]) -> None:
         """Raise DataError if a category that should be detected never occurs.
@@ -62,9 +75,7 @@ class Census:
 
     @property
     def statement(self) -> str:
-        """What the official protocol ignores and is background here, in words; empty if there is none."""
-        left = {name: self.counts[name] for name in IGNORED if self.counts[name]}
-        if not left:
-            return ""
+        """What is ignored as in the official protocol, in words; empty if there is nothing."""
+        left = {name: count for name, count in sorted(self.regions.items()) if count}
         found = ", ".join(f"{count} of {name}" for name, count in left.items())
-        return f"; regions that the official score ignores are background here ({found})"
+        return f"; regions that the official score ignores are ignored ({found})" if found else ""

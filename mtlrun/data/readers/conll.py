@@ -10,24 +10,32 @@ from __future__ import annotations
 from itertools import groupby
 from pathlib import Path
 
-from mtlrun.data.readers.corpus_files import SPLITS, Numbered, blocks_of, find_file, lines_of, optional_file
+from mtlrun.data.readers.corpus_files import (
+    SPLITS,
+    Numbered,
+    blocks_of,
+    corpus_folder,
+    find_file,
+    lines_of,
+    optional_file,
+)
 from mtlrun.data.text.example import TextExample
 from mtlrun.data.text.labels import ENTITIES, TAGS, UNLABELLED, UPOS
 from mtlrun.errors import DataError, near_miss
 
 NER_FILES = {
-    "train": ("eng.train", "train.txt"),
-    "val": ("eng.testa", "valid.txt", "dev.txt"),
-    "test": ("eng.testb", "test.txt"),
+    "train": ("eng.train", "train.txt", "train", "*.train"),
+    "val": ("eng.testa", "valid.txt", "dev.txt", "testa.txt", "testa", "*.testa"),
+    "test": ("eng.testb", "testb.txt", "testb", "test.txt", "*.testb"),
 }
 NER_HOME = (
-    "the files of CoNLL-2003: eng.train, eng.testa and eng.testb, or train.txt, valid.txt and test.txt "
-    "(https://www.clips.uantwerpen.be/conll2003/ner)"
+    "the files of CoNLL-2003: eng.train, eng.testa and eng.testb, or train.txt, valid.txt (or testa.txt) and test.txt "
+    "(or testb.txt) (https://www.clips.uantwerpen.be/conll2003/ner), or Parquet with tokens and ner_tags"
 )
-POS_FILES = {"train": ("*-ud-train.conllu",), "val": ("*-ud-dev.conllu",), "test": ("*-ud-test.conllu",)}
+POS_FILES = {"train": "*-ud-train*.conllu", "val": "*-ud-dev.conllu", "test": "*-ud-test.conllu"}
 POS_HOME = (
-    "a treebank of Universal Dependencies: *-ud-train.conllu, *-ud-dev.conllu and *-ud-test.conllu "
-    "(https://universaldependencies.org)"
+    "a treebank of Universal Dependencies: *-ud-train.conllu (or *-ud-train-a.conllu, ...), *-ud-dev.conllu and "
+    "*-ud-test.conllu (https://universaldependencies.org), or Parquet with tokens and upos"
 )
 COLUMNS = 10
 
@@ -38,6 +46,7 @@ def read_ner(folder: Path) -> dict[str, list[TextExample]]:
     Raises:
         DataError: if files are absent or damaged.
     """
+    folder = corpus_folder("ner", folder, NER_FILES["train"])
     paths = {split: find_file("ner", folder, NER_FILES[split], NER_HOME) for split in SPLITS}
     return {split: _some(path, [_tagged(path, block) for block in _sentences(path)]) for split, path in paths.items()}
 
@@ -48,11 +57,26 @@ def read_pos(folder: Path) -> dict[str, list[TextExample]]:
     Raises:
         DataError: if files are absent or damaged.
     """
+    folder = corpus_folder("pos", folder, [POS_FILES["train"]])
     penn = optional_file("pos", folder, NER_FILES["train"], POS_HOME)
     if penn is not None and not [*folder.glob("*.conllu")]:
         raise DataError(f"{penn} has tags of the Penn Treebank, not parts of speech: data.pos takes {POS_HOME}")
-    paths = {split: find_file("pos", folder, POS_FILES[split], POS_HOME) for split in SPLITS}
-    return {split: _some(path, [_parsed(path, block) for block in blocks_of(path)]) for split, path in paths.items()}
+    paths = {"train": _training_files(folder)}
+    paths |= {split: [find_file("pos", folder, [POS_FILES[split]], POS_HOME)] for split in ("val", "test")}
+    return {
+        split: _some(files[0], [_parsed(path, block) for path in files for block in blocks_of(path)])
+        for split, files in paths.items()
+    }
+
+
+def _training_files(folder: Path) -> list[Path]:
+    """The training file of a treebank, or the parts of one that is too large for one file."""
+    found = sorted(folder.glob(POS_FILES["train"]))
+    treebanks = {path.name.partition("-ud-train")[0]: path for path in found}
+    whole = [path for path in found if path.name.endswith("-ud-train.conllu")]
+    if len(treebanks) == 1 and not whole:
+        return found
+    return [find_file("pos", folder, [POS_FILES["train"] if len(treebanks) > 1 else "*-ud-train.conllu"], POS_HOME)]
 
 
 def to_iob2(tags: list[str]) -> list[str]:

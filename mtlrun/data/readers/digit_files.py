@@ -9,6 +9,8 @@ import numpy as np
 import torch
 
 from mtlrun.data.drawn.overlay import Items
+from mtlrun.data.readers.digit_folders import part_in, read_pictures
+from mtlrun.data.readers.folders import step_down
 from mtlrun.data.readers.idx import read_idx
 from mtlrun.errors import DataError
 
@@ -19,7 +21,7 @@ PARTS = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-lab
 
 @dataclass(frozen=True)
 class Collection:
-    """A collection of labelled 28x28 pictures in four IDX files.
+    """A collection of labelled 28x28 pictures, in four IDX files or in folders of the classes.
 
     name: as torchvision calls its class and its folder.
     folders: under the data folder, in the order they are tried.
@@ -33,10 +35,10 @@ class Collection:
     package: str | None = None
 
 
-MNIST = Collection("MNIST", ("MNIST/raw", "MNIST", "mnist"))
+MNIST = Collection("MNIST", ("MNIST/raw", "MNIST", "mnist", "mnist_png", "mnist_jpg"))
 FASHION = Collection(
     "FashionMNIST",
-    ("FashionMNIST/raw", "FashionMNIST", "fashion-mnist"),
+    ("FashionMNIST/raw", "FashionMNIST", "fashion-mnist", "fashion_mnist_png", "fashion-mnist-png"),
     fallbacks=("/usr/share/datasets/fashion-mnist", "/usr/share/dataset-fashion-mnist"),
     package="dataset-fashion-mnist",
 )
@@ -48,6 +50,9 @@ def read_items(folder: Path, part: str) -> Items:
     Raises:
         DataError: if a file is missing, malformed, or does not hold 28x28 pictures of ten classes.
     """
+    pictures = part_in(folder, part)
+    if pictures is not None and not any(file_in(folder, name) for name in PARTS):
+        return read_pictures(pictures)
     images_path, labels_path = file_of(folder, f"{part}-images-idx3"), file_of(folder, f"{part}-labels-idx1")
     images, labels = read_idx(images_path, num_dims=3), read_idx(labels_path, num_dims=1)
     if len(images) != len(labels) or not len(images):
@@ -75,9 +80,24 @@ def find_folder(collection: Collection, root: Path, alone: bool, named: bool) ->
     under = [root / folder for folder in collection.folders]
     tried = [*under, *([root] if alone else []), *([] if named else map(Path, collection.fallbacks))]
     for folder in tried:
-        if any(file_in(folder, part) for part in PARTS):
+        if has_digits(folder):
             return folder
+    below = (
+        step_down(root, lambda inner: any(has_digits(inner / name) for name in collection.folders)) if named else None
+    )
+    if below is not None:
+        return next(below / name for name in collection.folders if has_digits(below / name))
     raise DataError(absent(collection, root, tried, named))
+
+
+def named_in(folder: Path, collection: Collection) -> Path | None:
+    """The folder of the collection's name in a folder, if it has the files; others may be of another collection."""
+    return next((folder / name for name in collection.folders if has_digits(folder / name)), None)
+
+
+def has_digits(folder: Path) -> bool:
+    """Whether an IDX file is there, or a folder for each class."""
+    return any(file_in(folder, part) for part in PARTS) or any(part_in(folder, part) for part in ("train", "t10k"))
 
 
 def absent(collection: Collection, root: Path, tried: list[Path], named: bool) -> str:
@@ -89,7 +109,8 @@ def absent(collection: Collection, root: Path, tried: list[Path], named: bool) -
         f"[d.{collection.name}('{root}', train=t, download=True) for t in (True, False)]\""
     )
     return (
-        f"no {collection.name} files {', '.join(f'{part}-ubyte' for part in PARTS)} (each plain or .gz) in "
+        f"no {collection.name} files {', '.join(f'{part}-ubyte' for part in PARTS)} (each plain or .gz, or folders "
+        "training/0 to 9 and testing/0 to 9) in "
         f"{', '.join(map(str, tried))}: {install}put them into {root / collection.folders[0]}, "
         f"or set data.root to where they are, or download them with `{download}`"
     )
@@ -98,6 +119,10 @@ def absent(collection: Collection, root: Path, tried: list[Path], named: bool) -
 def file_of(folder: Path, part: str) -> Path:
     """The file of a part; DataError if it is missing beside the others."""
     path = file_in(folder, part)
+    if path is None and any(part_in(folder, name) for name in ("train", "t10k")):
+        raise DataError(
+            f"{folder} has folders of digits for one part alone: it needs training/0 to 9 and testing/0 to 9"
+        )
     if path is None:
         raise DataError(f"{folder} lacks {part}-ubyte (plain or .gz): put it beside its other IDX files")
     return path

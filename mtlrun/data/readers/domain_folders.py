@@ -8,12 +8,13 @@ classes) lie on disk. As tasks in parallel in LibMTL (Lin & Zhang, JMLR 2023) an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 
-from mtlrun.data.readers.image_files import SUFFIXES, LazySource, Pictures, kept
+from mtlrun.data.readers.folders import above, class_folders, is_picture, step_down
+from mtlrun.data.readers.image_files import LazySource, Pictures, kept
 from mtlrun.data.readers.plain_files import read_text
 from mtlrun.data.source import Splits
 from mtlrun.data.split_sizes import val_and_test
@@ -39,13 +40,14 @@ def load(
     seed: int = 0,
     size: int = 224,
     memory_mb: float = 500,
+    tasks: Sequence[str] | None = None,
 ) -> Splits:
     """Per domain a source and a task of the same name, targets int64 [N]; pictures uint8 [3, size, size].
 
     Classes are the names of the innermost folders, over all domains, in alphabetical order.
 
     Args:
-        root: folder of the domains' folders, or the one above it; ~/.cache/mtlrun by default.
+        root: folder of the domains' folders, or up to two levels above; ~/.cache/mtlrun by default.
         name: of the folder that is looked for under `root`.
         domains: task -> folder, such as amazon -> amazon; the pictures are FOLDER/CLASS/* or FOLDER/images/CLASS/*.
         home: where to get the files, for messages.
@@ -55,6 +57,7 @@ def load(
         seed: of the draw.
         size: height and width that the pictures are stretched to.
         memory_mb: a split that takes at most so many megabytes is kept in memory.
+        tasks: whose folders must be there; None for all of them.
 
     Raises:
         ConfigError: if an option is out of range.
@@ -64,8 +67,9 @@ def load(
     if not domains:
         raise ConfigError("data.domains names no folder: give task names and folders, e.g. data.domains={dslr: dslr}")
     val_and_test(val, test)
-    folders = find_folders(Path(root or DEFAULT_ROOT).expanduser(), name, domains, home)
-    classes = sorted({path.name for folder in folders.values() for path in folder.iterdir() if path.is_dir()})
+    needed = [task for task in domains if tasks is None or task in tasks]
+    folders = find_folders(Path(root or DEFAULT_ROOT).expanduser(), name, domains, needed, home)
+    classes = sorted({path.name for folder in folders.values() for path in class_folders(folder)})
     generator = torch.Generator().manual_seed(seed)
     parts = {
         task: drawn(folder, val, test, generator)
@@ -92,33 +96,43 @@ def source(task: str, paths: list[Path], classes: list[str], size: int) -> LazyS
     return LazySource(task, Pictures(paths, (size, size)), {task: targets}, mean=MEAN, std=STD)
 
 
-def find_folders(root: Path, name: str, domains: Mapping[str, str], home: str) -> dict[str, Path]:
-    """Per task the folder of its classes' folders.
+def find_folders(
+    root: Path, name: str, domains: Mapping[str, str], needed: Sequence[str], home: str
+) -> dict[str, Path]:
+    """Per task the folder of its classes' folders, of those that are there.
 
     Raises:
-        DataError: if one is absent; the line says what was looked for, and where to get it.
+        DataError: if one that is needed is absent; the line says what was looked for, and where to get it.
     """
-    found: dict[str, Path] = {}
-    for task, folder in domains.items():
-        spellings = dict.fromkeys((folder, folder.replace("_", " ")))
-        outer = [above / spelling for above in (root, root / name) for spelling in spellings]
-        inner = [above / images for above in outer for images in ("images", ".")]
-        there = next((path for path in inner if path.is_dir() and any(part.is_dir() for part in path.iterdir())), None)
-        if there is None:
-            wanted = ", ".join(domains.values())
-            raise DataError(
-                f"no folder {folder} with pictures in {root} or {root / name}: expected the folders {wanted} with "
-                f"CLASS/*.jpg or images/CLASS/*.jpg in each, from {home}"
-            )
-        found[task] = there
-    return found
+
+    def fits(folder: Path) -> bool:
+        return any(_domain(folder, domain) for domain in domains.values())
+
+    base = next((folder for folder in (root, root / name) if fits(folder)), None) or step_down(root, fits)
+    found = {task: _domain(base, domain) for task, domain in domains.items()} if base else {}
+    absent = next((domains[task] for task in needed if found.get(task) is None), None)
+    if absent is not None:
+        wanted = ", ".join(domains[task] for task in needed)
+        searched = base or f"{root} or {root / name}"
+        raise DataError(
+            f"no folder {absent} with pictures in {searched}{above(root, fits)}: expected the folders {wanted} with "
+            f"CLASS/*.jpg or images/CLASS/*.jpg in each, from {home}"
+        )
+    return {task: folder for task, folder in found.items() if folder is not None}
+
+
+def _domain(folder: Path, domain: str) -> Path | None:
+    """The folder of a domain's classes, however its name is written."""
+    spellings = dict.fromkeys((domain, domain.replace("_", " "), domain.replace("_", "")))
+    inner = [folder / spelling / images for spelling in spellings for images in ("images", ".")]
+    return next((path for path in inner if path.is_dir() and class_folders(path)), None)
 
 
 def drawn(folder: Path, val: float, test: float, generator: torch.Generator) -> Paths:
     """The pictures of a domain, each class split at random; of two pictures or fewer all are trained on."""
     parts: Paths = {split: [] for split in SPLITS}
-    for kind in sorted(path for path in folder.iterdir() if path.is_dir()):
-        paths = sorted(path for path in kind.iterdir() if path.suffix.lower() in SUFFIXES)
+    for kind in class_folders(folder):
+        paths = sorted(filter(is_picture, kind.iterdir()))
         order = torch.randperm(len(paths), generator=generator).tolist()
         few = len(paths) < len(SPLITS)
         counts = [0 if few else max(1, round(part * len(paths))) for part in (val, test)]

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from mtlrun.data.drawn.road.crops import KINDS
+from mtlrun.data.readers.folders import above, step_down
 from mtlrun.data.readers.image_files import LazySource, Pictures, sample_statistics
 from mtlrun.data.readers.plain_files import read_csv
 from mtlrun.errors import DataError, choose
@@ -22,6 +23,8 @@ NUM_CLASSES = 43
 TRAINING = ("GTSRB/Final_Training/Images", "GTSRB/Training", "Final_Training/Images", "Training")
 TESTING = ("GTSRB/Final_Test/Images", "Final_Test/Images")
 ANSWERS = "GT-final_test.csv"
+TABLES = {"train": "Train.csv", "test": "Test.csv"}
+"""Of the collection as Kaggle has it, with the pictures as .png in Train/0/ to Train/42/ and in Test/."""
 HOME = "https://sid.erda.dk/public/archives/daaeac0d7ce1152aea9b61d9f1e19370/published-archive.html"
 
 GROUPS: dict[str, tuple[int, ...]] = {
@@ -67,7 +70,7 @@ def sign_sources(root: Path, size: int, classes: str, val: float, seed: int) -> 
     """Per split the source `signs` with the task `sign`: targets int64 [N], pictures uint8 [3, size, size].
 
     Args:
-        root: folder with the archives' folder GTSRB.
+        root: folder with the archives' folder GTSRB, or with Kaggle's tables; or up to two levels above.
         size: height and width that the pictures are stretched to.
         classes: 'driving' for the eight classes of the drawn signs, 'all' for the 43 of GTSRB.
         val: share of the tracks for validation.
@@ -91,6 +94,8 @@ def sign_sources(root: Path, size: int, classes: str, val: float, seed: int) -> 
 def read_training(root: Path) -> Signs:
     """The training pictures: a folder per class, files named after track and frame."""
     folder = found(root, TRAINING)
+    if folder is None:
+        return read_table(root, TABLES["train"])
     paths = sorted(folder.glob("[0-9]*/*.ppm"))
     if not paths or any(int(path.parent.name) >= NUM_CLASSES for path in paths):
         raise absent(root)
@@ -104,16 +109,56 @@ def read_training(root: Path) -> Signs:
 def read_test(root: Path) -> Signs:
     """The test pictures, with the classes that were published later."""
     folder = found(root, TESTING)
-    tables = [above / ANSWERS for above in (folder, folder.parent, folder.parent.parent, root)]
-    table = next((path for path in tables if path.is_file()), None)
-    if table is None:
+    if folder is None and found(root, TRAINING) is None:
+        return read_table(root, TABLES["test"])
+    table = answers_of(root, folder)
+    if folder is None or table is None:
         raise absent(root)
     lines = read_csv(table, ("Filename", "ClassId"), delimiter=";")
+    names = [line["Filename"] for line in lines]
+    return Signs([folder / name for name in names], classes_in(table, lines), names)
+
+
+def answers_of(root: Path, folder: Path | None) -> Path | None:
+    """The table of the test's classes: near the pictures, else anywhere below the root."""
+    near = [folder, folder.parent, folder.parent.parent] if folder else []
+    there = next((inner for inner in near if (inner / ANSWERS).is_file()), None)
+    there = there or step_down(root, lambda inner: (inner / ANSWERS).is_file())
+    return None if there is None else there / ANSWERS
+
+
+def read_table(root: Path, name: str) -> Signs:
+    """The pictures that a table of Kaggle lists; their names are class, track and frame, such as 00020_00001_00029.png.
+
+    In the order of the official archives, so that the same tracks are held out.
+    """
+    folder = step_down(root, lambda folder: (folder / name).is_file())
+    if folder is None:
+        raise absent(root)
+    lines = sorted(read_csv(folder / name, ("Path", "ClassId")), key=lambda line: Path(line["Path"]).name)
+    paths = [folder / line["Path"] for line in lines]
+    lacking = next((path for path in paths if not path.is_file()), None)
+    if lacking is not None:
+        raise DataError(f"{folder / name} lists {lacking}, which is not there: unpack the archive again")
+    classes = classes_in(folder / name, lines)
+    return Signs(paths, classes, [f"{number:05d}/{track_of(path)}" for number, path in zip(classes, paths)])
+
+
+def track_of(path: Path) -> str:
+    """The second field of the name of Kaggle's pictures; of the test's, which have one field, that one."""
+    return path.stem.split("_")[:2][-1]
+
+
+def classes_in(table: Path, lines: list[dict[str, str]]) -> list[int]:
+    """The column of the classes."""
     try:
         classes = [int(line["ClassId"]) for line in lines]
     except ValueError as error:
         raise DataError(f"{table}: the column ClassId should hold whole numbers ({error})") from error
-    return Signs([folder / line["Filename"] for line in lines], classes, [line["Filename"] for line in lines])
+    wrong = next((number for number in classes if not 0 <= number < NUM_CLASSES), None)
+    if wrong is not None:
+        raise DataError(f"{table}: the column ClassId should hold classes from 0 to {NUM_CLASSES - 1}, found {wrong}")
+    return classes
 
 
 def split_tracks(signs: Signs, val: float, seed: int) -> dict[str, Signs]:
@@ -128,18 +173,20 @@ def split_tracks(signs: Signs, val: float, seed: int) -> dict[str, Signs]:
     }
 
 
-def found(root: Path, folders: tuple[str, ...]) -> Path:
-    """The first of the folders that is there."""
-    folder = next((root / name for name in folders if (root / name).is_dir()), None)
-    if folder is None:
-        raise absent(root)
-    return folder
+def found(root: Path, folders: tuple[str, ...]) -> Path | None:
+    """The first of the folders that is there, or up to two levels below."""
+    for name in folders:
+        folder = step_down(root, lambda folder: (folder / name).is_dir())  # noqa: B023
+        if folder is not None:
+            return folder / name
+    return None
 
 
 def absent(root: Path) -> DataError:
     """What to tell a user who has no such files."""
+    hint = above(root, lambda folder: any((folder / name).exists() for name in (*TRAINING, TABLES["train"])))
     return DataError(
-        f"no GTSRB in {root}: it is {TRAINING[0]}/00000/*.ppm to 00042/*.ppm, {TESTING[0]}/*.ppm and {ANSWERS} (of "
-        f"GTSRB_Final_Test_GT.zip), from {HOME}; or leave the signs out with data.signs=none "
-        "tasks=[detection,lane,drivable]"
+        f"no GTSRB in {root}{hint}: it is {TRAINING[0]}/00000/*.ppm to 00042/*.ppm, {TESTING[0]}/*.ppm and {ANSWERS} "
+        f"(of GTSRB_Final_Test_GT.zip), from {HOME}, or {TABLES['train']}, {TABLES['test']}, Train/ and Test/ of "
+        "Kaggle; or leave the signs out with data.signs=none tasks=[detection,lane,drivable]"
     )

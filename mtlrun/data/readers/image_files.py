@@ -65,6 +65,9 @@ class PictureRows(ABC):
 class Pictures(PictureRows):
     """Picture files, each stretched to one size: uint8 [C, H, W].
 
+    JPEG files of at least twice the size are decoded at a half, a quarter or an eighth of theirs, and stretched from
+    there: several times faster, and about one grey level off what decoding in full gives, in the mean.
+
     Args:
         paths: of the files.
         size: of the rows.

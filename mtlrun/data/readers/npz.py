@@ -68,8 +68,20 @@ def open_npz(path: Path) -> np.lib.npyio.NpzFile:
 
 def read_array(path: Path, archive: np.lib.npyio.NpzFile, name: str) -> Array:
     """One array of numbers or truth values."""
+    values = read_column(path, archive, name)
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "biuf":
+        found = values.dtype if isinstance(values, np.ndarray) else "no array"
+        raise DataError(
+            f"array '{name}' of {path} should hold numbers or truth values, found {found}: "
+            "convert it, or name the arrays to use with data.targets=[...]"
+        )
+    return values
+
+
+def read_column(path: Path, archive: np.lib.npyio.NpzFile, name: str) -> Array:
+    """One array of whatever needs no pickle."""
     try:
-        values = archive[name]
+        values: Array = archive[name]
     except MemoryError as error:
         raise DataError(f"array '{name}' of {path} does not fit in memory") from error
     except DAMAGE as error:
@@ -79,12 +91,6 @@ def read_array(path: Path, archive: np.lib.npyio.NpzFile, name: str) -> Array:
                 "code: save it as numbers"
             ) from error
         raise DataError(f"array '{name}' of {path} is damaged: write the file again") from error
-    if not isinstance(values, np.ndarray) or values.dtype.kind not in "biuf":
-        found = values.dtype if isinstance(values, np.ndarray) else "no array"
-        raise DataError(
-            f"array '{name}' of {path} should hold numbers or truth values, found {found}: "
-            "convert it, or name the arrays to use with data.targets=[...]"
-        )
     return values
 
 

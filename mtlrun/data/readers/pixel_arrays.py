@@ -16,6 +16,7 @@ from torch import Tensor
 
 from mtlrun.data.fingerprint import ids_of_files, ids_of_texts
 from mtlrun.data.pixel_augment import Kind, augmented
+from mtlrun.data.readers.folders import above, step_down
 from mtlrun.data.readers.image_files import DamagedFile
 from mtlrun.data.readers.npz import DAMAGE
 from mtlrun.data.source import Source, Splits
@@ -135,18 +136,28 @@ def _classes(path: Path, values: np.ndarray) -> np.ndarray:
     return classes
 
 
-def load_splits(name: str, root: Path, layers: Layers, val: float, seed: int, augment: bool, remedy: str) -> Splits:
+def load_splits(
+    name: str,
+    root: Path,
+    layers: Layers,
+    val: float,
+    seed: int,
+    augment: bool,
+    remedy: str,
+    tasks: Sequence[str] | None = None,
+) -> Splits:
     """The splits of a data set in this layout.
 
     Args:
         name: of the data set and its sources.
-        root: folder with `train` and `val`, or that has such a folder called `name`.
-        layers: of the tasks.
+        root: folder with `train` and `val`, or with such a folder called `name`, or up to two levels above.
+        layers: of all tasks.
         val: share of the training rows that validation has to itself, in [0, 1); with 0, as in the papers, validation
             scores are those of training rows.
         seed: of the rows that are held out.
         augment: whether training rows are scaled, cropped and mirrored.
         remedy: where to get the files.
+        tasks: whose files are read; None for all of them.
 
     Raises:
         ConfigError: if `val` is out of range.
@@ -154,7 +165,8 @@ def load_splits(name: str, root: Path, layers: Layers, val: float, seed: int, au
     """
     share("data.val", val)
     flag("data.augment", augment)
-    root = root if (root / "train").is_dir() else root / name
+    layers = {task: layer for task, layer in layers.items() if tasks is None or task in tasks}
+    root = find_arrays(root, name)
     folders = [IMAGES, *(folder for folder, _ in layers.values())]
     counts = {part: _count(root, part, folders, remedy) for part in ("train", "val")}
     order = torch.randperm(counts["train"], generator=torch.Generator().manual_seed(seed)).tolist()
@@ -175,6 +187,12 @@ def load_splits(name: str, root: Path, layers: Layers, val: float, seed: int, au
     )
 
 
+def find_arrays(root: Path, name: str) -> Path:
+    """The folder of `train` and `val`: the root, the folder `name` in it, or one further down."""
+    named = next((folder for folder in (root, root / name) if (folder / "train").is_dir()), None)
+    return named or step_down(root, lambda folder: (folder / "train" / IMAGES).is_dir()) or root / name
+
+
 def _statement(root: Path, train: int, held_out: int, test: int, seed: int) -> str:
     """How the splits were made, in one line."""
     ours = f"{held_out} of it, drawn with data.seed={seed}, for validation" if held_out else "the same for validation"
@@ -188,8 +206,9 @@ def _count(root: Path, part: str, folders: Sequence[str], remedy: str) -> int:
     absent = [f"{part}/{folder}" for folder, number in numbers.items() if not number]
     if absent:
         names = ",".join(folders)
+        hint = above(root, lambda folder: (folder / "train" / IMAGES).is_dir())
         raise DataError(
-            f"no .npy files in {root}/{absent[0]}: expected {root}/{{train,val}}/{{{names}}}/N.npy; {remedy}"
+            f"no .npy files in {root}/{absent[0]}{hint}: expected {root}/{{train,val}}/{{{names}}}/N.npy; {remedy}"
         )
     if len({*numbers.values()}) > 1:
         found = ", ".join(f"{number} in {folder}" for folder, number in numbers.items())

@@ -2,7 +2,8 @@
 
 Rajpurkar et al., "SQuAD: 100,000+ Questions for Machine Comprehension of Text", EMNLP 2016, arXiv:1606.05250, and "Know
 What You Don't Know: Unanswerable Questions for SQuAD", ACL 2018, arXiv:1806.03822. The test labels are not public.
-Answers are widened to whole words, which are runs of letters and digits, or single other characters.
+Training aims at whole words, which are runs of letters and digits, or single other characters: answers are widened to
+them. Scores compare texts as they are written, so paragraphs, their words' places and the gold answers are kept.
 """
 
 from __future__ import annotations
@@ -14,32 +15,26 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from mtlrun.data.readers.corpus_files import find_file
+from mtlrun.data.readers.corpus_files import corpus_folder, find_file
 from mtlrun.data.readers.plain_files import read_text
-from mtlrun.data.text.example import NO_ANSWER, TextExample
+from mtlrun.data.text.example import NO_ANSWER, Passage, TextExample
 from mtlrun.errors import DataError
 
 FILES = {
     "train": ("train-v1.1.json", "train-v2.0.json"),
     "test": ("dev-v1.1.json", "dev-v2.0.json"),
 }
-HOME = "train-v1.1.json and dev-v1.1.json, or train-v2.0.json and dev-v2.0.json (https://rajpurkar.github.io/SQuAD-explorer)"
+HOME = (
+    "train-v1.1.json and dev-v1.1.json, or train-v2.0.json and dev-v2.0.json "
+    "(https://rajpurkar.github.io/SQuAD-explorer), or Parquet with context, question and answers"
+)
 
 FRAME = 3
 """Special tokens of a row with two texts."""
 
 _WORD = re.compile(r"\w+|[^\w\s]")
-
-
-class Paragraph(NamedTuple):
-    """text; words, and where each begins and ends in it."""
-
-    text: str
-    words: list[str]
-    begins: list[int]
-    ends: list[int]
 
 
 def read_qa(folder: Path) -> dict[str, list[TextExample]]:
@@ -48,6 +43,7 @@ def read_qa(folder: Path) -> dict[str, list[TextExample]]:
     Raises:
         DataError: if files are absent or damaged, or of two versions.
     """
+    folder = corpus_folder("qa", folder, FILES["train"])
     train = find_file("qa", folder, FILES["train"], HOME)
     test = find_file("qa", folder, [train.name.replace("train", "dev")], HOME)
     return {split: _read(path) for split, path in (("train", train), ("test", test))}
@@ -79,7 +75,8 @@ def window(example: TextExample, pieces: Mapping[str, list[int]], length: int, s
     if not 0 < start <= first:
         return example
     answers = [(one - start, other - start) for one, other in example.answers if one - start >= len(example.first)]
-    return replace(example, second=example.second[start:], answers=answers)
+    passage = example.passage and example.passage.after(start)
+    return replace(example, second=example.second[start:], answers=answers, passage=passage)
 
 
 def _read(path: Path) -> list[TextExample]:
@@ -89,7 +86,7 @@ def _read(path: Path) -> list[TextExample]:
             example
             for number, article in enumerate(articles)
             for paragraph in article["paragraphs"]
-            for example in _asked(path, paragraph, number)
+            for example in asked(path, paragraph, number)
         ]
     except json.JSONDecodeError as error:
         raise DataError(f"{path}, line {error.lineno}: damaged or cut off ({error.msg}), fetch it again") from error
@@ -100,23 +97,34 @@ def _read(path: Path) -> list[TextExample]:
     return found
 
 
-def _asked(path: Path, paragraph: Mapping[str, Any], article: int) -> Iterator[TextExample]:
+def asked(path: Path, paragraph: Mapping[str, Any], article: int) -> Iterator[TextExample]:
+    """The questions to a paragraph.
+
+    Args:
+        path: of the file, for messages.
+        paragraph: context, and qas with id, question, answers (text and answer_start) and is_impossible.
+        article: its number.
+
+    Raises:
+        DataError: if an answer is not where it should be.
+    """
     matches = list(_WORD.finditer(paragraph["context"]))
     words = [match[0] for match in matches]
-    context = Paragraph(paragraph["context"], words, [m.start() for m in matches], [m.end() for m in matches])
+    passage = Passage(paragraph["context"], [m.start() for m in matches], [m.end() for m in matches])
     for question in paragraph["qas"]:
-        asked = split_words(question["question"])
-        answers = [_span(path, question["id"], context, answer, len(asked)) for answer in question["answers"]]
+        first = split_words(question["question"])
+        answers = [_span(path, question["id"], passage, answer, len(first)) for answer in question["answers"]]
         if not answers and not question.get("is_impossible", False):
             raise DataError(f"{path}: question {question['id']} has no answer")
-        yield TextExample(asked, words, answers=answers or [NO_ANSWER], group=article)
+        gold = [answer["text"] for answer in question["answers"]]
+        yield TextExample(first, words, answers=answers or [NO_ANSWER], group=article, passage=passage, gold=gold)
 
 
-def _span(path: Path, question: str, context: Paragraph, answer: Mapping[str, Any], offset: int) -> tuple[int, int]:
+def _span(path: Path, question: str, passage: Passage, answer: Mapping[str, Any], offset: int) -> tuple[int, int]:
     """First and last word of an answer, counted from the question's first word."""
     begin, text = answer["answer_start"], answer["text"]
     end = begin + len(text)
-    first, last = bisect_right(context.ends, begin), bisect_left(context.begins, end) - 1
-    if context.text[begin:end] != text or last < first:
+    first, last = bisect_right(passage.ends, begin), bisect_left(passage.begins, end) - 1
+    if passage.text[begin:end] != text or last < first:
         raise DataError(f"{path}: the answer '{text[:40]}' of question {question} is not at {begin} in its paragraph")
     return offset + first, offset + last

@@ -1,8 +1,9 @@
-"""Users' own data: inputs and one array of labels per task in .npz files."""
+"""Users' own data: a table with named columns, or inputs and one array of labels per task in .npz files."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,18 +12,28 @@ from torch import Tensor
 
 from mtlrun.data.array_cache import Array
 from mtlrun.data.array_inputs import Inputs, check_finite, with_channels
+from mtlrun.data.duplicates import warn_of_duplicates
 from mtlrun.data.fingerprint import ids_of_rows
 from mtlrun.data.infer import infer_labels
 from mtlrun.data.label_kinds import Labels
-from mtlrun.data.readers.npz import read_table
+from mtlrun.data.label_warnings import Inspected, warn_before_training
+from mtlrun.data.readers.npz import open_npz, read_table
+from mtlrun.data.row_splits import SPLITS, SplitKey, check_sizes, sizes_of
 from mtlrun.data.source import Source, Splits, TensorSource
+from mtlrun.data.split_plan import SplitOptions, check_labels, planned, statement
+from mtlrun.data.tables.encode import EncodingOptions
+from mtlrun.data.tables.load import TableOptions, load_table
+from mtlrun.data.tables.read import is_table
 from mtlrun.data.variety import check_variety
 from mtlrun.errors import ConfigError, DataError, choose
-from mtlrun.options import distinct
+from mtlrun.options import distinct, whole
 from mtlrun.runs.task_names import check_task_name
 
-SPLITS = ("train", "val", "test")
-FEWEST_ROWS = 2  # of a split: some metrics are not defined on one
+INPUTS = "inputs"
+"""The array of inputs, if no other one is named."""
+
+OTHERS = (".xls", ".xlsx", ".ods", ".json", ".jsonl", ".feather", ".dta", ".sav", ".sas7bdat", ".h5", ".pkl", ".zip")
+"""Endings of tables that are refused by name, since what is wrong with their content would not help."""
 
 ArraysByName = dict[str, Array]
 
@@ -31,53 +42,147 @@ def load(
     path: str | None = None,
     val_path: str | None = None,
     test_path: str | None = None,
-    inputs: str = "inputs",
+    inputs: str | Sequence[str] | None = None,
     targets: Sequence[str] | None = None,
     val: float = 0.15,
     test: float = 0.15,
     seed: int = 0,
+    group: str | None = None,
+    order: str | None = None,
+    stratify: bool | None = None,
     standardise: bool = True,
     channels: str = "auto",
     max_classes: int = 100,
     kinds: Mapping[str, str] | None = None,
+    categories: Sequence[str] | None = None,
+    rare: int = 3,
 ) -> Splits:
     """One source with the tasks that the file holds; `Splits.inferred` says their kinds.
 
+    A table is a file of texts (.csv, .tsv, .txt; also packed, .csv.gz), a Parquet file, or a .npz file of arrays [N]:
+    one with a list of `inputs`, or with named `targets` and no array 'inputs'.
+
     Args:
-        path: .npz file of the training rows, and of the other splits' rows that have no file of their own.
-        val_path, test_path: .npz files with the same arrays.
-        inputs: name of the array of inputs: [N, D], or images [N, H, W], [N, C, H, W] or [N, H, W, C].
-        targets: names of the arrays of labels, one per task; None for every other array in `path`.
+        path: file of the training rows, and of the other splits' rows that have no file of their own.
+        val_path, test_path: files with the same columns or arrays.
+        inputs: of a table the names of its columns, None for all that are no labels; of other .npz files the name of
+            the array of inputs: [N, D], or images [N, H, W], [N, C, H, W] or [N, H, W, C]; None for 'inputs'.
+        targets: names of the columns or arrays of labels, one per task; None for all that are no inputs.
         val, test: shares of the rows of `path`, where there is no file.
         seed: of the random split.
+        group: column whose equal values stay in one split.
+        order: column of times or numbers; the newest rows are the test, those before them validation.
+        stratify: whether rare classes are spread over the splits; None for yes in tables.
         standardise: whether columns, or channels, get mean 0 and deviation 1 over the training rows.
         channels: of 4-dimensional inputs: first, last or auto.
-        max_classes: the most classes that an array of integers is taken for; with more it is Regression.
+        max_classes: the most classes that integers, or words, are taken for; integers with more are Regression.
         kinds: per task the kind that its labels are made into, one of label_kinds.KINDS; the others are read off.
+        categories: columns of numbers that are categories.
+        rare: words of a category that occur in fewer training rows share one code with unknown ones.
 
     Raises:
         ConfigError: if an option is missing or out of range, or names an array that is not there.
         DataError: if the files are missing, malformed, or not enough to train each task.
     """
     if path is None:
-        raise ConfigError("data.path is not set: say which file to train on with data.path=FILE.npz")
-    inputs = str(inputs)
+        raise ConfigError("data.path is not set: say which file to train on with data.path=FILE.npz or FILE.csv")
     named = None if targets is None else distinct("data.targets", targets)
-    tables = read_tables(path, val_path, test_path, inputs, named)
-    rows = split_rows([len(table[inputs]) for table in tables], shares_of(val_path, test_path, val, test), seed)
+    files = [Path(file).expanduser() for file in (path, val_path, test_path) if file]
+    table = as_table(files[0], inputs, named)
+    spread = table if stratify is None else stratify
+    splitting = SplitOptions(val_path, test_path, val, test, seed, group, order, spread)
+    asked = {str(task): kind for task, kind in (kinds or {}).items()}
+    if table:
+        wide = None if inputs is None else distinct("data.inputs", inputs)
+        words = distinct("data.categories", categories or [])
+        encoding = EncodingOptions(standardise, whole("data.rare", rare), words)
+        return load_table(TableOptions(files, wide, named, max_classes, asked, encoding), splitting)
+    if categories:
+        raise ConfigError(f"data.categories={categories}: {path} is no table, whose columns have names")
+    return load_arrays(
+        files, str(inputs or INPUTS), named, splitting, ArrayOptions(standardise, channels, max_classes, asked)
+    )
+
+
+def as_table(path: Path, inputs: str | Sequence[str] | None, targets: Sequence[str] | None) -> bool:
+    """Whether the file is read as a table: by its name, or by what is asked of a .npz file."""
+    if is_table(path):
+        return True
+    if path.suffix.lower() in OTHERS:
+        raise DataError(f"{path}: files of this kind are not read, save the table as CSV or Parquet")
+    if path.suffix != ".npz":
+        return False
+    if inputs is not None:
+        return not isinstance(inputs, str | int)
+    if targets is None or not path.is_file():
+        return False
+    with open_npz(path) as archive:
+        return INPUTS not in archive.files
+
+
+@dataclass(frozen=True)
+class ArrayOptions:
+    """The options of the same names, of inputs that are one array."""
+
+    standardise: bool
+    channels: str
+    max_classes: int
+    kinds: Mapping[str, str]
+
+
+def load_arrays(
+    files: Sequence[Path],
+    inputs: str,
+    targets: Sequence[str] | None,
+    splitting: SplitOptions,
+    options: ArrayOptions,
+) -> Splits:
+    """One source with a task for each array of labels.
+
+    Raises:
+        ConfigError, DataError: see `load`.
+    """
+    key = splitting.key
+    aside = [key[1]] if key else []
+    tables = read_tables(files, inputs, targets, aside)
+    counts = [len(table[inputs]) for table in tables]
+    check_sizes(sizes_of(counts[0], splitting.shares), sum(counts))
     whole = join(tables)
-    values = with_channels(inputs, whole.pop(inputs), channels)
+    values = with_channels(inputs, whole.pop(inputs), options.channels)
     check_finite(inputs, values)
+    chosen = SplitKey(*key, key_values(key[1], whole.pop(key[1]))) if key else None
     image_shape = values.shape[2:] if values.ndim == 4 else None
-    asked = kinds_of(whole, kinds)
-    labels = {task: infer_labels(task, whole[task], image_shape, max_classes, asked.get(task)) for task in whole}
+    asked = kinds_of(whole, options.kinds)
+    labels = {
+        task: infer_labels(task, whole[task], image_shape, options.max_classes, asked.get(task)) for task in whole
+    }
+    rows, how = planned(splitting, counts, labels, chosen)
     check_labels(labels, rows)
     check_variety(labels, rows)
-    scaled = Inputs(values, rows["train"], standardise)
+    scaled = Inputs(values, rows["train"], options.standardise)
     ids = ids_of_rows(scaled.values if values.ndim > 2 else torch.from_numpy(values.astype(np.float64)))
+    warn_before_training(labels, rows["train"].numpy(), inspected(inputs, values, rows["train"].numpy()))
+    if values.ndim == 2:
+        warn_of_duplicates(ids, labels, rows)
     train, validation, testing = (sources(scaled, rows[split], labels, ids) for split in SPLITS)
     inferred = {task: found.kind for task, found in labels.items()}
-    return Splits(train, validation, testing, statement(rows, labels, len(tables), seed), inferred)
+    return Splits(train, validation, testing, statement(rows, labels, how), inferred)
+
+
+def key_values(name: str, values: Array) -> Array:
+    """An array [N] to split by."""
+    if values.ndim != 1:
+        raise DataError(f"array '{name}' has the shape {list(values.shape)}: rows are split by one value each")
+    return values
+
+
+def inspected(name: str, values: Array, train: Array) -> Inspected | None:
+    """The columns of vectors [N, D]; None for images."""
+    if values.ndim != 2:
+        return None
+    names = [f"{name}[:, {column}]" for column in range(values.shape[1])]
+    constant = (values[train] == values[train[0]]).all(0)
+    return Inspected(names, values, [names[column] for column in constant.nonzero()[0]])
 
 
 def kinds_of(tasks: Collection[str], kinds: Mapping[str, str] | None) -> dict[str, str]:
@@ -89,15 +194,16 @@ def kinds_of(tasks: Collection[str], kinds: Mapping[str, str] | None) -> dict[st
 
 
 def read_tables(
-    path: str, val_path: str | None, test_path: str | None, inputs: str, targets: Sequence[str] | None
+    paths: Sequence[Path], inputs: str, targets: Sequence[str] | None, aside: Sequence[str]
 ) -> list[ArraysByName]:
-    """The arrays of each file that is given; the first one says which, and of what shape and type."""
-    paths = [Path(file).expanduser() for file in (path, val_path, test_path) if file]
-    first = read_table(paths[0], inputs, targets)
-    tasks = [name for name in first if name != inputs]
+    """The arrays of each file; the first one says which, and of what shape and type. Those `aside` are no labels."""
+    first = read_table(paths[0], inputs, None if targets is None else [*targets, *aside])
+    for name in aside:
+        choose(name, first, "array")
+    tasks = [name for name in first if name != inputs and name not in aside]
     for task in tasks:
         check_task_name(task, "an array of labels")
-    others = [read_table(other, inputs, tasks) for other in paths[1:]]
+    others = [read_table(other, inputs, [*tasks, *aside]) for other in paths[1:]]
     for other, table in zip(paths[1:], others):
         check_alike(paths[0], first, other, table)
     return [first, *others]
@@ -119,62 +225,6 @@ def join(tables: list[ArraysByName]) -> ArraysByName:
     return {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
 
 
-def shares_of(val_path: str | None, test_path: str | None, val: float, test: float) -> dict[str, float | None]:
-    """Per held-out split its share of the first file's rows; None if it has a file of its own.
-
-    Raises:
-        ConfigError: if the shares leave nothing for a split.
-    """
-    shares = {"val": None if val_path else val, "test": None if test_path else test}
-    taken = [share for share in shares.values() if share is not None]
-    if any(share <= 0 for share in taken) or sum(taken) >= 1:
-        raise ConfigError(
-            f"data.val={val} and data.test={test} must each be above 0, and below 1 in sum: "
-            "they are shares of the rows of data.path"
-        )
-    return shares
-
-
-def split_rows(counts: list[int], shares: dict[str, float | None], seed: int) -> dict[str, Tensor]:
-    """Rows of each split, in the table of all files' rows.
-
-    Args:
-        counts: rows of each file, in the order train, val, test.
-        shares: as `shares_of` gives them.
-        seed: of the random split of the first file.
-
-    Raises:
-        DataError: if a split has too few rows.
-    """
-    held_out = {split: round(share * counts[0]) for split, share in shares.items() if share is not None}
-    sizes = {"train": counts[0] - sum(held_out.values()), **held_out}
-    order = torch.randperm(counts[0], generator=torch.Generator().manual_seed(seed))
-    rows = dict(zip(sizes, order.split(list(sizes.values()))))
-    own_files = [split for split, share in shares.items() if share is None]
-    starts = np.cumsum(counts)
-    for split, start, count in zip(own_files, starts, counts[1:]):
-        rows[split] = torch.arange(count) + int(start)
-    for split in SPLITS:
-        if len(rows[split]) < FEWEST_ROWS:
-            raise DataError(
-                f"{len(rows[split])} of {sum(counts)} rows are left for {split}, which needs {FEWEST_ROWS}: "
-                "add rows, or change data.val and data.test"
-            )
-    return rows
-
-
-def check_labels(labels: dict[str, Labels], rows: dict[str, Tensor]) -> None:
-    """Raise DataError if a task has no label in one of the splits."""
-    for task, found in labels.items():
-        for split in SPLITS:
-            if not found.labelled[rows[split]].any():
-                raise DataError(
-                    f"task '{task}' has labels in {int(found.labelled.sum())} rows but in none of the "
-                    f"{len(rows[split])} of {split}: label more, try another data.seed, or leave it out with "
-                    "data.targets=[...]"
-                )
-
-
 def sources(inputs: Inputs, rows: Tensor, labels: dict[str, Labels], ids: Tensor) -> list[Source]:
     """The one source of a split; `ids` are those of all rows as they are in the files."""
     return [
@@ -188,12 +238,3 @@ def sources(inputs: Inputs, rows: Tensor, labels: dict[str, Labels], ids: Tensor
             row_ids=ids[rows],
         )
     ]
-
-
-def statement(rows: dict[str, Tensor], labels: dict[str, Labels], num_files: int, seed: int) -> str:
-    """How the splits were made and what the labels were taken for, in one line."""
-    sizes = "/".join(str(len(rows[split])) for split in SPLITS)
-    how = "by file" if num_files == len(SPLITS) else f"at random (data.seed={seed})"
-    how = f"by file and {how}" if num_files == 2 else how
-    kinds = ", ".join(f"{task}: {found.summary}" for task, found in labels.items())
-    return f"{sizes} rows for train/val/test, split {how}; labels taken for {kinds}"

@@ -7,11 +7,12 @@ findings do not include fractures. No patient is in two splits.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 
+from mtlrun.data.readers.folders import above, step_down
 from mtlrun.data.readers.plain_files import folder_of, read_csv, read_text
 from mtlrun.data.readers.radiograph_labels import Reading
 from mtlrun.data.readers.radiograph_tables import Options, RadiographTable, split_patients, splits_of
@@ -20,7 +21,12 @@ from mtlrun.errors import DataError
 from mtlrun.options import share
 
 TABLES = ("Data_Entry_2017.csv", "Data_Entry_2017_v2020.csv")
-LISTS = ("train_val_list.txt", "test_list.txt")
+TESTED = ("test_list.txt", "test_list_NIH.txt")
+PICTURES = (
+    "images-224/*.png", "images-224/images-224/*.png", "images/images/*.png", "images/*", "images_*/images/*", "*.png",
+)  # fmt: skip
+"""Of a copy in 224 pixels, then of the original; where a name occurs twice the last one counts."""
+
 HOME = "https://nihcc.app.box.com/v/ChestXray-NIHCC"
 
 
@@ -36,7 +42,7 @@ def load(
     """One task per finding, targets float32 [N, 1]; pictures uint8 [1, size, size].
 
     Args:
-        root: folder of the table, the two lists and the pictures.
+        root: folder of the table, the official test list and the pictures, or up to two levels above.
         findings: per task the name of its finding in the table.
         size: height and width that the pictures are stretched to.
         val: share of the patients outside the official test list that validation has to itself.
@@ -48,21 +54,21 @@ def load(
         ConfigError: if an option is missing or out of range.
         DataError: if files are missing or malformed.
     """
-    folder = folder_of(root, "the folder of ChestX-ray14")
+    above_all = folder_of(root, "the folder of ChestX-ray14")
     options = Options(size, Reading(), memory_mb)
-    table_path = next((folder / name for name in TABLES if (folder / name).is_file()), folder / TABLES[0])
-    missing = [path.name for path in (table_path, *(folder / name for name in LISTS)) if not path.is_file()]
-    pictures = {
-        path.name: path for pattern in ("images/*", "images_*/images/*", "*.png") for path in folder.glob(pattern)
-    }
-    if missing or not pictures:
+    folder = step_down(above_all, lambda folder: _first(folder, TABLES) is not None) or above_all
+    table_path, tested = _first(folder, TABLES), _first(folder, TESTED)
+    pictures = {path.name: path for pattern in PICTURES for path in folder.glob(pattern)}
+    if table_path is None or tested is None or not pictures:
+        there = {TABLES[0]: table_path, TESTED[0]: tested, "pictures": pictures}
+        hint = above(above_all, lambda folder: _first(folder, TABLES) is not None)
         raise DataError(
-            f"no {', '.join([*missing, *([] if pictures else ['pictures'])])} in {folder}: ChestX-ray14 is "
-            f"{' (or '.join(TABLES)}), {', '.join(LISTS)} and images/*.png (or images_001/images/*.png to "
-            f"images_012/images/*.png), from {HOME}"
+            f"no {', '.join(name for name, found in there.items() if not found)} in {folder}{hint}: ChestX-ray14 is "
+            f"{' (or '.join(TABLES)}), {TESTED[0]} beside train_val_list.txt, and images/*.png (or images_001/images/"
+            f"*.png to images_012/images/*.png, or images-224/*.png of a copy in 224 pixels), from {HOME}"
         )
     table = read_table(table_path, pictures, findings or {}, partial)
-    official = set(read_text(folder / LISTS[1]).split())
+    official = set(read_text(tested).split())
     inside = table.take([row for row, path in enumerate(table.paths) if path.name not in official])
     test = table.take([row for row, path in enumerate(table.paths) if path.name in official])
     held_out, rest = split_patients(inside.patients, [share("data.val", val, empty=False)], seed)
@@ -88,3 +94,7 @@ def read_table(path: Path, pictures: Mapping[str, Path], findings: Mapping[str, 
     return RadiographTable(
         [pictures[line["Image Index"]] for line in there], entries, [line["Patient ID"] for line in there]
     )
+
+
+def _first(folder: Path, names: Sequence[str]) -> Path | None:
+    return next((folder / name for name in names if (folder / name).is_file()), None)

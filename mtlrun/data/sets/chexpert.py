@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from mtlrun.data.readers.folders import above, step_down
 from mtlrun.data.readers.plain_files import folder_of, read_csv
 from mtlrun.data.readers.radiograph_labels import Reading
 from mtlrun.data.readers.radiograph_tables import Options, RadiographTable, split_patients, splits_of
@@ -21,6 +22,9 @@ from mtlrun.errors import DataError
 from mtlrun.options import share
 
 FOLDERS = (".", "CheXpert-v1.0-small", "CheXpert-v1.0")
+BATCHES = "CheXpert-v1.0 batch *"
+"""Folders of the full-size collection: the first has the tables and valid/, the others the patients of train/."""
+
 HOME = "https://aimi.stanford.edu/datasets/chexpert-chest-x-rays"
 
 
@@ -39,7 +43,8 @@ def load(
     """One task per finding, targets float32 [N, 1]; pictures uint8 [1, size, size].
 
     Args:
-        root: folder of train.csv and valid.csv, or the one above it.
+        root: folder of train.csv and valid.csv, or up to two levels above; with train/ and valid/, or with the four
+            batches of the full-size collection as they are unpacked.
         findings: per task the name of its column.
         size: height and width that the pictures are stretched to.
         frontal: whether lateral views are left out.
@@ -53,15 +58,17 @@ def load(
         ConfigError: if an option is missing or out of range.
         DataError: if files are missing or malformed.
     """
-    above = folder_of(root, "the folder of CheXpert")
+    root_path = folder_of(root, "the folder of CheXpert")
     options = Options(size, Reading(uncertain, blank), memory_mb)
     shares = [share("data.val", val, empty=False)] if test is None else val_and_test(val, test)
-    folder = next((above / name for name in FOLDERS if (above / name / "train.csv").is_file()), above)
+    folder = next((root_path / name for name in FOLDERS if _has_table(root_path / name)), None)
+    folder = folder or step_down(root_path, _has_table) or root_path
     missing = [name for name in ("train.csv", "valid.csv") if not (folder / name).is_file()]
     if missing:
         raise DataError(
-            f"no {' and no '.join(missing)} in {folder}: CheXpert is train.csv, valid.csv and the folders train/ and "
-            f"valid/ with patient*/study*/view*.jpg, from {HOME}"
+            f"no {' and no '.join(missing)} in {folder}{above(root_path, _has_table)}: CheXpert is train.csv, "
+            "valid.csv and the folders train/ and valid/ with patient*/study*/view*.jpg (or the four folders "
+            f"'{BATCHES}'), from {HOME}"
         )
     table = read_table(folder / "train.csv", findings or {}, frontal)
     held_out, *more, rest = split_patients(table.patients, shares, seed)
@@ -79,7 +86,30 @@ def read_table(path: Path, findings: Mapping[str, str], frontal: bool) -> Radiog
     entries = {
         task: torch.tensor([_entry(path, column, line[column]) for line in chosen]) for task, column in findings.items()
     }
-    return RadiographTable([path.parent.joinpath(*names) for names in parts], entries, [names[-3] for names in parts])
+    batches = patients_in_batches(path.parent, parts[0][-4] if parts and len(parts[0]) > 3 else "")
+    paths = [_picture(path.parent, names, batches) for names in parts]
+    return RadiographTable(paths, entries, [names[-3] for names in parts])
+
+
+def patients_in_batches(folder: Path, part: str) -> dict[str, Path]:
+    """Per patient the folder, where the batches of the full-size collection were not put together; else empty.
+
+    Args:
+        folder: of the tables, which is the first batch, or has the batches.
+        part: of the collection, train or valid: the name of a folder that may stand between.
+    """
+    batches = sorted({*folder.glob(BATCHES), *folder.parent.glob(BATCHES)})
+    places = [*batches, *(batch / part for batch in batches)]
+    return {patient.name: patient for place in places for patient in place.glob("patient*")}
+
+
+def _picture(folder: Path, names: tuple[str, ...], batches: Mapping[str, Path]) -> Path:
+    *_, patient, study, view = names
+    return batches[patient] / study / view if patient in batches else folder.joinpath(*names)
+
+
+def _has_table(folder: Path) -> bool:
+    return (folder / "train.csv").is_file()
 
 
 def _parts(path: Path, text: str) -> tuple[str, ...]:

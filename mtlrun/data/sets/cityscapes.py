@@ -7,6 +7,7 @@ train on and 500 to test on, 128 x 256 pixels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from mtlrun.data.pixel_augment import Kind
@@ -18,7 +19,12 @@ REMEDY = "get cityscapes2.zip from the README of https://github.com/lorenmt/mtan
 
 
 def load(
-    root: str | None = None, labels: str = "label_7", val: float = 0.0, seed: int = 0, augment: bool = True
+    root: str | None = None,
+    labels: str = "label_7",
+    val: float = 0.0,
+    seed: int = 0,
+    augment: bool = True,
+    tasks: Sequence[str] | None = None,
 ) -> Splits:
     """Source `cityscapes` with segmentation uint8 [H, W] (255 ignored) and depth [H, W], an inverse depth.
 
@@ -29,10 +35,12 @@ def load(
             those of the training rows.
         seed: of the rows that are held out.
         augment: scale, crop and mirror training rows at random.
+        tasks: whose files are read; None for all of them.
 
     Raises:
         ConfigError: if an option is out of range.
         DataError: if the files are absent or malformed.
     """
     layers = {"segmentation": (labels, Kind.CLASSES), "depth": ("depth", Kind.DEPTH)}
-    return load_splits("cityscapes", Path(root or DEFAULT_ROOT).expanduser(), layers, val, seed, augment, REMEDY)
+    folder = Path(root or DEFAULT_ROOT).expanduser()
+    return load_splits("cityscapes", folder, layers, val, seed, augment, REMEDY, tasks)

@@ -9,7 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mtlrun.data.readers.image_files import SUFFIXES, LazySource, Pictures, kept, sample_statistics
+from mtlrun.data.readers.folders import folders_in, pictures_below, step_down
+from mtlrun.data.readers.image_files import LazySource, Pictures, kept, sample_statistics
 from mtlrun.data.readers.plain_files import folder_of
 from mtlrun.data.source import Splits
 from mtlrun.data.split_sizes import val_and_test
@@ -17,6 +18,9 @@ from mtlrun.errors import ConfigError, DataError, near_miss
 from mtlrun.options import distinct, is_number, whole
 
 SPLITS = ("train", "val", "test")
+PARTS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
+"""Names of folders that are splits."""
+
 FEWEST = 3  # pictures in a folder: one for each split
 KIND = {"kind": "Classification", "classes": ["absent", "present"]}
 
@@ -39,14 +43,17 @@ def load(
     test: float = 0.15,
     seed: int = 0,
     memory_mb: float = 500,
+    tasks: Sequence[str] | None = None,
 ) -> Splits:
     """One source and one task per detector: 0 absent, 1 present; pictures uint8 [3, size, size].
 
     Each folder is split once, so that no picture is in two splits; the pictures in which a detector's thing is absent
-    are drawn from the other folders' part of the same split.
+    are drawn from the other folders' part of the same split. Folders train, val and test that hold the things' folders
+    are the splits; without one of the two a share of train is held out for validation, and the other is the test.
 
     Args:
-        root: folder with one folder of pictures per kind of thing.
+        root: folder with one folder of pictures per kind of thing, or with train/, val/ and test/ that have them; or
+            up to two levels above.
         detect: the folders that get a detector; all others serve for pictures without the thing.
         size: height and width that the pictures are stretched to.
         rows: training pictures of a detector at most; None for all.
@@ -54,6 +61,7 @@ def load(
         val, test: shares of each folder's pictures.
         seed: of the splits and draws.
         memory_mb: a split that takes at most so many megabytes is kept in memory.
+        tasks: detectors whose folders must be there; None for all of them.
 
     Raises:
         ConfigError: if an option is missing or out of range.
@@ -64,8 +72,17 @@ def load(
     most = None if rows is None else whole("data.rows", rows, 2, 10_000_000)
     generator = torch.Generator().manual_seed(seed)
     detect = distinct("data.detect", detect)
-    folders = read_folders(root, detect)
-    parts = {name: split_paths(paths, val, test, generator) for name, paths in folders.items()}
+    if not detect:
+        raise ConfigError("data.detect names no folder: give data.detect=[dog,cat]")
+    collection = find_collection(root, detect)
+    needed = [name for name in detect if tasks is None or name in tasks]
+    parted = None if "train" in detect else part_folders(collection)
+    parts = (
+        {name: split_paths(paths, val, test, generator) for name, paths in read_folders(collection, needed).items()}
+        if parted is None
+        else read_parts(parted, needed, val, generator)
+    )
+    detect = [name for name in detect if name in parts]
     made: dict[str, list[LazySource]] = {split: [] for split in SPLITS}
     for detector in detect:
         drawn = {
@@ -77,9 +94,8 @@ def load(
     counts = ", ".join(
         f"{name} {'/'.join(str(len(made[split][at])) for split in SPLITS)}" for at, name in enumerate(detect)
     )
-    statement = (
-        f"pictures of {Path(str(root)).expanduser()} for train/val/test, split at random (data.seed={seed}): {counts}"
-    )
+    how = "split at random" if parted is None else f"split as its folders {', '.join(path.name for path in parted)}"
+    statement = f"pictures of {collection} for train/val/test, {how} (data.seed={seed}): {counts}"
     train, held_out, tested = (kept(made[split], memory_mb) for split in SPLITS)
     return Splits(train, held_out, tested, statement, {name: dict(KIND) for name in detect})
 
@@ -91,19 +107,29 @@ def check_shares(absent: float, val: float, test: float) -> None:
         raise ConfigError(f"data.absent should be a number above 0, found {absent!r}")
 
 
-def read_folders(root: str | None, detect: Sequence[str]) -> dict[str, list[Path]]:
-    """The pictures in each folder under the root, by the folder's name.
+def find_collection(root: str | None, detect: Sequence[str]) -> Path:
+    """The folder of the things' folders, or of train, val and test: the root, or up to two levels below.
 
     Raises:
-        ConfigError: if no root is given, or nothing to detect.
+        ConfigError: if no root is given.
+    """
+    folder = folder_of(root, "the folder that holds one folder of pictures for each kind of thing")
+
+    def fits(folder: Path) -> bool:
+        return any((folder / part / name).is_dir() for name in detect for part in (".", *PARTS["train"]))
+
+    return step_down(folder, fits) or folder
+
+
+def read_folders(collection: Path, needed: Sequence[str]) -> dict[str, list[Path]]:
+    """The pictures in each folder of the collection, by the folder's name.
+
+    Raises:
         DataError: if a folder is missing or nearly empty, or there is only one.
     """
-    if not detect:
-        raise ConfigError("data.detect names no folder: give data.detect=[dog,cat]")
-    collection = folder_of(root, "the folder that holds one folder of pictures for each kind of thing")
-    found = {folder.name: pictures_in(folder) for folder in sorted(collection.glob("*/"))}
+    found = {folder.name: pictures_below(folder) for folder in folders_in(collection)}
     folders = {name: paths for name, paths in found.items() if len(paths) >= FEWEST}
-    for name in detect:
+    for name in needed:
         if name not in folders:
             why = f"{len(found[name])} pictures" if name in found else f"no folder '{name}'{near_miss(name, found)}"
             raise DataError(
@@ -117,16 +143,48 @@ def read_folders(root: str | None, detect: Sequence[str]) -> dict[str, list[Path
     return folders
 
 
-def pictures_in(folder: Path) -> list[Path]:
-    """Picture files in a folder and those below it."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+def part_folders(collection: Path) -> list[Path] | None:
+    """The folders of the training, validation and test pictures, or of two of them; None if there are none."""
+    found = [[collection / name for name in names if folders_in(collection / name)] for names in PARTS.values()]
+    there = [folders[0] for folders in found if folders]
+    return there if found[0] and len(there) > 1 else None
+
+
+def read_parts(
+    parts: Sequence[Path], needed: Sequence[str], val: float, generator: torch.Generator
+) -> dict[str, dict[str, list[Path]]]:
+    """Per thing the pictures of each split, as the folders have them; of two folders the second is the test.
+
+    Raises:
+        DataError: if a thing has no picture in one of them, or is the only one.
+    """
+    train = parts[0]
+    found: dict[str, dict[str, list[Path]]] = {}
+    for folder in folders_in(train):
+        paths = [pictures_below(part / folder.name) for part in parts]
+        if len(paths) == len(SPLITS):
+            found[folder.name] = dict(zip(SPLITS, paths))
+        elif len(paths[0]) > 1:
+            held_out = split_paths(paths[0], val, 0, generator)
+            found[folder.name] = {"train": held_out["train"], "val": held_out["val"], "test": paths[1]}
+    for name in needed:
+        lacking = next((part for part in parts if not (part / name).is_dir() or not pictures_below(part / name)), None)
+        if lacking is not None or name not in found:
+            raise DataError(
+                f"no pictures in {(lacking or train) / name}{near_miss(name, found)}: each of "
+                f"{', '.join(part.name for part in parts)} needs a folder {name} with pictures of it"
+            )
+    if len(found) < 2:
+        raise DataError(f"{train} holds one folder of pictures: add another with pictures of other things")
+    return found
 
 
 def split_paths(paths: list[Path], val: float, test: float, generator: torch.Generator) -> dict[str, list[Path]]:
-    """The pictures of a folder, dealt out to the splits; each gets one at least."""
+    """The pictures of a folder, dealt out to the splits; each gets one at least, but none of a share of 0."""
     mixed = [paths[index] for index in torch.randperm(len(paths), generator=generator).tolist()]
-    ends = max(1, round(val * len(paths))), max(1, round(test * len(paths)))
-    ends = (min(ends[0], len(paths) - 2), min(ends[1], len(paths) - 1 - min(ends[0], len(paths) - 2)))
+    held_out, tested = (max(1, round(part * len(paths))) if part else 0 for part in (val, test))
+    held_out = min(held_out, len(paths) - 1 - bool(test))
+    ends = (held_out, min(tested, len(paths) - 1 - held_out))
     return {"val": mixed[: ends[0]], "test": mixed[ends[0] : sum(ends)], "train": mixed[sum(ends) :]}
 
 

@@ -7,6 +7,7 @@ on and 654 to test on, 288 x 384 pixels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from mtlrun.data.pixel_augment import Kind
@@ -22,7 +23,9 @@ LAYERS = {
 REMEDY = "get nyuv2.zip from the README of https://github.com/lorenmt/mtan and set data.root to the unpacked folder"
 
 
-def load(root: str | None = None, val: float = 0.0, seed: int = 0, augment: bool = True) -> Splits:
+def load(
+    root: str | None = None, val: float = 0.0, seed: int = 0, augment: bool = True, tasks: Sequence[str] | None = None
+) -> Splits:
     """Source `nyuv2` with segmentation uint8 [H, W] (255 ignored), depth [H, W] in metres and normals [3, H, W].
 
     Args:
@@ -31,10 +34,11 @@ def load(root: str | None = None, val: float = 0.0, seed: int = 0, augment: bool
             those of the training rows.
         seed: of the rows that are held out.
         augment: scale, crop and mirror training rows at random.
+        tasks: whose files are read; None for all of them.
 
     Raises:
         ConfigError: if an option is out of range.
         DataError: if the files are absent or malformed.
     """
     folder = Path(root or DEFAULT_ROOT).expanduser()
-    return load_splits("nyuv2", folder, LAYERS, val, seed, augment, REMEDY)
+    return load_splits("nyuv2", folder, LAYERS, val, seed, augment, REMEDY, tasks)

@@ -1,4 +1,7 @@
-"""The data of task set `text` from the files of CoNLL-2003, Universal Dependencies, SST and SQuAD."""
+"""The data of task set `text` from the files of CoNLL-2003, Universal Dependencies, SST and SQuAD.
+
+The collections' own files, or Parquet and folders of the library `datasets`.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,15 @@ from pathlib import Path
 
 import torch
 
-from mtlrun.data.readers.conll import read_ner, read_pos
-from mtlrun.data.readers.corpus_files import SPLITS
+from mtlrun.data.readers.arrow_tables import find_tables
+from mtlrun.data.readers.conll import NER_FILES, POS_FILES, read_ner, read_pos
+from mtlrun.data.readers.corpus_files import SPLITS, has_any
+from mtlrun.data.readers.folders import step_down
+from mtlrun.data.readers.squad import FILES as QA_FILES
 from mtlrun.data.readers.squad import read_qa, window
+from mtlrun.data.readers.sst import FILES as SENTIMENT_FILES
 from mtlrun.data.readers.sst import read_sentiment
+from mtlrun.data.readers.text_tables import read_text_tables
 from mtlrun.data.source import Source, Splits, TensorSource
 from mtlrun.data.split_sizes import MOST_ROWS
 from mtlrun.data.text.example import TextExample
@@ -23,6 +31,15 @@ from mtlrun.options import share, whole
 
 Parts = dict[str, list[TextExample]]
 """Examples by split."""
+
+
+OWN = {
+    "ner": NER_FILES["train"],
+    "pos": (POS_FILES["train"],),
+    "sentiment": SENTIMENT_FILES,
+    "qa": QA_FILES["train"],
+}
+"""Files by which the collections' own layouts are known."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +72,8 @@ def load(
     and a part of the training set is held out for validation: rows of SST-2, articles of SQuAD.
 
     Args:
-        ner, pos, sentiment, qa: folders, see `read_ner`, `read_pos`, `read_sentiment` and `read_qa`; None leaves a
-            task out.
+        ner, pos, sentiment, qa: folders, see `read_ner`, `read_pos`, `read_sentiment`, `read_qa` and
+            `read_text_tables`; None leaves a task out.
         sentiment_classes: 2 or 5.
         val: share that is held out.
         seed: of the draw of what is held out.
@@ -72,6 +89,8 @@ def load(
         ConfigError: if no folder is given, or an option is out of bounds.
         DataError: if files are absent or damaged.
     """
+    if sentiment_classes not in (2, 5):
+        raise ConfigError(f"data.sentiment_classes must be 2 or 5, found {sentiment_classes}")
     if not share("data.val", val):
         raise ConfigError("data.val=0: some collections have no validation rows of their own, try data.val=0.1")
     lengths = Lengths(
@@ -80,15 +99,12 @@ def load(
         whole("data.qa_stride", qa_stride, 1, MOST_ROWS),
     )
     draw = torch.Generator().manual_seed(whole("data.seed", seed, 0, 2**31 - 1))
-    readers: dict[str, tuple[str | None, Callable[[Path], Parts]]] = {
-        "ner": (ner, read_ner),
-        "pos": (pos, read_pos),
-        "sentiment": (sentiment, lambda folder: read_sentiment(folder, sentiment_classes)),
-        "qa": (qa, read_qa),
+    folders = {"ner": ner, "pos": pos, "sentiment": sentiment, "qa": qa}
+    parts = {
+        task: read(task, Path(folder).expanduser(), sentiment_classes) for task, folder in folders.items() if folder
     }
-    parts = {task: read(Path(folder).expanduser()) for task, (folder, read) in readers.items() if folder}
     if not parts:
-        options = ", ".join(f"data.{task}=FOLDER" for task in readers)
+        options = ", ".join(f"data.{task}=FOLDER" for task in folders)
         raise ConfigError(f"data names no folder: give at least one of {options}, and tasks=[...] for those given")
     lacking = [task for task, found in parts.items() if "val" not in found]
     for task in lacking:
@@ -98,6 +114,19 @@ def load(
     made = {task: make_sources(task, found, words, lengths) for task, found in parts.items()}
     how = f"; held out with data.seed={seed} for validation of {' and '.join(lacking)}, whose dev set is the test"
     return _joined([*made.values()], how if lacking else "")
+
+
+def read(task: str, folder: Path, classes: int) -> Parts:
+    """The examples of a task: from the collection's own files, or from Parquet and Arrow if there are none."""
+    readers: dict[str, Callable[[Path], Parts]] = {
+        "ner": read_ner,
+        "pos": read_pos,
+        "sentiment": lambda folder: read_sentiment(folder, classes),
+        "qa": read_qa,
+    }
+    own = step_down(folder, lambda inner: has_any(inner, OWN[task]), f"data.{task}")
+    tables = find_tables(task, folder) if own is None else None
+    return readers[task](folder) if tables is None else read_text_tables(task, tables, classes)
 
 
 def _joined(made: Sequence[tuple[dict[str, TensorSource], str]], how: str) -> Splits:

@@ -10,6 +10,23 @@ NO_ANSWER = (-1, -1)
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """A text as it was written, and where in it each of its words begins and ends."""
+
+    text: str
+    begins: Sequence[int]
+    ends: Sequence[int]
+
+    def between(self, first: int, last: int) -> str:
+        """What is written from one word to another."""
+        return self.text[self.begins[first] : self.ends[last]]
+
+    def after(self, word: int) -> Passage:
+        """The same text, of whose words the first `word` are left out."""
+        return Passage(self.text, self.begins[word:], self.ends[word:])
+
+
+@dataclass(frozen=True, slots=True)
 class TextExample:
     """One text, or a question and the text that answers it. Labels that are None are not known.
 
@@ -18,6 +35,8 @@ class TextExample:
     sentiment: of the whole.
     answers: first and last word of each gold answer, counted from the first word of `first`.
     group: number of the article it is from, which stays in one split; None for a text by itself.
+    passage: `second` as it was written, if answers are compared as texts.
+    gold: the gold answers as they were written; none for a question without an answer.
     """
 
     first: Sequence[str]
@@ -27,3 +46,5 @@ class TextExample:
     sentiment: int | None = None
     answers: Sequence[tuple[int, int]] | None = None
     group: int | None = None
+    passage: Passage | None = None
+    gold: Sequence[str] = ()

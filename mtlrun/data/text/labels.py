@@ -14,7 +14,5 @@ UPOS = (
 )  # fmt: skip
 """The parts of speech of Universal Dependencies."""
 
-SENTIMENTS = ("negative", "positive")
-
 UNLABELLED = -1
 """Label of tokens without one, and of answers that are there to fill up."""

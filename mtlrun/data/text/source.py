@@ -10,10 +10,12 @@ from torch import Tensor
 
 from mtlrun.data.fingerprint import ids_of_texts
 from mtlrun.data.source import TensorSource
+from mtlrun.data.text.answers import AnswerTable
 from mtlrun.data.text.encode import encode, span_targets, token_labels
 from mtlrun.data.text.example import TextExample
 from mtlrun.data.text.vocabulary import Vocabulary
 from mtlrun.options import whole
+from mtlrun.types import AnswerTexts
 
 TASKS = ("ner", "pos", "sentiment", "qa")
 
@@ -31,6 +33,7 @@ class TokenSource(TensorSource):
         name, inputs, targets, labelled: see `TensorSource`.
         vocabulary: that they were encoded with.
         row_ids: see `TensorSource`; the numbers of the tokens depend on the training rows.
+        answers: of task qa as they were written; None if they are compared by their places.
     """
 
     def __init__(
@@ -41,9 +44,14 @@ class TokenSource(TensorSource):
         labelled: Mapping[str, Tensor] | None,
         vocabulary: Vocabulary,
         row_ids: Tensor,
+        answers: AnswerTable | None = None,
     ) -> None:
         super().__init__(name, inputs, targets, labelled, row_ids=row_ids)
-        self._vocabulary = vocabulary
+        self._vocabulary, self._answers = vocabulary, answers
+
+    def texts(self, task: str, rows: Tensor) -> list[AnswerTexts] | None:
+        """The written answers of task qa."""
+        return [*self._answers.of(rows)] if self._answers is not None and task == "qa" else None
 
     def read(self, inputs: Tensor) -> list[str]:
         """The tokens of each row [L, 2], some to a line, behind the place of the line's first one."""
@@ -98,4 +106,6 @@ def make_source(
     if examples[0].answers is not None:
         targets["qa"] = span_targets([example.answers or () for example in examples], rows.words)
     ids = ids_of_texts(" ".join((*example.first, "", *example.second)) for example in examples)
-    return TokenSource(name, rows.tokens, targets, labelled, vocabulary, ids), rows.cut
+    written = "qa" in targets and all(example.passage is not None for example in examples)
+    answers = AnswerTable(examples, rows.words.int()) if written else None
+    return TokenSource(name, rows.tokens, targets, labelled, vocabulary, ids, answers), rows.cut

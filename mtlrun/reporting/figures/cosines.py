@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from mtlrun.reporting.figures.courses import band, finish, line
-from mtlrun.reporting.figures.style import FAINT, INK, NAMED_LINES, figure, headline, look, short
+from mtlrun.reporting.figures.style import FAINT, INK, NAMED_LINES, ONCE, figure, footnote, headline, look, short
 from mtlrun.reporting.series import Course, Series, smooth
+from mtlrun.reporting.text import NO_VERDICT, pair_name
 
 _CONFLICTING = 6  # pairs named, where there are too many to name
 _NARROWEST = 0.2  # least range of the colours, so that noise around zero looks like what it is
@@ -24,7 +27,7 @@ def heat_map(series: Series) -> Figure | None:
     side = max(4.2, 1.6 + (0.62 if len(tasks) <= NAMED_LINES else 0.17) * len(tasks))
     drawing = figure(side + 0.9, side)
     axes = drawing.subplots()
-    headline(axes, "Mean cosine of the tasks' gradients")
+    headline(axes, "Mean cosine of the tasks' gradients", ONCE if series.cosines.measured_once else "")
     limit = max(_NARROWEST, float(np.nanmax(np.abs(mean_TT[apart]))))
     shown = np.where(apart, mean_TT, np.nan)
     image = axes.imshow(shown, cmap="RdBu", vmin=-limit, vmax=limit)
@@ -33,9 +36,10 @@ def heat_map(series: Series) -> Figure | None:
     if len(tasks) <= NAMED_LINES:
         _values(axes, shown, limit)
     bar = drawing.colorbar(image, ax=axes, shrink=0.8)
-    bar.set_label("below 0: in conflict", fontsize=8)
+    bar.set_label("below 0: opposed", fontsize=8)
     bar.ax.tick_params(labelsize=8)
     bar.outline.set_visible(False)
+    footnote(drawing, NO_VERDICT)
     return drawing
 
 
@@ -54,17 +58,18 @@ def course(series: Series) -> Figure | None:
         line(axes, pair, pairs[pair], look(index))
     axes.axhline(0, color=INK, linewidth=0.8)
     note = f"named: the {_CONFLICTING} most conflicting of {len(pairs)} pairs, by their mean"
-    headline(axes, "Cosine of the tasks' gradients over time", note if many else "")
+    said = [ONCE if series.cosines.measured_once else "", note if many else ""]
+    headline(axes, "Cosine of the tasks' gradients over time", "; ".join(filter(None, said)))
     finish(axes, "cosine", "step")
+    footnote(drawing, NO_VERDICT)
     return drawing
 
 
 def _pairs(series: Series) -> dict[str, Course]:
     tasks, cosines = series.tasks, series.cosines
     found = {
-        f"{short(a, 15)} / {short(b, 15)}": Course(cosines.steps, cosines.values_STT[:, i, j]).known()
-        for i, a in enumerate(tasks)
-        for j, b in enumerate(tasks[:i])
+        pair_name(short(tasks[a], 15), short(tasks[b], 15)): Course(cosines.steps, cosines.values_STT[:, a, b]).known()
+        for a, b in combinations(range(len(tasks)), 2)
     }
     return {pair: values for pair, values in found.items() if len(values.x)}
 

@@ -12,6 +12,7 @@ from mtlrun.reporting.figures.style import (
     FAINT,
     INK,
     NAMED_LINES,
+    ONCE,
     Look,
     clean,
     figure,
@@ -53,6 +54,8 @@ def update_share(series: Series) -> Figure | None:
     ylabel = "share (below 0: update goes against task)"
     drawing = _by_task(series, series.update_shares(), "Share of the update", ylabel, "step")
     if drawing is not None:
+        if series.cosines.measured_once:
+            headline(drawing.axes[0], "Share of the update", ONCE)
         _reference(drawing.axes[0], 1 / len(series.tasks), "equal shares")
         drawing.axes[0].axhline(0, color=FAINT, linewidth=0.8)
     return drawing

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Literal
 
 import numpy as np
@@ -27,6 +28,11 @@ _DASHES: tuple[Dash, ...] = (
     (0, (8, 3)),
     (0, (3, 3)),
 )
+
+
+ONCE = "measured at one step only"
+"""Of cosines, and of what is drawn from them."""
+_LETTERS_PER_INCH = 17  # of a footnote
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,12 @@ def headline(axes: Axes, title: str, note: str = "") -> None:
     axes.set_title(title, fontsize=11, fontweight="bold", color=INK, loc="left", pad=18 if note else 6)
     if note:
         axes.annotate(note, (0, 1), (0, 5), "axes fraction", "offset points", fontsize=8, color=INK)
+
+
+def footnote(drawing: Figure, text: str) -> None:
+    """Small lines below a figure, as wide as it is."""
+    letters = int(drawing.get_figwidth() * _LETTERS_PER_INCH)
+    drawing.supxlabel("\n".join(wrap(text, letters)), x=0.01, ha="left", fontsize=7, color=INK)
 
 
 def clean(axes: Axes, size: float = 8) -> None:

@@ -13,7 +13,7 @@ from mtlrun.reporting.model import Section, TaskColumn
 from mtlrun.reporting.page.content import PageRow
 from mtlrun.reporting.page.thinning import at_positions, common_positions, mean_and_deviation
 from mtlrun.reporting.series import Array, Course, Series
-from mtlrun.reporting.text import arrow
+from mtlrun.reporting.text import NO_VERDICT, arrow, pair_name
 
 _MOST_VALUES = 100_000  # in all courses of a page together: about 650 KB
 _FEWEST_POINTS = 12
@@ -64,19 +64,20 @@ def _per_step(column: str) -> Callable[[Series, Sequence[TaskColumn]], Courses]:
 def _cosines(series: Series, tasks: Sequence[TaskColumn]) -> Courses:
     found, names = series.cosines, series.tasks
     return {
-        f"{names[a]} – {names[b]}": Course(found.steps, found.values_STT[:, a, b])
+        pair_name(names[a], names[b]): Course(found.steps, found.values_STT[:, a, b])
         for a, b in combinations(range(len(names)), 2)
         if len(found.steps)
     }
 
 
+COSINES = "cosine of gradients"
 QUANTITIES = (
     Quantity("validation score", "epoch", _score, lambda column: f"{column.metric} {arrow(column.higher)}", 3),
     Quantity("validation loss", "epoch", _loss("val")),
     Quantity("training loss", "epoch", _loss("train")),
     Quantity("task weight", "step", _per_step("weight")),
     Quantity("gradient norm", "step", _per_step("grad_norm")),
-    Quantity("cosine of gradients", "step", _cosines),
+    Quantity(COSINES, "step", _cosines),
 )
 
 
@@ -137,6 +138,9 @@ def _detail(found: _Found, budget: float) -> tuple[int, bool, int]:
 def _notes(found: _Found, x: Array, singles: bool, left_out: int) -> Iterator[str]:
     if len(x) < max(len(course.x) for row in found.rows for run in row for course in run.values()):
         yield f"Each point is a mean over 1/{len(x)} of the training."
+    if found.quantity.title == COSINES:
+        once = all(len(course.x) == 1 for row in found.rows for run in row for course in run.values())
+        yield f"{'Measured at one step only. ' if once else ''}{NO_VERDICT}"
     if not singles and any(len(row) > 1 for row in found.rows):
         yield "Single runs are left out: there are too many for one page."
     if left_out:

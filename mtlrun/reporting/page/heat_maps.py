@@ -13,6 +13,7 @@ from markupsafe import Markup
 from mtlrun.reporting.page.content import PageRow
 from mtlrun.reporting.page.svg import tag
 from mtlrun.reporting.series import Array
+from mtlrun.reporting.text import pair_name
 
 _MOST_CELLS = 8000  # in all maps of a section: about 150 KB
 _MOST_NUMBERED = 8  # tasks up to which the cells say their numbers
@@ -39,7 +40,8 @@ def heat_maps(rows: Sequence[PageRow]) -> tuple[list[HeatMap], int]:
     for row, names, mean in measured:
         cells += len(names) ** 2
         if cells <= _MOST_CELLS or not kept:
-            kept.append(HeatMap(row, _picture(names, mean), _words(names, mean)))
+            once = "measured at one step only; " if all(one.cosines.measured_once for one in row.series) else ""
+            kept.append(HeatMap(row, _picture(names, mean), once + _words(names, mean)))
     return kept, len(measured) - len(kept)
 
 
@@ -106,7 +108,7 @@ def _labels(names: Sequence[str]) -> Iterator[Markup]:
 def _words(names: Sequence[str], mean: Array) -> str:
     """The most opposed and the most aligned pairs."""
     pairs = sorted(
-        (float(mean[a, b]), f"{names[a]} – {names[b]} {mean[a, b]:+.2f}")
+        (float(mean[a, b]), f"{pair_name(names[a], names[b])} {mean[a, b]:+.2f}")
         for a, b in combinations(range(len(names)), 2)
         if isfinite(mean[a, b])
     )

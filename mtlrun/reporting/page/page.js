@@ -60,8 +60,10 @@
   const [WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [440, 330, 56, 16, 14, 46];
   const across = (place) => LEFT + place * (WIDTH - LEFT - RIGHT);
   const up = (place) => HEIGHT - BOTTOM - place * (HEIGHT - TOP - BOTTOM);
-  const front = (x, y) => {
-    const points = x.at.map((a, row) => [a, y.at[row], row]).filter(([a, b]) => a !== null && b !== null);
+  const front = (x, y, among) => {
+    const points = x.at
+      .map((a, row) => [a, y.at[row], row])
+      .filter(([a, b, row]) => a !== null && b !== null && (!among || among.includes(row)));
     const [right, top] = [x.higher ? 1 : -1, y.higher ? 1 : -1];
     const beats = ([c, d], [a, b]) => right * (c - a) >= 0 && top * (d - b) >= 0 && (c !== a || d !== b);
     return points.filter((point) => !points.some((other) => beats(other, point))).sort((a, b) => a[0] - b[0]);
@@ -80,8 +82,10 @@
         ticks.append(svg("path", { d: `M${LEFT} ${up(place)}H${WIDTH - RIGHT}` }));
         ticks.append(svg("text", { x: LEFT - 6, y: up(place) + 4, class: "y" }, text));
       }
-      const line = front(x, y).map(([a, b]) => `${across(a)} ${up(b)}`);
-      picture.querySelector(".front").setAttribute("d", line.length ? `M${line.join("L")}` : "");
+      for (const [name, among] of [["front", null], ["weighted", section.weighted]]) {
+        const line = front(x, y, among).map(([a, b]) => `${across(a)} ${up(b)}`);
+        picture.querySelector(`.${name}`).setAttribute("d", line.length ? `M${line.join("L")}` : "");
+      }
       for (const point of picture.querySelectorAll(".point")) {
         const row = Number(point.dataset.row);
         const known = x.at[row] !== null && y.at[row] !== null;

@@ -23,7 +23,8 @@ from mtlrun.reporting.page.forest import forests
 from mtlrun.reporting.page.heat_maps import heat_maps
 from mtlrun.reporting.page.samples import samples
 from mtlrun.reporting.page.trade_offs import Axis, axes, picture
-from mtlrun.reporting.text import with_interval
+from mtlrun.reporting.scalarisation import front_grid, front_lines
+from mtlrun.reporting.text import NO_VERDICT, with_interval
 
 _HERE = Path(__file__).parent
 _VERDICTS_AT_FIRST = 12
@@ -52,6 +53,7 @@ def as_page(report: Report, home: Path | None = None) -> str:
         report=report,
         by=BY_WORDS[report.by],
         measure=MEASURES[report.measure].partition(" %")[0],
+        no_verdict=NO_VERDICT,
         sections=sections,
         data={"sections": [section["data"] for section in sections]},
         style=_file("vendor/uPlot.min.css") + _file("page.css"),
@@ -82,6 +84,7 @@ def _section(section: Section, report: Report, home: Path | None, share: float) 
     maps, maps_left_out = heat_maps(rows)
     courses = curves(section, rows, share)
     columns = grid(section, report.measure)
+    weighted = section.front.rows if section.front else ()
     compared = [row for row in rows if row.row.delta]
     return {
         "section": section,
@@ -93,7 +96,9 @@ def _section(section: Section, report: Report, home: Path | None, share: float) 
         "curves": courses,
         "forests": forests(section, rows, report.measure),
         "axes": found,
-        "trade_offs": _trade_offs(found, rows),
+        "trade_offs": _trade_offs(found, rows, weighted),
+        "front": front_grid(section),
+        "front_lines": front_lines(section),
         "maps": maps,
         "maps_left_out": maps_left_out,
         "differences": differences(rows),
@@ -104,6 +109,7 @@ def _section(section: Section, report: Report, home: Path | None, share: float) 
             "rows": [{"label": row.label, "shown": row.shown} for row in rows],
             "curves": courses,
             "axes": [axis.payload() for axis in found],
+            "weighted": weighted,
         },
     }
 
@@ -113,10 +119,10 @@ def _first_text(columns: Sequence[GridColumn]) -> int:
     return sum(column.kind == "setting" for column in columns)
 
 
-def _trade_offs(found: Sequence[Axis], rows: Sequence[PageRow]) -> list[_TradeOff]:
+def _trade_offs(found: Sequence[Axis], rows: Sequence[PageRow], weighted: Sequence[int]) -> list[_TradeOff]:
     """Two tasks against each other, and the first score against the time per step."""
     tasks = [place for place, axis in enumerate(found) if axis.is_task]
     time = [place for place, axis in enumerate(found) if axis.label.startswith("ms per step")]
     pairs = [("Two tasks against each other", tasks[0], tasks[1])] if len(tasks) > 1 else []
     pairs += [("Score against time per step", time[0], tasks[0])] if time and tasks else []
-    return [_TradeOff(title, x, y, picture(found[x], found[y], rows, title)) for title, x, y in pairs]
+    return [_TradeOff(title, x, y, picture(found[x], found[y], rows, title, weighted)) for title, x, y in pairs]

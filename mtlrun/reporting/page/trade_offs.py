@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from statistics import fmean
@@ -80,9 +80,17 @@ def _axis(
     return Axis(label, higher, at, places, texts, is_task)
 
 
-def front(x: Axis, y: Axis) -> list[int]:
-    """The rows that no other one beats in one without losing in the other, from left to right."""
-    points = [(a, b, place) for place, (a, b) in enumerate(zip(x.at, y.at)) if a is not None and b is not None]
+def front(x: Axis, y: Axis, among: Collection[int] | None = None) -> list[int]:
+    """The rows that no other one beats in one without losing in the other, from left to right.
+
+    Args:
+        among: only these rows; None for all.
+    """
+    points = [
+        (a, b, place)
+        for place, (a, b) in enumerate(zip(x.at, y.at))
+        if a is not None and b is not None and (among is None or place in among)
+    ]
     upwards = [(a if x.higher else -a, b if y.higher else -b, place) for a, b, place in points]
     kept = [
         place
@@ -92,11 +100,12 @@ def front(x: Axis, y: Axis) -> list[int]:
     return sorted(kept, key=lambda place: x.at[place] or 0.0)
 
 
-def picture(x: Axis, y: Axis, rows: Sequence[PageRow], name: str) -> Markup:
-    """The points with their numbers; squares are single-task training."""
+def picture(x: Axis, y: Axis, rows: Sequence[PageRow], name: str, weighted: Collection[int] = ()) -> Markup:
+    """The points with their numbers; squares are single-task training. weighted: the rows with fixed weights."""
     parts = [
         tag("g", {"class": "ticks"}, *_ticks(x, y)),
         tag("path", {"class": "front", "d": _front_path(x, y)}),
+        tag("path", {"class": "weighted", "d": _front_path(x, y, weighted)}),
         *(_point(row, x, y) for row in rows),
         tag("text", {"class": "x-label", "x": WIDTH - RIGHT, "y": HEIGHT - 6}, x.label),
         tag("text", {"class": "y-label", "x": 4, "y": -6}, y.label),
@@ -124,8 +133,8 @@ def _ticks(x: Axis, y: Axis) -> Iterator[Markup]:
         yield tag("text", {"x": LEFT - 6, "y": round(up(place) + 4, 1), "class": "y"}, text)
 
 
-def _front_path(x: Axis, y: Axis) -> str:
-    points = [(across(x.at[row] or 0.0), up(y.at[row] or 0.0)) for row in front(x, y)]
+def _front_path(x: Axis, y: Axis, among: Collection[int] | None = None) -> str:
+    points = [(across(x.at[row] or 0.0), up(y.at[row] or 0.0)) for row in front(x, y, among)]
     return "".join(f"{'L' if place else 'M'}{a:.1f} {b:.1f}" for place, (a, b) in enumerate(points))
 
 

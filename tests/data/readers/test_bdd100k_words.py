@@ -59,10 +59,11 @@ def test_an_unknown_category_is_an_error(tmp_path):
         read(tmp_path, "car", "pedestrain")
 
 
-def test_regions_that_the_official_score_ignores_are_told(tmp_path):
-    classes, census = read(tmp_path, "car", "trailer", "other vehicle", "trailer")
-    assert classes == [0]
+def test_regions_that_the_official_score_ignores_are_regions_of_their_class(tmp_path):
+    classes, census = read(tmp_path, "car", "trailer", "other vehicle", "other person", "other vehicle")
+    assert classes == [0, -2, -3, -2]
+    assert census.counts == {"car": 1}
     assert census.statement == (
-        "; regions that the official score ignores are background here (1 of other vehicle, 2 of trailer)"
+        "; regions that the official score ignores are ignored (1 of other person, 2 of other vehicle)"
     )
     assert read(tmp_path, "car")[1].statement == ""

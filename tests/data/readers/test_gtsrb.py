@@ -109,3 +109,61 @@ def test_malformed_answers_are_refused(tmp_path: Path) -> None:
 def test_impossible_options_are_refused(tmp_path: Path, classes: str, val: float, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         sign_sources(tmp_path, 16, classes, val, 0)
+
+
+def write_kaggle(root: Path) -> Path:
+    """The same pictures as `write` makes, as Kaggle has them."""
+    columns = "Width,Height,Roi.X1,Roi.Y1,Roi.X2,Roi.Y2,ClassId,Path"
+    training, test = [columns], [columns]
+    for number in range(NUM_CLASSES):
+        (root / f"Train/{number}").mkdir(parents=True)
+        for track in range(2):
+            for frame in range(3):
+                name = f"Train/{number}/{number:05d}_{track:05d}_{frame:05d}.png"
+                picture(root / name, number)
+                training.append(f"8,8,1,1,7,7,{number},{name}")
+        (root / "Test").mkdir(exist_ok=True)
+        picture(root / f"Test/{number:05d}.png", number)
+        test.append(f"8,8,1,1,7,7,{number},Test/{number:05d}.png")
+    (root / "Train.csv").write_text("\n".join(training))
+    (root / "Test.csv").write_text("\n".join(test))
+    return root
+
+
+@pytest.mark.parametrize("classes", ["all", "driving"])
+def test_kaggle_s_tables_are_the_same_rows_and_splits(tmp_path: Path, classes: str) -> None:
+    official = sign_sources(write(tmp_path / "official"), 16, classes, 0.2, 0)
+    kaggle = sign_sources(write_kaggle(tmp_path / "kaggle"), 16, classes, 0.2, 0)
+    for split, source in official.items():
+        assert numbers(source) == numbers(kaggle[split])
+    tracks = [{path.rpartition("_")[0] for path in kaggle[split]._pictures.paths} for split in ("train", "val")]  # type: ignore[attr-defined]
+    assert not tracks[0] & tracks[1]
+
+
+def test_torchvision_s_folder_and_a_folder_for_each_archive(tmp_path: Path) -> None:
+    write(tmp_path / "tv/gtsrb", "GTSRB/Training", ".")
+    assert len(sign_sources(tmp_path / "tv", 16, "all", 0.2, 0)["test"]) == NUM_CLASSES
+    write(tmp_path / "own")
+    for name in ("Final_Training", "Final_Test"):
+        (tmp_path / f"own/GTSRB_{name}_Images/GTSRB").mkdir(parents=True)
+        (tmp_path / f"own/GTSRB/{name}").rename(tmp_path / f"own/GTSRB_{name}_Images/GTSRB/{name}")
+    assert len(sign_sources(tmp_path / "own", 16, "all", 0.2, 0)["test"]) == NUM_CLASSES
+
+
+def test_a_folder_too_low_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=rf"but in {tmp_path}: set data.root={tmp_path}\)"):
+        sign_sources(write_kaggle(tmp_path) / "Train", 16, "all", 0.2, 0)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("Train/7/", "Train/8/", r"lists .*Train/8/00007.*, which is not there: unpack"),
+        (",7,Train/7/", ",99,Train/7/", r"classes from 0 to 42, found 99"),
+    ],
+)
+def test_kaggle_s_malformed_tables(tmp_path: Path, old: str, new: str, message: str) -> None:
+    table = write_kaggle(tmp_path) / "Train.csv"
+    table.write_text(table.read_text().replace(old, new))
+    with pytest.raises(DataError, match=message):
+        sign_sources(tmp_path, 16, "all", 0.2, 0)

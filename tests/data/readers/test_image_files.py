@@ -180,3 +180,16 @@ def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
 def test_labels_must_be_as_many_as_pictures(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="4 pictures but 3 labels for 'colour'"):
         LazySource("files", Pictures(colours(tmp_path), (4, 5)), {"colour": torch.arange(3)})
+
+
+def test_jpeg_decoded_small_is_a_grey_level_off(tmp_path: Path) -> None:
+    """As documented; what is not at least twice as large is decoded in full."""
+    rows, columns = np.mgrid[:256, :256]
+    waves = 128 + 60 * np.sin(rows / 19) * np.cos(columns / 23) + np.random.default_rng(0).normal(0, 8, (256, 256))
+    path = tmp_path / "waves.jpg"
+    Image.fromarray(waves.clip(0, 255).astype(np.uint8)).convert("RGB").save(path, quality=92)
+    for size, limits in ((64, (0.01, 2.0)), (200, (0.0, 0.0))):
+        with Image.open(path) as file:
+            plain = np.asarray(file.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
+        difference = np.abs(Pictures([path], (size, size)).read(0).astype(float) - plain).mean()
+        assert limits[0] <= difference <= limits[1]

@@ -1,4 +1,6 @@
 import inspect
+import itertools
+import shutil
 from pathlib import Path
 from types import ModuleType
 
@@ -11,6 +13,7 @@ from mtlrun.data.sets import cityscapes, nyuv2
 from mtlrun.data.source import Splits
 from mtlrun.errors import ConfigError, DataError
 from mtlrun.paths import CONF
+from mtlrun.tasks.segmentation import Segmentation
 
 SIZE = (6, 8)
 FOLDERS = {nyuv2: ("image", "label", "depth", "normal"), cityscapes: ("image", "label_7", "depth")}
@@ -43,6 +46,8 @@ def test_yaml_states_every_option_with_its_default(module: ModuleType) -> None:
     assert stated.pop("root") == "${oc.env:MTLRUN_DATA,null}"
     defaults = {option: p.default for option, p in inspect.signature(module.load).parameters.items()}
     assert defaults.pop("root") is None
+    assert stated.pop("tasks") == "${tasks}"
+    assert defaults.pop("tasks") is None
     assert stated == defaults
 
 
@@ -189,3 +194,37 @@ def test_other_classes_of_cityscapes(tmp_path: Path) -> None:
     assert len(cityscapes.load(str(tmp_path), labels="label_19").train[0]) == 7
     with pytest.raises(DataError, match=r"no \.npy files in .*/train/label_7"):
         cityscapes.load(str(tmp_path))
+
+
+@pytest.mark.parametrize("inner", ["data", "a/b"])
+def test_a_folder_too_high_will_do_and_one_too_low_is_told(inner: str, tmp_path: Path) -> None:
+    folder = write(tmp_path / inner, nyuv2)
+    assert len(nyuv2.load(str(tmp_path)).test[0]) == 3
+    with pytest.raises(DataError, match=rf"\(but in {folder}: set data\.root={folder}\)"):
+        nyuv2.load(str(folder / "train"))
+
+
+def test_only_the_files_of_the_tasks_are_read(tmp_path: Path) -> None:
+    whole = rows_of(nyuv2.load(str(write(tmp_path, nyuv2)), augment=False), "train")
+    for part, folder in itertools.product(("train", "val"), ("label", "normal")):
+        shutil.rmtree(tmp_path / part / folder)
+    inputs, targets = rows_of(nyuv2.load(str(tmp_path), augment=False, tasks=["depth"]), "train")
+    assert [*targets] == ["depth"]
+    assert torch.equal(inputs, whole[0])
+    assert torch.equal(targets["depth"], whole[1]["depth"])
+    with pytest.raises(DataError, match=r"no \.npy files in .*train/label"):
+        nyuv2.load(str(tmp_path))
+
+
+def test_more_classes_than_the_task_has_name_the_setting(tmp_path: Path) -> None:
+    """As data.labels=label_19 with the task's seven classes."""
+    write(tmp_path, cityscapes)
+    for part, count in (("train", 7), ("val", 3)):
+        (tmp_path / part / "label_19").mkdir()
+        for row in range(count):
+            np.save(tmp_path / part / "label_19" / f"{row}.npy", np.full(SIZE, 18 - row, dtype=np.int64))
+    splits = cityscapes.load(str(tmp_path), labels="label_19", augment=False)
+    targets = splits.train[0].targets("segmentation")
+    with pytest.raises(DataError, match=r"for 19 classes set task\.tasks\.segmentation\.classes=19"):
+        Segmentation("segmentation", 7).check(targets)
+    Segmentation("segmentation", 19).check(targets)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from mtlrun.config.build_data import build_task
 from mtlrun.config.compose import compose
 from mtlrun.data.readers.bdd100k_labels import Boxes, classes_of, lane_masks
 from mtlrun.data.sets.bdd100k import load
+from mtlrun.data.source import Splits
 from mtlrun.errors import ConfigError, DataError
 
 CONF = Path(__file__).parents[3] / "conf"
@@ -86,6 +88,8 @@ def test_yaml_states_every_option_with_its_default() -> None:
     task = yaml.safe_load((CONF / "task" / "driving.yaml").read_text())["task"]["tasks"]["detection"]
     assert list(stated.pop("detect")) == task["classes"]
     assert defaults.pop("detect") is None
+    assert stated.pop("tasks") == "${tasks}"
+    assert defaults.pop("tasks") is None
     assert stated == defaults
 
 
@@ -216,3 +220,130 @@ def test_a_category_has_one_class() -> None:
     assert classes_of(DETECT) == {"car": 0, "bus": 0, "pedestrian": 1, "rider": 2}
     with pytest.raises(ConfigError, match="'car' is in two classes"):
         classes_of({"a": ["car"], "b": ["car"]})
+
+
+def as_of_2018(root: Path) -> Path:
+    """The same labels under the names and numbers of 2018; lanes are lines in its files, and have no masks."""
+    shutil.rmtree(root / "labels/lane")
+    for part in COUNTS:
+        (root / f"labels/det_20/det_{part}.json").rename(root / f"labels/bdd100k_labels_images_{part}.json")
+        for path in (root / "labels/drivable/masks" / part).iterdir():
+            values = np.array([1, 2, 0], dtype=np.uint8)[np.asarray(Image.open(path))]
+            save(root / "drivable_maps/labels" / part / f"{path.stem}_drivable_id.png", values)
+    shutil.rmtree(root / "labels/drivable"), (root / "labels/det_20").rmdir()
+    return root
+
+
+def rows_of(splits: Splits) -> list[torch.Tensor]:
+    """Pictures, boxes and drivable area of the test."""
+    inputs, targets = splits.test[0].fetch(torch.arange(len(splits.test[0])))
+    return [inputs, targets["detection"], targets["drivable"]]
+
+
+def test_the_files_of_2018_are_the_same_rows(tmp_path: Path) -> None:
+    asked = ["detection", "drivable"]
+    newer = rows_of(load(**options(write(tmp_path / "new"), tasks=asked)))
+    older = rows_of(load(**options(as_of_2018(write(tmp_path / "old")), tasks=asked)))
+    assert all(torch.equal(one, other) for one, other in zip(newer, older))
+
+
+@pytest.mark.parametrize("inner", ["bdd100k", "bdd100k/bdd100k"])
+def test_a_folder_too_high_will_do(tmp_path: Path, inner: str) -> None:
+    write(tmp_path / inner)
+    assert len(load(**options(tmp_path)).test[0]) == COUNTS["val"]
+
+
+def test_archives_may_lie_in_folders_of_their_own(tmp_path: Path) -> None:
+    """As they do when each is unpacked into a folder of its name."""
+    write(tmp_path / "all/bdd100k")
+    for name in ("labels/det_20", "labels/lane", "images"):
+        target = tmp_path / "all" / f"archive_{Path(name).name}" / "bdd100k" / name
+        target.parent.mkdir(parents=True)
+        (tmp_path / "all/bdd100k" / name).rename(target)
+    (source,) = load(**options(tmp_path / "all")).test
+    assert source.tasks == ("detection", "lane", "drivable")
+
+
+@pytest.mark.parametrize(
+    ("tasks", "kept"),
+    [
+        (["detection"], ["labels/det_20"]),
+        (["lane"], ["labels/lane"]),
+        (["drivable"], ["labels/drivable"]),
+        (["drivable", "lane"], ["labels/drivable", "labels/lane"]),
+    ],
+)
+def test_only_the_files_of_the_tasks_are_needed(tmp_path: Path, tasks: list[str], kept: list[str]) -> None:
+    whole = load(**options(write(tmp_path)))
+    for name in {"labels/det_20", "labels/lane", "labels/drivable"} - {*kept}:
+        shutil.rmtree(tmp_path / name)
+    splits = load(**options(tmp_path, tasks=tasks, signs="driving"))
+    (source,) = splits.train
+    assert set(source.tasks) == set(tasks)
+    rows = torch.arange(len(source))
+    assert torch.equal(source.fetch(rows)[0], whole.train[0].fetch(rows)[0])
+    assert all(torch.equal(source.targets(task), whole.train[0].targets(task)) for task in tasks)
+
+
+def test_signs_alone_need_no_scenes(tmp_path: Path) -> None:
+    write_signs(tmp_path)
+    splits = load(**options(tmp_path, tasks=["sign"], signs="driving"))
+    assert [source.name for source in splits.train] == ["signs"]
+    assert "official test set of GTSRB" in splits.statement
+
+
+def test_the_command_passes_its_tasks_on() -> None:
+    assert compose(["task=driving", "data=bdd100k", "tasks=[lane]"]).data.tasks == ["lane"]
+    assert compose(["task=driving", "data=bdd100k"]).data.tasks is None
+
+
+@pytest.mark.parametrize(
+    ("change", "root", "message"),
+    [
+        (as_of_2018, ".", r"no labels/lane/masks/train \(and 1 more\) .*of 2018 have lanes as lines.*leave lane out"),
+        (lambda root: root, "images", r"no images/100k/train .*: set data\.root="),
+        (
+            lambda root: (root / "labels/det_20").rename(root / "labels/100k") and (root / "labels/100k/train").mkdir(),
+            ".",
+            r"a file for each picture, which is not read: fetch",
+        ),
+        (lambda root: shutil.copytree(root / "images", root / "copy/images"), ".", r"^$"),
+    ],
+)
+def test_what_is_there_instead_is_told(tmp_path: Path, change, root: str, message: str) -> None:
+    change(write(tmp_path))
+    if message == "^$":  # a copy further down does not matter
+        load(**options(tmp_path / root))
+        return
+    with pytest.raises(DataError, match=message):
+        load(**options(tmp_path / root))
+
+
+def test_two_that_fit_on_one_level_are_told(tmp_path: Path) -> None:
+    write(tmp_path / "one"), write(tmp_path / "two")
+    with pytest.raises(DataError, match=r"has the same files in .*one and in .*two: set data\.root to one of them"):
+        load(**options(tmp_path))
+
+
+def test_masks_of_other_pictures_are_refused(tmp_path: Path) -> None:
+    for path in (write(tmp_path) / "labels/drivable/masks/val").iterdir():
+        path.rename(path.with_name(f"{path.stem}_drivable_id.png"))
+    with pytest.raises(DataError, match=r"no mask in .*drivable/masks/val belongs to a picture: expected val0000\.png"):
+        load(**options(tmp_path))
+
+
+def test_regions_that_are_ignored_reach_the_task(tmp_path: Path) -> None:
+    """Other vehicles are ignored for cars; a crowd of riders for its own class."""
+    write(tmp_path)
+    path = tmp_path / "labels/det_20/det_val.json"
+    frames = json.loads(path.read_text())
+    frames[0]["labels"] = [
+        {"category": "bus", "box2d": BOX},
+        {"category": "other vehicle", "box2d": BOX},
+        {"category": "rider", "box2d": BOX, "attributes": {"crowd": True}},
+        {"category": "trailer", "box2d": BOX},  # trucks are not detected here
+    ]
+    path.write_text(json.dumps(frames))
+    splits = load(**options(tmp_path, max_boxes=2))
+    assert splits.test[0].targets("detection")[0, :, 0].tolist() == [0, -2, -4]
+    assert "regions that the official score ignores are ignored (1 of other vehicle, 1 of rider)" in splits.statement

@@ -1,4 +1,5 @@
 import inspect
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -7,9 +8,9 @@ import yaml
 from PIL import Image
 from torchvision.datasets import CelebA
 
+from mtlrun.data.readers.celeba_files import ATTRIBUTES, PARTITION, PICTURES
 from mtlrun.data.readers.image_files import LazySource
 from mtlrun.data.sets import celeba
-from mtlrun.data.sets.celeba import ATTRIBUTES, PARTITION, PICTURES
 from mtlrun.data.source import Splits
 from mtlrun.errors import ConfigError, DataError
 from mtlrun.paths import CONF
@@ -139,3 +140,78 @@ def test_options_are_checked(tmp_path: Path) -> None:
         celeba.load(str(tmp_path), attributes=[])
     with pytest.raises(ConfigError, match=r"data\.size should be a whole number from 16 to 218, found 8"):
         celeba.load(str(tmp_path), size=8)
+
+
+def as_the_authors(root: Path) -> None:
+    for folder, name in (("Img", PICTURES), ("Anno", ATTRIBUTES), ("Eval", PARTITION)):
+        (root / "celeba" / folder).mkdir()
+        (root / "celeba" / name).rename(root / "celeba" / folder / name)
+
+
+def as_kaggle(root: Path) -> None:
+    """Tables with commas, and the folder of the pictures within a folder of its name."""
+    folder = root / "celeba"
+    _, names, *lines = (folder / ATTRIBUTES).read_text().splitlines()
+    rows = [",".join(line.split()) for line in (f"image_id {names}", *lines)]
+    (folder / "list_attr_celeba.csv").write_text("\n".join(rows))
+    parts = (folder / PARTITION).read_text().replace(" ", ",")
+    (folder / "list_eval_partition.csv").write_text(f"image_id,partition\n{parts}")
+    (folder / ATTRIBUTES).unlink(), (folder / PARTITION).unlink()
+    twice(root)
+
+
+def twice(root: Path) -> None:
+    folder = root / "celeba"
+    (folder / PICTURES).rename(folder / "inner")
+    (folder / PICTURES).mkdir()
+    (folder / "inner").rename(folder / PICTURES / PICTURES)
+
+
+def deep(root: Path) -> None:
+    (root / "celeba").rename(root / "inner")
+    (root / "archive").mkdir()
+    (root / "inner").rename(root / "archive" / "celeba-dataset")
+
+
+@pytest.mark.parametrize("changed", [as_the_authors, as_kaggle, twice, deep])
+def test_the_layouts_have_the_same_rows(changed: Callable[[Path], None], tmp_path: Path) -> None:
+    expected = celeba.load(str(write(tmp_path / "official")), size=32)
+    changed(write(tmp_path / "other"))
+    found = celeba.load(str(tmp_path / "other"), size=32)
+    for split in ("train", "val", "test"):
+        (inputs, targets), (others, answers) = rows_of(expected, split), rows_of(found, split)
+        assert torch.equal(inputs, others)
+        assert [*targets] == [*answers]
+        assert all(torch.equal(targets[name], answers[name]) for name in NAMES)
+
+
+def gone(root: Path) -> None:
+    (root / "celeba" / PICTURES / "000001.jpg").unlink()
+
+
+def as_png(root: Path) -> None:
+    for path in (root / "celeba" / PICTURES).iterdir():
+        path.rename(path.with_suffix(".png"))
+
+
+def packed(root: Path) -> None:
+    as_the_authors(root)
+    (root / "celeba" / "Img" / PICTURES).rename(root / "elsewhere")
+    (root / "celeba" / "Img" / "img_align_celeba.zip").touch()
+
+
+@pytest.mark.parametrize(
+    ("changed", "folder", "message"),
+    [
+        (gone, ".", r"no picture 000001\.jpg in .*img_align_celeba \(there are files \.jpg\): unpack"),
+        (as_png, ".", r"no picture 000001\.jpg .*there are files \.png"),
+        (packed, ".", r"no img_align_celeba in .*\(unpack .*Img/img_align_celeba\.zip\)"),
+        (as_the_authors, "celeba/Img", r"but in .*celeba: set data\.root=.*celeba\)"),
+    ],
+)
+def test_what_is_wrong_is_told_at_the_start(
+    changed: Callable[[Path], None], folder: str, message: str, tmp_path: Path
+) -> None:
+    changed(write(tmp_path))
+    with pytest.raises(DataError, match=message):
+        celeba.load(str(tmp_path / folder), memory_mb=0)

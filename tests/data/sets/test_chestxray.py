@@ -242,3 +242,65 @@ def test_a_list_that_is_no_text_is_named(tmp_path: Path) -> None:
     (write_nih(tmp_path) / "test_list.txt").write_bytes(b"\xff\xfe0")
     with pytest.raises(DataError, match=r"test_list\.txt, line 1: no UTF-8 text"):
         load_chestxray14(str(tmp_path), NIH, size=16)
+
+
+def greys(splits: Splits) -> list[list[int]]:
+    parts = (splits.train, splits.val, splits.test)
+    return [
+        part[0].fetch(torch.arange(len(part[0])))[0].float().mean((1, 2, 3)).round().int().tolist() for part in parts
+    ]
+
+
+@pytest.mark.parametrize("tables", ["CheXpert-v1.0 batch 1 (validate & csv)", "."])
+@pytest.mark.parametrize("test", [0.1, None])
+def test_the_batches_of_the_full_size_collection_need_not_be_put_together(
+    tmp_path: Path, tables: str, test: float | None
+) -> None:
+    write_chexpert(tmp_path / "merged")
+    expected = greys(load_chexpert(str(tmp_path / "merged"), STANFORD, size=16, test=test))
+    write_chexpert(tmp_path / "whole")
+    root = tmp_path / "apart"
+    first = root / "CheXpert-v1.0 batch 1 (validate & csv)"
+    first.mkdir(parents=True)
+    (tmp_path / "whole/valid").rename(first / "valid")
+    for name in ("train.csv", "valid.csv"):
+        (tmp_path / "whole" / name).rename(root / tables / name)
+    for number, patient in enumerate(sorted((tmp_path / "whole/train").iterdir())):
+        batch = root / f"CheXpert-v1.0 batch {2 + number % 3} (train {1 + number % 3})"
+        batch.mkdir(exist_ok=True)
+        patient.rename(batch / patient.name)
+    assert greys(load_chexpert(str(root), STANFORD, size=16, test=test)) == expected
+
+
+@pytest.mark.parametrize(
+    ("loader", "writer", "findings"),
+    [
+        (load_chestxray14, write_nih, NIH),
+        (load_chexpert, write_chexpert, STANFORD),
+    ],
+)
+def test_two_folders_too_high_will_do_and_one_too_low_is_told(tmp_path: Path, loader, writer, findings) -> None:
+    folder = tmp_path / "a" / "b"
+    writer(folder)
+    assert len(loader(str(tmp_path), findings, size=16).train[0])
+    inner = next(path for path in folder.iterdir() if path.is_dir())
+    with pytest.raises(DataError, match=rf"\(but in {folder}: set data\.root={folder}\)"):
+        loader(str(inner), findings, size=16)
+
+
+@pytest.mark.parametrize("pictures", ["images-224", "images-224/images-224"])
+def test_the_copy_of_chestxray14_in_224_pixels(tmp_path: Path, pictures: str) -> None:
+    expected = greys(load_chestxray14(str(write_nih(tmp_path / "official")), NIH, size=16))
+    folder = write_nih(tmp_path / "copy")
+    (folder / pictures).mkdir(parents=True)
+    for path in folder.glob("images_*/images/*.png"):
+        path.rename(folder / pictures / path.name)
+    for name in ("train_val_list", "test_list"):
+        (folder / f"{name}.txt").rename(folder / f"{name}_NIH.txt")
+    assert greys(load_chestxray14(str(folder), NIH, size=16)) == expected
+
+
+def test_chestxray14_without_its_test_list_is_refused(tmp_path: Path) -> None:
+    (write_nih(tmp_path) / "test_list.txt").unlink()
+    with pytest.raises(DataError, match=r"^no test_list\.txt in"):
+        load_chestxray14(str(tmp_path), NIH, size=16)

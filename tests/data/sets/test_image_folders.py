@@ -42,6 +42,8 @@ def test_yaml_states_every_option_with_its_default() -> None:
     assert stated.pop("_target_") == "mtlrun.data.sets.image_folders.load"
     defaults = {name: value.default for name, value in inspect.signature(load).parameters.items()}
     assert tuple(stated.pop("detect")) == defaults.pop("detect")
+    assert stated.pop("tasks") == "${tasks}"
+    assert defaults.pop("tasks") is None
     assert stated == defaults
 
 
@@ -122,3 +124,72 @@ def test_one_folder_is_not_enough(tmp_path: Path) -> None:
 def test_impossible_options_are_refused(tmp_path: Path, changes: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load(**{"root": write(tmp_path), **changes})
+
+
+def write_parts(root: Path, *parts: str) -> dict[str, set[int]]:
+    """Dogs, cats and others in folders for the splits; per folder the greys in it."""
+    found = {}
+    for place, part in enumerate(parts):
+        rows = range(10 * place, 10 * place + 10)
+        for name in ("dog", "cat", "other"):
+            (root / part / name).mkdir(parents=True)
+            for row in rows:
+                values = np.full((9, 7), GREYS[name] + row, dtype=np.uint8)
+                Image.fromarray(values).save(root / part / name / f"{row:02d}.png")
+        found[part] = {grey + row for grey in (0, 60, 180) for row in rows}
+    return found
+
+
+@pytest.mark.parametrize("names", [("train", "val", "test"), ("training", "validation", "testing")])
+def test_folders_that_are_splits_are_the_splits(tmp_path: Path, names: tuple[str, ...]) -> None:
+    there = write_parts(tmp_path / "inner", *names)
+    splits = load(str(tmp_path), detect=["dog", "cat"], size=16)
+    for part, name in zip(parts(splits), names):
+        assert {grey for source in part for grey in greys(source).tolist()} <= there[name]
+        assert all(source.targets(task).sum() == 10 for source, task in zip(part, ("dog", "cat")))
+    assert f"split as its folders {', '.join(names)}" in splits.statement
+
+
+@pytest.mark.parametrize("second", ["valid", "test"])
+def test_of_two_folders_the_second_is_the_test(tmp_path: Path, second: str) -> None:
+    there = write_parts(tmp_path, "train", second)
+    train, val, test = parts(load(str(tmp_path), detect=["dog"], size=16, val=0.2))
+    seen = [set(greys(part[0]).tolist()) for part in (train, val, test)]
+    assert seen[0] | seen[1] <= there["train"]
+    assert not seen[0] & seen[1]
+    assert seen[2] <= there[second]
+    assert [int(part[0].targets("dog").sum()) for part in (train, val, test)] == [8, 2, 10]
+
+
+def test_a_thing_without_pictures_in_a_split_is_told(tmp_path: Path) -> None:
+    write_parts(tmp_path, "train", "val", "test")
+    (tmp_path / "val" / "dog").rename(tmp_path / "val" / "dogs")
+    with pytest.raises(DataError, match=r"no pictures in .*val/dog.*: each of train, val, test needs a folder dog"):
+        load(str(tmp_path), detect=["dog"], size=16)
+
+
+def test_a_thing_called_train_is_no_split(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "dog").rename(tmp_path / "train")
+    assert len(load(str(tmp_path), detect=["train"], size=16).train[0]) == 28
+
+
+def test_only_the_folders_of_the_tasks_are_needed(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "giraffe").rename(tmp_path / "okapi")
+    with pytest.raises(DataError, match="no folder 'giraffe'"):
+        load(str(tmp_path), size=16)
+    assert [source.tasks for source in load(str(tmp_path), size=16, tasks=["dog"]).train] == [("dog",), ("cat",)]
+
+
+def test_strays_are_no_pictures(tmp_path: Path) -> None:
+    expected = load(write(tmp_path / "clean"), size=16)
+    root = tmp_path / "with strays"
+    write(root)
+    (root / ".ipynb_checkpoints").mkdir(), (root / "dog/.ipynb_checkpoints").mkdir()
+    for index in range(5):
+        for folder in (".ipynb_checkpoints", "dog/.ipynb_checkpoints"):
+            Image.new("L", (9, 7)).save(root / folder / f"{index}.png")
+        (root / "cat" / f"._{index:02d}.png").write_bytes(b"no picture")
+    found = load(str(root), size=16)
+    assert all(torch.equal(greys(one), greys(other)) for one, other in zip(expected.train, found.train))

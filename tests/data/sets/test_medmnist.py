@@ -10,6 +10,8 @@ import pytest
 import torch
 import yaml
 
+from mtlrun.config.build_data import build_data
+from mtlrun.config.compose import compose
 from mtlrun.data.sets.medmnist import FINDINGS, load
 from mtlrun.errors import ConfigError, DataError
 
@@ -38,6 +40,9 @@ def test_yaml_states_every_option_with_its_default() -> None:
     assert stated.pop("root") == "${oc.env:MTLRUN_DATA,null}"
     assert defaults.pop("root") is None
     assert defaults.pop("cache") in stated.pop("cache")
+    assert stated.pop("tasks") == "${tasks}"
+    assert defaults.pop("tasks") is None
+    assert tuple(stated.pop("sets")) == defaults.pop("sets")
     assert stated == defaults
 
 
@@ -164,3 +169,88 @@ def test_unpacked_pictures_that_are_damaged_are_unpacked_again(tmp_path: Path, c
     for path in (tmp_path / "cache" / "medmnist").iterdir():
         path.write_bytes(content)
     assert torch.equal(load(**options).val[0].fetch(rows)[0], before)
+
+
+def write_set(folder: Path, name: str, classes: int, shape: tuple[int, ...], size: int = 28) -> dict[str, np.ndarray]:
+    generator = np.random.default_rng(classes)
+    arrays = {}
+    for split, count in COUNTS.items():
+        arrays[f"{split}_images"] = generator.integers(0, 256, (count, *shape), dtype=np.uint8)
+        arrays[f"{split}_labels"] = generator.integers(0, classes, (count, 1), dtype=np.uint8)
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savez(folder / (f"{name}.npz" if size == 28 else f"{name}_{size}.npz"), **arrays)  # type: ignore[arg-type]
+    return arrays
+
+
+@pytest.mark.parametrize("memory_mb", [0.001, 1000])
+def test_other_sets_are_a_task_each(tmp_path: Path, memory_mb: float) -> None:
+    """Grey pictures get three channels beside coloured ones."""
+    blood = write_set(tmp_path / "medmnist", "bloodmnist", 8, (28, 28, 3))
+    organs = write_set(tmp_path / "medmnist", "organamnist", 11, (28, 28))
+    options = {"root": str(tmp_path), "memory_mb": memory_mb, "cache": str(tmp_path / "cache")}
+    splits = load(sets=["bloodmnist", "organamnist"], **options)  # type: ignore[arg-type]
+    assert [source.tasks for source in splits.train] == [("bloodmnist",), ("organamnist",)]
+    assert {source.in_memory for source in splits.train} == {memory_mb > 1}
+    assert splits.inferred["organamnist"] == {"kind": "Classification", "classes": 11}
+    for arrays, source in zip((blood, organs), splits.val):
+        inputs, targets = source.fetch(torch.arange(5))
+        pictures = arrays["val_images"]
+        expected = pictures.transpose(0, 3, 1, 2) if pictures.ndim == 4 else np.repeat(pictures[:, None], 3, 1)
+        assert np.array_equal(inputs.numpy(), expected)
+        assert targets[source.name].dtype == torch.int64
+        assert np.array_equal(targets[source.name].numpy(), arrays["val_labels"][:, 0])
+    assert "30/5/7 pictures of bloodmnist.npz, 30/5/7 pictures of organamnist.npz" in splits.statement
+    (grey,) = load(sets=["organamnist"], **options).test  # type: ignore[arg-type]
+    assert grey.input_shape == (1, 28, 28)
+
+
+def test_chestmnist_may_be_among_them_and_only_the_files_of_the_tasks_are_needed(tmp_path: Path) -> None:
+    write(tmp_path), write_set(tmp_path, "breastmnist", 2, (28, 28))
+    sets = ["chestmnist", "breastmnist", "octmnist"]
+    splits = load(str(tmp_path), ASKED, sets=sets, tasks=["pneumonia", "breastmnist"])
+    assert [source.tasks for source in splits.train] == [tuple(ASKED), ("breastmnist",)]
+    assert splits.inferred["pneumonia"] == {"kind": "MultiLabel", "labels": ["pneumonia"]}
+    (tmp_path / "chestmnist.npz").unlink()
+    assert [source.name for source in load(str(tmp_path), ASKED, sets=sets, tasks=["breastmnist"]).train] == [
+        "breastmnist"
+    ]
+    with pytest.raises(DataError, match=r"no .*octmnist\.npz: fetch"):
+        load(str(tmp_path), ASKED, sets=sets, tasks=["octmnist"])
+
+
+def test_the_task_set_builds_what_the_data_names(tmp_path: Path) -> None:
+    write_set(tmp_path, "bloodmnist", 8, (28, 28, 3)), write_set(tmp_path, "pathmnist", 9, (28, 28, 3))
+    config = compose(["task=medmnist", f"data.root={tmp_path}", "data.sets=[bloodmnist,pathmnist]"])
+    splits, tasks = build_data(config)
+    assert {name: task.outputs for name, task in tasks.items()} == {"bloodmnist": 8, "pathmnist": 9}
+    assert len(splits.test) == 2
+
+
+@pytest.mark.parametrize(
+    ("sets", "message"),
+    [
+        (["bloodminst"], "did you mean 'bloodmnist'"),
+        (["organmnist3d"], "data.sets: organmnist3d holds volumes, which are not read: choose chestmnist, pathmnist"),
+        ([], "data.sets is empty"),
+        ("bloodmnist", r"data.sets should be a list, found 'bloodmnist': write data.sets=\[bloodmnist\]"),
+        (["bloodmnist", "bloodmnist"], "data.sets has 'bloodmnist' twice"),
+    ],
+)
+def test_sets_that_are_not_read(tmp_path: Path, sets: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load(str(tmp_path), sets=sets)
+
+
+def test_another_size_and_a_folder_too_low_are_told(tmp_path: Path) -> None:
+    write_set(tmp_path, "bloodmnist", 8, (64, 64, 3), size=64)
+    with pytest.raises(DataError, match=r"\(there is bloodmnist_64\.npz: set data\.size=64\)"):
+        load(str(tmp_path), sets=["bloodmnist"])
+    (tmp_path / "inner").mkdir()
+    with pytest.raises(DataError, match=rf"\(but in {tmp_path}: set data\.root={tmp_path}\)"):
+        load(str(tmp_path / "inner"), sets=["bloodmnist"], size=64)
+
+
+def test_pictures_of_another_set_are_refused(tmp_path: Path) -> None:
+    write_set(tmp_path, "bloodmnist", 8, (28, 28))
+    with pytest.raises(DataError, match=r"train_images.* should be uint8 \[N, 28, 28, 3\], found uint8 \[30, 28, 28\]"):
+        load(str(tmp_path), sets=["bloodmnist"])

@@ -1,5 +1,6 @@
 import gzip
 import inspect
+import shutil
 import struct
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from PIL import Image
 
 from mtlrun.data.drawn.overlay import shrink
 from mtlrun.data.readers import digit_files
@@ -182,3 +184,64 @@ def test_fashion_mnist_of_debian_is_found_without_a_root(tmp_path, monkeypatch):
     assert train.images.shape == (50_000, 28, 28)
     assert torch.cat([train.labels, val.labels]).bincount().tolist() == [6000] * 10
     assert test.labels.bincount().tolist() == [1000] * 10
+
+
+def write_folders(root: Path, folder: str, parts: tuple[str, str], numbered: bool = True) -> None:
+    """The same pictures as `write_collection` makes, one file each, with their places for names."""
+    for part, count in zip(parts, (60, 12)):
+        for row in range(count):
+            path = root / folder / part / str(row % 10) / (f"{row}.png" if numbered else f"img_{row // 10}.png")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.full((28, 28), row % 10 + 1, dtype=np.uint8)).save(path)
+
+
+@pytest.mark.parametrize(
+    ("folder", "parts"),
+    [
+        ("mnist_png", ("training", "testing")),
+        (".", ("train", "test")),
+        ("data/mnist_png", ("training", "testing")),
+        ("mnist", ("trainingSet/trainingSet", "testSet/testSet")),
+    ],
+)
+def test_a_folder_for_each_class_has_the_rows_of_the_idx_files(tmp_path, folder, parts):
+    write_collection(tmp_path / "idx")
+    write_folders(tmp_path / "png", folder, parts)
+    idx, png = (multimnist.load(root=str(tmp_path / name), **FEW) for name in ("idx", "png"))
+    for split in ("train", "val", "test"):
+        assert all(torch.equal(one, other) for one, other in zip(rows_of(idx, split), rows_of(png, split)))
+
+
+def test_pictures_without_places_are_mixed(tmp_path):
+    write_folders(tmp_path, ".", ("training", "testing"), numbered=False)
+    _, left, right = rows_of(multimnist.load(root=str(tmp_path), **FEW), "val")
+    assert len({*left.tolist(), *right.tolist()}) > 4  # sorted by class, the last sixth has one
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda root: shutil.rmtree(root / "testing"),
+            r"folders of digits for one part alone: it needs training/0 to 9",
+        ),
+        (
+            lambda root: Image.new("L", (32, 32)).save(root / "testing/3/3.png"),
+            r"3\.png should be a picture of 28 x 28",
+        ),
+        (lambda root: (root / "testing/3/3.png").write_bytes(b"x"), r"3\.png is damaged, or no picture"),
+        (lambda root: shutil.rmtree(root / "training/7"), r"for one part alone"),
+    ],
+)
+def test_folders_of_digits_that_are_not_whole_are_told(tmp_path, change, message):
+    write_folders(tmp_path, ".", ("training", "testing"))
+    change(tmp_path)
+    with pytest.raises(DataError, match=message):
+        multimnist.load(root=str(tmp_path), **FEW)
+
+
+def test_the_files_of_another_collection_are_not_taken(tmp_path):
+    write_collection(tmp_path / "data/FashionMNIST/raw")
+    assert len(multimnist.load(digits="fashion", root=str(tmp_path), **FEW).test[0]) == 12
+    with pytest.raises(DataError, match="no MNIST files"):
+        multimnist.load(digits="mnist", root=str(tmp_path), **FEW)

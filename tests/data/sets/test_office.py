@@ -1,4 +1,6 @@
 import inspect
+import itertools
+import shutil
 from pathlib import Path
 
 import pytest
@@ -156,4 +158,40 @@ def test_too_few_pictures(tmp_path: Path) -> None:
         (tmp_path / domain / "mug").mkdir(parents=True)
         Image.new("RGB", (4, 4)).save(tmp_path / domain / "mug" / "1.png")
     with pytest.raises(DataError, match=r"too few pictures in .*dslr for a val split"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("inner", ["OfficeHomeDataset_10072016", "domain_adaptation_images/inner"])
+def test_a_folder_too_high_will_do(inner: str, tmp_path: Path) -> None:
+    write(tmp_path / inner)
+    assert load(tmp_path).statement == load(tmp_path / inner).statement
+
+
+def test_a_folder_too_low_is_told(tmp_path: Path) -> None:
+    write(tmp_path / "office")
+    with pytest.raises(DataError, match=rf"\(but in {tmp_path / 'office'}: set data\.root="):
+        load(tmp_path / "office" / "Real World")
+
+
+def test_strays_are_no_class(tmp_path: Path) -> None:
+    expected = load(write(tmp_path / "clean"))
+    root = write(tmp_path / "strays")
+    for name in (".ipynb_checkpoints", "__MACOSX", "empty"):
+        (root / "dslr/images" / name).mkdir()
+    Image.new("RGB", (30, 20)).save(root / "dslr/images/.ipynb_checkpoints/00000-checkpoint.png")
+    (root / "Real World/mug/._00000.png").write_bytes(b"no picture")
+    found = load(root)
+    assert found.statement == expected.statement
+    for split, index in itertools.product(SPLITS, (0, 1)):
+        assert all(torch.equal(*pair) for pair in zip(rows_of(found, split, index), rows_of(expected, split, index)))
+
+
+def test_only_the_folders_of_the_tasks_are_needed(tmp_path: Path) -> None:
+    """And the rows of a task do not depend on which others are asked for."""
+    whole = load(write(tmp_path))
+    part = load(tmp_path, tasks=["real_world"])
+    assert torch.equal(rows_of(whole, "train", 1)[0], rows_of(part, "train", 1)[0])
+    shutil.rmtree(tmp_path / "dslr")
+    assert [source.name for source in load(tmp_path, tasks=["real_world"]).train] == ["real_world"]
+    with pytest.raises(DataError, match="no folder dslr with pictures"):
         load(tmp_path)

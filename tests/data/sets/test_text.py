@@ -18,7 +18,7 @@ from mtlrun.data.drawn.sentences.phrases import Word, name, phrase
 from mtlrun.data.sets.text import load
 from mtlrun.data.text.encode import encode, span_targets, token_labels
 from mtlrun.data.text.example import NO_ANSWER, TextExample
-from mtlrun.data.text.labels import SENTIMENTS, TAGS, UPOS
+from mtlrun.data.text.labels import TAGS, UPOS
 from mtlrun.data.text.source import TASKS
 from mtlrun.data.text.vocabulary import FolderTokenizer, WordVocabulary
 from mtlrun.errors import ConfigError, DataError
@@ -44,7 +44,7 @@ def test_yaml_states_every_option_and_the_labels_of_the_data() -> None:
     assert options().keys() == inspect.signature(load).parameters.keys()
     tasks = yaml.safe_load((CONF / "task" / "text.yaml").read_text())["task"]["tasks"]
     assert tuple(tasks) == TASKS
-    assert [tuple(tasks[task]["classes"]) for task in TASKS[:3]] == [TAGS, UPOS, SENTIMENTS]
+    assert [tuple(tasks[task]["classes"]) for task in TASKS[:3]] == [TAGS, UPOS, ("negative", "positive")]
 
 
 def test_a_template_keeps_the_words_facts_and_names_its_slots() -> None:

@@ -1,0 +1,71 @@
+"""What each verb takes: the page of `mtlrun help VERB` and `mtlrun VERB --help`."""
+
+from __future__ import annotations
+
+from mtlrun.cli.verbs import VERBS
+
+_OPTIONS = {
+    "run": """\
+  mtlrun [run] [GROUP=OPTION ...] [key=value ...]
+  -m, --multirun     train every combination of the settings that list several values
+  --cfg job          print the configuration instead of training
+  --config-dir DIR   a folder with groups of your own, such as DIR/balancer/mine.yaml
+mtlrun --help has the groups and their options, mtlrun list GROUP OPTION the settings of one.""",
+    "resume": """\
+  mtlrun resume RUN [key=value ...]
+  RUN                a run folder, or a folder above it that holds one run
+  key=value          what may change: trainer.epochs=20 trains longer, trainer.devices=2 on two processes
+  allow_other_data=true   go on although the data, or its split, changed since
+A run that was stopped comes to the numbers that it would have had.""",
+    "rerun": """\
+  mtlrun rerun SWEEP [--failed|--unfinished|--all] [--dry-run] [key=value ...]
+  (no flag)          jobs that failed, were stopped, or never started
+  --failed           jobs that failed; they start afresh, what they left is kept as attempts/1
+  --unfinished       jobs that were stopped or never started
+  --all              finished ones too: afresh, or longer where trainer.epochs=N is raised
+  --dry-run          only say what would be done""",
+    "eval": """\
+  mtlrun eval RUN|SWEEP [key=value ...] [--json]
+  checkpoint=best|last    which network: of the best validation epoch (default), or the last
+  split=test|val          which rows (default: test)
+  allow_other_data=true   measure although the data, or its split, changed since
+  --json                  one record per run, for machines""",
+    "report": """\
+  mtlrun report PATH...        run folders, sweep folders, any folder above them, or globs
+  --baseline RUN|key=value     what to compare with (default: the single-task runs among the paths)
+  --by best|last|mean_of_last  which test scores: best validation epoch (default), last, mean over the last epochs
+  --where key=value[,value]    only runs with this setting; may be given several times
+  --tune KEY[,KEY]             each method with its best value of KEY on validation rows
+  --measure delta_m|delta_p    Delta-m (lower is better, default) or Delta-p (higher is better)
+  --from FILE.csv              results of other tools: tidy, or one row per run; may be given several times
+  --lower METRIC[,METRIC]      metrics in such a file that are better when lower
+  --html F                     one page with figures that opens offline
+  --csv F  --json F  --markdown F  --latex F    write a file too; - for the terminal, in place of the table
+Every option may also be written key=value, such as by=last.""",
+    "watch": """\
+  mtlrun watch PATH...   run folders, sweep folders, any folder above them, or globs
+The table is read again every 2 s, also from another machine; it ends with the report when all runs have ended.
+In a pipe it is printed once for each change.""",
+    "check": """\
+  mtlrun check [GROUP=OPTION ...] [key=value ...] [--config-dir DIR]
+  GROUP=OPTION       parts to look at: data, task, backbone, sharing, sampler, balancer (default: all of them), logger
+  --config-dir DIR   a folder with groups of your own
+The exit code is 2 if a promise is broken.""",
+    "new": """\
+  mtlrun new balancer|sampler|sharing|task|data|backbone NAME [--to DIR]
+  --to DIR           where to write its file, its YAML and its test (default: here)""",
+    "list": """\
+  mtlrun list                  every group with its options
+  mtlrun list GROUP            the options of one
+  mtlrun list GROUP OPTION     one option: its settings, defaults, units, and those that it shares with others
+  --config-dir DIR             a folder with groups of your own
+Beside the groups of a run: gradients (the settings of gradient balancers), hydra/launcher, hydra/sweeper.""",
+    "help": """\
+  mtlrun help          verbs, groups, examples
+  mtlrun help VERB     what a verb takes""",
+}
+
+
+def usage(verb: str) -> str:
+    """The page of a verb: what it does, then what it takes."""
+    return f"mtlrun {verb}: {VERBS[verb].partition(': mtlrun ')[0]}\n{_OPTIONS[verb]}"

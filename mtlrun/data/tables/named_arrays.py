@@ -1,0 +1,107 @@
+"""Tables as arrays by name [N], which .npz files hold: made from a data frame or a mapping, and read back."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mtlrun.atomic import complete_file
+from mtlrun.data.array_cache import Array
+from mtlrun.data.tables.raw import DATE, NUMBER, RawColumn
+from mtlrun.data.tables.text_types import DAY, typed
+from mtlrun.errors import DataError
+
+
+def column_of_array(name: str, values: Array) -> RawColumn:
+    """A column from an array [N] of numbers, truth values, times or texts.
+
+    Raises:
+        DataError: if it has another shape or type.
+    """
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim != 1:
+        raise DataError(f"column '{name}' has the shape {list(values.shape)}: a table takes one value for each row")
+    kind = values.dtype.kind
+    if kind in "US":
+        return typed(name, [str(text) for text in values.astype(str)], first_line=0)
+    if kind == "M":
+        return RawColumn(name, DATE, _days(values), "dates, as days since 1970")
+    if kind not in "biuf":
+        raise DataError(
+            f"column '{name}' is of type {values.dtype}: a table takes numbers, truth values, times or texts"
+        )
+    wide = {"i": np.int64, "u": np.int64, "f": np.float64}
+    return RawColumn(name, NUMBER, values if kind == "b" else values.astype(wide[kind]))
+
+
+def _days(values: Array) -> Array:
+    micro = values.astype("M8[us]")
+    days = micro.astype(np.int64) / DAY
+    return np.where(np.isnat(micro), np.nan, days)
+
+
+def arrays_of(data: Any) -> dict[str, Array]:
+    """What a .npz file can hold of a pandas data frame, or of a mapping from names to arrays.
+
+    Raises:
+        DataError: if it is neither, or a name stands twice, or values are neither numbers, truth values, times nor
+            texts.
+    """
+    if isinstance(data, Mapping):
+        return {str(name): plain_array(str(name), np.asarray(values)) for name, values in data.items()}
+    if not hasattr(data, "columns") or not hasattr(data, "dtypes"):
+        raise DataError(
+            f"data= takes a pandas data frame, or a mapping from names to arrays, found a {type(data).__name__}"
+        )
+    names = [str(name) for name in data.columns]
+    twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
+    if twice is not None:
+        raise DataError(f"the data frame has two columns called '{twice}': give each a name of its own")
+    return {name: plain_array(name, _of_series(data.iloc[:, place])) for place, name in enumerate(names)}
+
+
+def _of_series(series: Any) -> Array:
+    """A pandas column as an array; missing values as NaN, NaT or None."""
+    kind = getattr(series.dtype, "kind", "O")
+    if kind in "iufb" and series.isna().any():  # a nullable type, which NumPy has not
+        found: Array = series.to_numpy(dtype=np.float64, na_value=np.nan)
+    elif kind == "M":
+        aware = getattr(series.dtype, "tz", None) is not None
+        found = (series.dt.tz_convert(None) if aware else series).to_numpy(dtype="M8[us]")
+    elif kind in "iufb":
+        found = series.to_numpy(dtype=getattr(series.dtype, "numpy_dtype", series.dtype))
+    else:
+        found = np.asarray(series.astype(object))
+    return found
+
+
+def plain_array(name: str, values: Array) -> Array:
+    """An array that needs no pickling: objects become texts, with '' for None and NaN."""
+    if values.dtype.kind != "O":
+        return values
+    if values.ndim != 1:
+        raise DataError(f"'{name}' holds Python objects of shape {list(values.shape)}: make it an array of numbers")
+    found = [value for value in values if value is not None and value == value]
+    odd = next((value for value in found if not isinstance(value, str | int | float | bool | np.generic)), None)
+    if odd is not None and not hasattr(odd, "isoformat") and type(odd).__name__ != "Decimal":
+        raise DataError(
+            f"column '{name}' holds a {type(odd).__name__}: a table takes numbers, truth values, times or texts"
+        )
+    return np.array(["" if value is None or value != value else _text(value) for value in values], dtype=str)
+
+
+def _text(value: Any) -> str:
+    return str(value.isoformat()) if hasattr(value, "isoformat") else str(value)
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
+    """Write a .npz file, complete or not at all; any name is fine, also one that numpy.savez keeps for itself."""
+    with complete_file(path) as file, zipfile.ZipFile(file, "w", allowZip64=True) as archive:
+        for name, values in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, values, allow_pickle=False)

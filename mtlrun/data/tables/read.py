@@ -1,0 +1,60 @@
+"""A table by the ending of its file's name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from mtlrun.data.readers.npz import open_npz, read_column
+from mtlrun.data.tables.csv_file import read_csv_file
+from mtlrun.data.tables.named_arrays import column_of_array
+from mtlrun.data.tables.parquet_file import read_parquet_file
+from mtlrun.data.tables.raw import RawTable
+from mtlrun.errors import DataError, near_miss
+
+ARRAYS = (".npz", ".npy")
+TABLES: dict[str, Callable[[Path], RawTable]] = {
+    ".csv": read_csv_file,
+    ".tsv": read_csv_file,
+    ".txt": read_csv_file,
+    ".csv.gz": read_csv_file,
+    ".tsv.gz": read_csv_file,
+    ".parquet": read_parquet_file,
+    ".pq": read_parquet_file,
+}
+
+
+def ending(path: Path) -> str:
+    """The ending of the name, in small letters; with the one before it for packed files."""
+    return "".join(path.suffixes[-2:] if path.suffix == ".gz" else path.suffixes[-1:]).lower()
+
+
+def is_table(path: Path) -> bool:
+    """Whether the name is that of a file of columns; other names are left to the reader of arrays."""
+    return ending(path) in TABLES
+
+
+def read_raw(path: Path) -> RawTable:
+    """The columns of a file of texts, a Parquet file, or the arrays [N] of a .npz file.
+
+    Raises:
+        DataError: if the file is missing or malformed; it says which line or column.
+    """
+    if ending(path) in TABLES:
+        if not path.is_file():
+            siblings = sorted(file.name for file in path.parent.glob(f"*{ending(path)}"))
+            raise DataError(f"no data file {path}{near_miss(path.name, siblings)}")
+        table = TABLES[ending(path)](path)
+    else:
+        with open_npz(path) as archive:
+            arrays = {name: read_column(path, archive, name) for name in archive.files}
+        table = RawTable({name: column_of_array(name, values) for name, values in arrays.items() if values.ndim == 1})
+        if not table.columns:
+            raise DataError(
+                f"{path} has no array [N], and so no column: name its array of inputs with data.inputs=NAME"
+            )
+    lengths = {len(column.values): name for name, column in table.columns.items()}
+    if len(lengths) > 1:
+        (one, first), (two, second), *_ = lengths.items()
+        raise DataError(f"{path} has {one} rows of '{first}' but {two} of '{second}': a table needs one value a row")
+    return table

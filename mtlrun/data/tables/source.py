@@ -1,0 +1,63 @@
+"""Rows of a table, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+
+import torch
+from torch import Tensor
+
+from mtlrun.data.source import TensorSource
+from mtlrun.types import CATEGORY, MISSING_FLAG, InputColumn
+
+EPOCH = date(1970, 1, 1)
+ROUNDING = 0.01
+"""Days by which float32 may miss a date."""
+SHOWN = 12
+"""Columns of a row that its words name."""
+
+
+class TableSource(TensorSource):
+    """Vectors that `columns` describe: see `mtlrun.data.tables.encode`.
+
+    Args:
+        name: unique among the sources of a split.
+        inputs: float32 [N, D].
+        targets, labelled, row_ids: as of any `TensorSource`.
+        columns: what each of the D entries is.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        inputs: Tensor,
+        targets: Mapping[str, Tensor],
+        labelled: Mapping[str, Tensor],
+        columns: Sequence[InputColumn],
+        row_ids: Tensor | None = None,
+    ) -> None:
+        super().__init__(name, inputs, targets, labelled, row_ids=row_ids)
+        self.columns = tuple(columns)
+
+    def read(self, inputs: Tensor) -> list[str]:
+        """Each row as the table has it, a column a line."""
+        return ["\n".join(self._lines(row)) for row in inputs.to(torch.float64).tolist()]
+
+    def _lines(self, row: Sequence[float]) -> list[str]:
+        absent = {column.name for column, entry in zip(self.columns, row) if column.kind == MISSING_FLAG and entry == 1}
+        words = {
+            column.name: "-" if column.name in absent else _word(column, entry)
+            for column, entry in zip(self.columns, row)
+            if column.kind != MISSING_FLAG
+        }
+        lines = [f"{name[:14]} {word[:14]}" for name, word in words.items()][:SHOWN]
+        return lines + ([f"and {len(words) - SHOWN} more"] if len(words) > SHOWN else [])
+
+
+def _word(column: InputColumn, entry: float) -> str:
+    """What an entry of a vector stands for."""
+    if column.kind == CATEGORY:
+        return (column.values[int(entry) - 1] or "-") if entry else "other"
+    value = entry * column.deviation + column.mean
+    return str(EPOCH + timedelta(days=int(value + ROUNDING))) if column.date else f"{value:.4g}"

@@ -1,0 +1,88 @@
+"""Labels from columns of a table: kinds read off the values, and names kept where they are words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from mtlrun.data.infer import infer_labels
+from mtlrun.data.label_kinds import Labels
+from mtlrun.data.tables.raw import TEXT, RawColumn
+from mtlrun.errors import DataError
+from mtlrun.runs.task_names import check_task_name
+
+OTHER_LETTERS = re.compile(r"[^A-Za-z0-9_-]+")
+BINARY = 2
+
+
+def task_names(columns: Iterable[str]) -> dict[str, str]:
+    """Column -> what its task is called: the same, with '_' for what a task's name cannot hold.
+
+    Raises:
+        DataError: if nothing is left of a name, or two tasks would have the same.
+    """
+    names: dict[str, str] = {}
+    for column in columns:
+        name = check_task_name(OTHER_LETTERS.sub("_", column).strip("_") or column, "a column of labels")
+        if name in names.values():
+            first = next(other for other, known in names.items() if known == name)
+            raise DataError(f"columns '{first}' and '{column}' would both be the task '{name}': rename one")
+        names[column] = name
+    return names
+
+
+def labels_of_columns(
+    columns: Mapping[str, RawColumn], kinds: Mapping[str, str], max_classes: int, as_words: Collection[str]
+) -> dict[str, Labels]:
+    """The labels of each task.
+
+    Args:
+        columns: by task.
+        kinds: those that the user names, by task.
+        max_classes: the most classes that whole numbers, or words, are taken for, if no kind is named.
+        as_words: names of columns whose numbers are words.
+
+    Raises:
+        ConfigError, DataError: see `infer_labels`; also for words where numbers are needed.
+    """
+    found = {}
+    for task, column in columns.items():
+        words = column.kind == TEXT or column.name in as_words
+        if column.name not in as_words:
+            column.usable()
+        make = labels_of_words if words else _labels_of_numbers
+        found[task] = make(task, column, kinds.get(task), max_classes)
+    return found
+
+
+def _labels_of_numbers(task: str, column: RawColumn, kind: str | None, max_classes: int) -> Labels:
+    return infer_labels(task, column.values, None, max_classes, kind)
+
+
+def labels_of_words(task: str, column: RawColumn, kind: str | None, max_classes: int) -> Labels:
+    """Classes in the order of the alphabet, under their own names; of a MultiLabel the second of two words is 1.
+
+    Raises:
+        DataError: for more classes than `max_classes` unless the kind is named, or a kind that takes no words.
+    """
+    texts = column.texts()
+    names = sorted({text for text in texts if text})
+    if kind is None and len(names) > max_classes:
+        raise DataError(
+            f"task '{task}' has {len(names)} different words in {len(texts)} rows, the first is '{names[0]}': leave it "
+            f"out of data.targets, or say that they are classes with data.kinds.{task}=Classification"
+        )
+    if kind not in (None, "Classification") and (kind != "MultiLabel" or len(names) != BINARY):
+        raise DataError(
+            f"labels '{task}' are {len(names)} different words, the first is '{names[0]}': {kind} takes "
+            + ("two" if kind == "MultiLabel" else "numbers")
+        )
+    codes = {text: float(code) for code, text in enumerate(names)}
+    values = np.array([codes.get(text, np.nan) for text in texts])
+    found = infer_labels(task, values, None, max_classes, kind or "Classification")
+    if kind == "MultiLabel":
+        return replace(found, kind={**found.kind, "labels": [names[1]]})
+    return replace(found, kind={**found.kind, "classes": names if len(names) > 1 else [*names, "(other)"]})

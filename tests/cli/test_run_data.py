@@ -1,0 +1,55 @@
+"""`mtlrun.run([...], data=...)`: a data frame or arrays, kept in the run's folder."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mtlrun
+from mtlrun.cli.main import main
+from mtlrun.config.saved import load_config
+from mtlrun.errors import ConfigError, DataError
+
+N = 60
+RANDOM = np.random.default_rng(0)
+FRAME = pd.DataFrame(
+    {
+        "file": RANDOM.normal(size=N),  # a word that numpy.savez keeps for itself
+        "city": RANDOM.choice(["Oslo", "Rome", None], N),
+        "churn": RANDOM.choice(["no", "yes"], N),
+    }
+)
+SHORT = ["trainer.epochs=1", "trainer.device=cpu", "diagnostics.plots=false", "diagnostics.pictures=0"]
+
+
+def test_a_run_on_a_frame_resumes_from_a_folder_that_moved(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ["task=table", "data.targets=[churn]", "backbone.hidden=[8]", *SHORT]
+    result = mtlrun.run(words, folder=tmp_path / "first", data=FRAME)
+    assert "accuracy" in result.summary["tasks"]["churn"]["best"]["test"]
+    moved = result.folder.rename(tmp_path / "moved")
+    assert load_config(moved).data.path == str(moved / "data.npz")
+    assert main(["resume", str(moved), "trainer.epochs=2"]) == 0
+
+
+def test_arrays_by_name_are_inputs_and_labels(tmp_path):
+    data = {"inputs": RANDOM.normal(size=(N, 3)), "colour": np.arange(N) % 3}
+    result = mtlrun.run(["task=arrays", "backbone.hidden=[8]", *SHORT], folder=tmp_path / "run", data=data)
+    assert [*result.summary["tasks"]] == ["colour"]
+
+
+def test_words_are_not_taken_for_numbers(tmp_path):
+    with pytest.raises(ConfigError, match=r"backbone MLP takes numbers, .* such as 'city': choose backbone=tabular"):
+        mtlrun.run(["task=arrays", "data.targets=[churn]", *SHORT], folder=tmp_path / "run", data=FRAME)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ([1, 2], "takes a pandas data frame, or a mapping from names to arrays, found a list"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "two columns called 'a'"),
+        (pd.DataFrame({"a": [[1], [2]]}), "column 'a' holds a list"),
+    ],
+)
+def test_other_data_are_told(data, message):
+    with pytest.raises(DataError, match=message):
+        mtlrun.run(["task=table"], data=data)
