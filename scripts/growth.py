@@ -26,7 +26,7 @@ QUIET = ("trainer.device=cpu", "diagnostics.pictures=0")
 def write_table(path: Path, rows: int, tasks: int) -> None:
     draw = np.random.default_rng(0)
     inputs = draw.normal(size=(rows, 6)).astype(np.float32)
-    labels = {f"task{index}": (inputs[:, index % 6] > 0.1 * (index // 6)).astype(np.int8) for index in range(tasks)}
+    labels = {f"task{index}": (inputs[:, index % 6] > 0.02 * (index // 6)).astype(np.int8) for index in range(tasks)}
     np.savez(path, inputs=inputs, **labels)  # type: ignore[arg-type]
 
 
