@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mtlrun.cli.api import Result, SweepResult, run
-    from mtlrun.reporting.loading import load
+    from mtlrun.gradients.balance import balance
+    from mtlrun.inference.loaded import load
     from mtlrun.reporting.make import report
 
-__all__ = ["Result", "SweepResult", "__version__", "load", "report", "run"]
+__all__ = ["Result", "SweepResult", "__version__", "balance", "load", "report", "run"]
 
 
 def __getattr__(name: str) -> Any:
@@ -17,13 +18,17 @@ def __getattr__(name: str) -> Any:
 
         return installed_version()
     if name == "load":
-        from mtlrun.reporting.loading import load
+        from mtlrun.inference.loaded import load
 
         return load
     if name == "report":
         from mtlrun.reporting.make import report
 
         return report
+    if name == "balance":
+        from mtlrun.gradients.balance import balance
+
+        return balance
     if name in __all__:
         from mtlrun.cli import api
 

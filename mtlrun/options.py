@@ -5,7 +5,7 @@ A truth value is no number here, although it is one in Python.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +147,46 @@ def local_path(option: str, value: str | Path) -> Path:
     if not isinstance(value, str | Path):
         raise ConfigError(f"{option} should be a path, found {value!r}; try {option}=./{value}")
     return Path(value).expanduser()
+
+
+_KINDS: dict[type, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    list: "a list such as [1,2]",
+    dict: "a group of settings",
+}
+
+
+def check_like_default(option: str, value: Any, default: Any, written: Any = None) -> None:
+    """Refuse a value that cannot stand in for the default of a setting that no type describes.
+
+    An int is a float, null is no number, and a default of null says nothing.
+
+    Args:
+        written: the default as its file has it, if that looks better in the message.
+
+    Raises:
+        ConfigError: if it has another type.
+    """
+    if default is None or _fits(value, default):
+        return
+    shown = default if written is None else written
+    raise ConfigError(f"{option}={as_typed(value)}: must be {_KINDS[type(default)]}, like the default {shown!r}")
+
+
+def _fits(value: Any, default: Any) -> bool:
+    """Whether the value can stand in for the default."""
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(value, bool) and isinstance(default, bool)
+    if isinstance(default, float):
+        return isinstance(value, int | float)
+    if value is None:
+        return not isinstance(default, int)
+    if isinstance(default, dict):
+        return isinstance(value, Mapping)
+    return isinstance(value, list | tuple if isinstance(default, list) else type(default))
 
 
 def as_typed(value: Any) -> str:

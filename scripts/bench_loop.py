@@ -1,9 +1,12 @@
 """The training loop against a hand-written PyTorch loop: same tensors, model, optimizer and number of steps.
 
-    python scripts/bench_loop.py [--steps 100] [--rounds 7] [--threads 2]
+    python scripts/bench_loop.py [--case lenet|mlp|toy] [--balancer equal] [--steps 100] [--rounds 7] [--threads 2]
 
-MultiMNIST shapes: 1x28x28 inputs in memory, LeNet, batch 256, equal weights, AdamW. Rounds alternate, so that both
-loops meet the same machine; the ratio is taken within each round. Pixels are random: values do not change the time.
+lenet: MultiMNIST shapes, 1x28x28 inputs in memory, batch 256, two tasks. mlp: vectors of 20, two hidden layers of 64,
+batch 64, two tasks. toy: the two functions of a point. Rounds alternate, so that both loops meet the same machine; the
+ratio is taken within each round, and with --cpu of processor time, which other programs disturb less. Inputs are
+random: values do not change the time. A line per task and step is written (`trainer.log_every=1`); nothing is evaluated
+before the end.
 """
 
 from __future__ import annotations
@@ -13,16 +16,21 @@ import logging
 import statistics
 import tempfile
 import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 import torch
 from rich.console import Console
 from rich.table import Table
-from torch import nn
 
+from mtlrun.backbones.base import Backbone
 from mtlrun.backbones.lenet import LeNet
+from mtlrun.backbones.mlp import MLP
+from mtlrun.backbones.point import Point
 from mtlrun.balancers import load
+from mtlrun.data.sets import toy
 from mtlrun.data.source import Splits, TensorSource
 from mtlrun.gradients.base import ParameterGroups
 from mtlrun.gradients.engine import Engine
@@ -32,7 +40,9 @@ from mtlrun.samplers.batch_sampler import BatchSampler
 from mtlrun.samplers.pools import make_pools
 from mtlrun.samplers.proportional import Proportional
 from mtlrun.sharing.hard import Hard
+from mtlrun.tasks.base import Task
 from mtlrun.tasks.classification import Classification
+from mtlrun.tasks.objective import Objective
 from mtlrun.training import devices
 from mtlrun.training.batches import BatchLoader
 from mtlrun.training.evaluate import Evaluator
@@ -42,27 +52,45 @@ from mtlrun.training.settings import Clip, DiagnosticsSettings, Precision, Train
 from mtlrun.training.step import Stepper
 from mtlrun.training.trainer import Trainer
 
-ROWS, BATCH = 50_000, 256
+TASKS = ("first", "second")
+CPU = torch.device("cpu")
+Clock = Callable[[], float]
 
 
-def make_model(tasks: dict[str, Classification]) -> MultiTaskModel:
-    sharing = Hard(lambda: LeNet(input_shape=(1, 28, 28)), list(tasks))
-    return MultiTaskModel(
-        sharing, {name: task.make_head(sharing.features, (1, 28, 28)) for name, task in tasks.items()}
-    )
+@dataclass(frozen=True)
+class Case:
+    """A network, its data, and the loop that one would write by hand: loop(model, source, steps, batch)."""
+
+    title: str
+    shape: tuple[int, ...]
+    rows: int
+    batch: int
+    backbone: Callable[[], Backbone]
+    tasks: Mapping[str, Task]
+    loop: Callable[[MultiTaskModel, TensorSource, int, int], None]
+
+    def model(self) -> MultiTaskModel:
+        sharing = Hard(self.backbone, list(self.tasks))
+        heads = {name: task.make_head(sharing.features, self.shape) for name, task in self.tasks.items()}
+        return MultiTaskModel(sharing, heads)
+
+    def source(self, name: str, rows: int) -> TensorSource:
+        labels = {name: torch.randint(0, 10, (rows,)) for name in self.tasks}
+        return TensorSource(name, torch.rand(rows, *self.shape), labels)
 
 
-def plain_loop(model: MultiTaskModel, images: torch.Tensor, labels: dict[str, torch.Tensor], steps: int) -> float:
-    """What one would write by hand; returns seconds."""
+def classify(model: MultiTaskModel, source: TensorSource, steps: int, batch: int) -> None:
+    """Shuffled batches, the sum of two cross-entropies, AdamW."""
+    inputs, labels = source.fetch(torch.arange(len(source)))
     optimizer = torch.optim.AdamW(model.parameters())
-    loss_of = nn.CrossEntropyLoss()
-    trunk = cast(nn.ModuleDict, model.sharing.trunk)
+    loss_of = torch.nn.CrossEntropyLoss()
+    trunk = cast(torch.nn.ModuleDict, model.sharing.trunk)
     heads = {name: model.head(name) for name in labels}
-    order, total, start = torch.randperm(len(images)), 0.0, time.perf_counter()
+    order = torch.randperm(len(inputs))
     for step in range(steps):
-        first = step * BATCH % (len(images) - BATCH)
-        rows = order[first : first + BATCH]
-        features = images[rows]
+        first = step * batch % (len(inputs) - batch)
+        rows = order[first : first + batch]
+        features = inputs[rows]
         outputs = []
         for stage in trunk.values():
             features = stage(features)
@@ -71,77 +99,124 @@ def plain_loop(model: MultiTaskModel, images: torch.Tensor, labels: dict[str, to
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    total += loss.item()
-    return time.perf_counter() - start
+    loss.item()
+
+
+def descend(model: MultiTaskModel, source: TensorSource, steps: int, batch: int) -> None:
+    """The sum of the two functions of the point, as the papers' scripts have it, with the losses of each step."""
+    point = next(model.parameters())
+    optimizer = torch.optim.AdamW([point])
+    seen = []
+    for _ in range(steps):
+        losses = torch.stack([0.1 * toy.first(point), toy.second(point)])
+        optimizer.zero_grad()
+        losses.sum().backward()
+        optimizer.step()
+        seen.append(losses.detach().numpy())
+
+
+DIGITS: dict[str, Task] = {name: Classification(name, classes=10) for name in TASKS}
+FUNCTIONS: dict[str, Task] = {
+    "first": Objective("first", toy.first, scale=0.1, lower_bound=-21),
+    "second": Objective("second", toy.second, lower_bound=-21),
+}
+CASES = {
+    "lenet": Case(
+        "LeNet, batch 256, 2 tasks",
+        (1, 28, 28),
+        50_000,
+        256,
+        lambda: LeNet(input_shape=(1, 28, 28)),
+        DIGITS,
+        classify,
+    ),
+    "mlp": Case(
+        "MLP 20-64-64, batch 64, 2 tasks",
+        (20,),
+        50_000,
+        64,
+        lambda: MLP(input_shape=(20,), hidden=(64, 64)),
+        DIGITS,
+        classify,
+    ),
+    "toy": Case("two functions of a point", (1,), 500, 1, lambda: Point(input_shape=(1,)), FUNCTIONS, descend),
+}
 
 
 def our_loop(
-    model: MultiTaskModel, tasks: dict[str, Classification], source: TensorSource, steps: int, diagnostics: int | None
+    case: Case, source: TensorSource, steps: int, balancer: str, diagnostics: int | None, clock: Clock
 ) -> float:
-    """The trainer, with everything that it writes while it trains, but without evaluation; returns seconds."""
-    cpu = torch.device("cpu")
-    settings = TrainerSettings(epochs=10**6, max_steps=steps, batch_size=BATCH)
+    """The trainer, with everything that it writes while it trains; returns seconds."""
+    model, tasks = case.model(), case.tasks
+    settings = TrainerSettings(epochs=10**6, max_steps=steps, batch_size=case.batch, log_every=1)
     own = {name: model.task_parameters(name) for name in tasks}
-    engine = Engine(ParameterGroups(model.sharing.shared_parameters(), own), load("equal"))
-    scaler = devices.grad_scaler(cpu, Precision.fp32)
+    engine = Engine(ParameterGroups(model.sharing.shared_parameters(), own), load(balancer))
+    scaler, schedule = devices.grad_scaler(CPU, Precision.fp32), Schedule(None)
     optimizer = torch.optim.AdamW(model.parameters())
-    schedule = Schedule(None)
     stepper = Stepper(
-        model, model, tasks, engine, optimizer, schedule, scaler, cpu, Precision.fp32, clip_norm=None, clip=Clip.all
+        model, model, tasks, engine, optimizer, schedule, scaler, CPU, Precision.fp32, clip_norm=None, clip=Clip.all
     )
-    evaluator = Evaluator(model, tasks, cpu, Precision.fp32, 256)
-    sampler = BatchSampler(Proportional(), make_pools([source], tasks), list(tasks), BATCH, seed=0)
-    few = TensorSource("few", *_numbers(64, tasks))
+    few = case.source("few", 64)
     with tempfile.TemporaryDirectory() as path:
         folder = RunFolder(path)
-        folder.start(["bench_loop"], seed=0)
-        logger = NoLogger(folder=Path(path), config={})
-        splits = Splits([source], [few], [few], "")
+        folder.start(["bench_loop.py"], seed=0)
         trainer = Trainer(
             stepper=stepper,
-            sampler=sampler,
-            loader=BatchLoader([source], cpu),
-            splits=splits,
-            evaluator=evaluator,
+            sampler=BatchSampler(Proportional(), make_pools([source], tasks), list(tasks), case.batch, seed=0),
+            loader=BatchLoader([source], CPU),
+            splits=Splits([source], [few], [few], ""),
+            evaluator=Evaluator(model, tasks, CPU, Precision.fp32, 256),
             settings=settings,
             diagnostics=DiagnosticsSettings(every=diagnostics, gap_rows=0),
             folder=folder,
-            logger=logger,
-            steps_per_epoch=len(source) // BATCH + 1,
+            logger=NoLogger(folder=Path(path), config={}),
+            steps_per_epoch=steps,
             total_steps=steps,
         )
-        start = time.perf_counter()
+        start = clock()
         trainer.fit()
-        return time.perf_counter() - start
+        return clock() - start
 
 
-def _numbers(rows: int, tasks: dict[str, Classification]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-    return torch.rand(rows, 1, 28, 28), {name: torch.randint(0, 10, (rows,)) for name in tasks}
+def by_hand(case: Case, source: TensorSource, steps: int, clock: Clock) -> float:
+    """Seconds of the hand-written loop."""
+    model = case.model()
+    start = clock()
+    case.loop(model, source, steps, case.batch)
+    return clock() - start
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--case", choices=[*CASES], default="lenet")
+    parser.add_argument("--balancer", default="equal")
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--cpu", action="store_true")
     options = parser.parse_args()
+    clock = time.process_time if options.cpu else time.perf_counter
     torch.set_num_threads(options.threads)
     logging.disable(logging.CRITICAL)
-    tasks = {name: Classification(name, classes=10) for name in ("left", "right")}
-    images, labels = _numbers(ROWS, tasks)
-    source = TensorSource("pairs", images, labels)
+    case = CASES[options.case]
+    source = case.source("rows", case.rows)
     seconds: dict[str, list[float]] = {"plain PyTorch": [], "mtlrun, no diagnostics": [], "mtlrun": []}
     for _ in range(options.rounds + 1):
-        seconds["plain PyTorch"].append(plain_loop(make_model(tasks), images, labels, options.steps))
-        seconds["mtlrun, no diagnostics"].append(our_loop(make_model(tasks), tasks, source, options.steps, 0))
-        seconds["mtlrun"].append(our_loop(make_model(tasks), tasks, source, options.steps, None))
-    table = Table("loop", "ms a step (median)", "ratio (median)", "ratios", title=f"LeNet, batch {BATCH}, 2 tasks")
+        seconds["plain PyTorch"].append(by_hand(case, source, options.steps, clock))
+        for name, every in (("mtlrun, no diagnostics", 0), ("mtlrun", None)):
+            seconds[name].append(our_loop(case, source, options.steps, options.balancer, every, clock))
+    Console(width=110).print(shown(case, seconds, options.steps))
+
+
+def shown(case: Case, seconds: Mapping[str, list[float]], steps: int) -> Table:
+    """Milliseconds a step, and ratios within each round; the first round is warm-up."""
+    table = Table("loop", "ms a step (median)", "ratio (median)", "ratios", title=case.title)
     for name, values in seconds.items():
-        ratios = [own / plain for own, plain in zip(values[1:], seconds["plain PyTorch"][1:])]  # the first is warm-up
-        milliseconds = 1000 * statistics.median(values[1:]) / options.steps
-        shown = " ".join(f"{ratio:.2f}" for ratio in sorted(ratios))
-        table.add_row(name, f"{milliseconds:.2f}", f"{statistics.median(ratios):.3f}", shown)
-    Console(width=110).print(table)
+        ratios = [own / plain for own, plain in zip(values[1:], seconds["plain PyTorch"][1:])]
+        milliseconds = 1000 * statistics.median(values[1:]) / steps
+        words = " ".join(f"{ratio:.2f}" for ratio in sorted(ratios))
+        table.add_row(name, f"{milliseconds:.2f}", f"{statistics.median(ratios):.3f}", words)
+    return table
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ def pages() -> dict[str, str]:
 def settings(text: str) -> Iterator[tuple[str, str, str]]:
     """(key with its groups, default, meaning) of each line of a YAML file that sets something."""
     above: list[tuple[int, str]] = []
+    anchors: dict[str, str] = {}
     for line in text.splitlines():
         found = _ENTRY.match(line)
         if found is None:
@@ -36,6 +37,10 @@ def settings(text: str) -> Iterator[tuple[str, str, str]]:
         depth, key, default, meaning = len(found.group(1)), found.group(2), found.group(3) or "", found.group(4) or ""
         above = [(at, name) for at, name in above if at < depth]
         path = [*(name for _, name in above), key]
+        if default.startswith("&"):  # what follows is meant again where its name stands with a star
+            anchors[default[1:]], default = ".".join(path), ""
+        if default.startswith("*"):
+            default = f"as {anchors[default[1:]]}"
         if not default:
             above.append((depth, key))
         if path[0] not in _HIDDEN and key not in _HIDDEN and (default or meaning):

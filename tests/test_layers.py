@@ -24,12 +24,14 @@ LAYERS = [
     ],  # leaves
     ["blame"],  # which part an error came from
     ["instantiate", "options", "torchrun", "linalg", "runs"],
+    ["published"],  # numbers of papers, which reports show beside those of runs
     ["reporting", "balancers", "tasks", "data", "backbones", "loggers"],
     ["samplers", "sharing"],  # samplers draw from sources, sharing schemes are built from backbones
     ["gradients", "diagnostics"],
     ["training"],
     ["contracts"],
     ["config"],
+    ["inference"],  # trained networks without their data
     ["experiment"],  # what runs a configuration
     ["cli"],
     ["__init__", "__main__"],
@@ -139,7 +141,8 @@ def test_rooms_of_data_point_down():
     ("part", "allowed"),
     [
         ("runs", {"errors", "atomic", "troubles"}),
-        ("reporting", {"errors", "lines", "runs"}),
+        ("published", {"errors", "runs"}),
+        ("reporting", {"errors", "lines", "published", "runs"}),
         *((part, set()) for part in LAYERS[0]),
     ],
 )
@@ -157,7 +160,9 @@ def test_no_cycles():
     assert not graph, f"these modules import each other: {', '.join(sorted(graph))}"
 
 
-@pytest.mark.parametrize("part", ["runs", "reporting", *sorted({*LAYERS[0]} - {"types"}), "instantiate", "options"])
+@pytest.mark.parametrize(
+    "part", ["runs", "published", "reporting", *sorted({*LAYERS[0]} - {"types"}), "instantiate", "options"]
+)
 def test_no_torch_in(part):
     paths = [path for path in MODULES if part_of(name_of(path)) == part]
     assert paths

@@ -8,12 +8,13 @@ import yaml
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/your_data.md").read_text()
 OPTIONS = yaml.safe_load((ROOT / "conf/data/arrays.yaml").read_text())
+OF_CLICKS = yaml.safe_load((ROOT / "conf/data/clicks.yaml").read_text())
 
 
 def test_every_option_is_there():
     named = set(re.findall(r"\bdata\.(\w+)(?==)", PAGE))
     assert len(named) > 12
-    assert named <= OPTIONS.keys()
+    assert named <= OPTIONS.keys() | OF_CLICKS.keys()
 
 
 def test_defaults_are_those_of_the_configuration():

@@ -230,7 +230,7 @@ class _Layer(nn.Module):
         hidden = (~visible(segments)).to(features.dtype) * torch.finfo(features.dtype).min  # is added to the scores
         output = self.layer(features, hidden)
         features = output[0] if isinstance(output, tuple) else output  # a tuple before transformers 5
-        return join(features, segments)[: len(values)]
+        return join(features, segments)[: values.shape[0]]
 
 
 class _Encoder(nn.Module):
@@ -244,4 +244,4 @@ class _Encoder(nn.Module):
     def forward(self, rows: Tensor) -> Tensor:
         given, segments = self.arguments(one_at_least(rows))
         output = self.model(**given, attention_mask=(segments > 0).long())
-        return join(output.last_hidden_state, segments)[: len(rows)]
+        return join(output.last_hidden_state, segments)[: rows.shape[0]]

@@ -69,6 +69,9 @@ def one_at_least(rows: Tensor) -> Tensor:
 
     Joined rather than put in their place, so that gradients, all zero, still reach every parameter.
     """
+    exporting = getattr(torch.compiler, "is_exporting", None)  # of torch 2.7; an exported network gets rows
+    if exporting is not None and exporting():
+        return rows
     return rows if len(rows) else torch.cat([rows, rows.new_ones(1, *rows.shape[1:])])
 
 

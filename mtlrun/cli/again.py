@@ -12,11 +12,10 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from mtlrun.cli.folders import goes_on, refuse_used
-from mtlrun.cli.modules import look_in
 from mtlrun.cli.run import as_in_the_command
 from mtlrun.cli.terminal import complain
 from mtlrun.config.saved import change, load_config, recorded
-from mtlrun.config.whereabouts import find_files
+from mtlrun.config.whereabouts import find_files, look_in
 from mtlrun.errors import ConfigError
 from mtlrun.experiment.objective import Objective, objective_value
 from mtlrun.experiment.run import run, verdict

@@ -1,4 +1,4 @@
-"""`mtlrun eval RUN|SWEEP [checkpoint=best|last] [split=test|val] [--json]`: measure trained networks again."""
+"""`mtlrun eval RUN|SWEEP [checkpoint=...] [split=test|val] [data.test_path=...] [--json]`: measure trained networks."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mtlrun.cli.logs import logging_to
-from mtlrun.cli.modules import look_in
 from mtlrun.cli.terminal import complain, show
 from mtlrun.config.explain import explain
 from mtlrun.config.saved import load_config
-from mtlrun.config.whereabouts import started_in
+from mtlrun.config.whereabouts import look_in, started_in
 from mtlrun.errors import ConfigError, ResumeError, choose
 from mtlrun.experiment.endings import failure
 from mtlrun.experiment.run import evaluate
@@ -34,7 +33,8 @@ def main(arguments: list[str]) -> int:
     words = [word for word in arguments if word != "--json"]
     if not words:
         raise ResumeError("name the run to evaluate: mtlrun eval RUN [checkpoint=best|last] [split=test|val]")
-    paths, options = _runs(words[0]), _options(words[1:])
+    data = [word for word in words[1:] if word.startswith(("data=", "data."))]
+    paths, options = _runs(words[0]), _options([word for word in words[1:] if word not in data])
     quiet = "--json" in arguments
     asked = {path: path / "checkpoints" / f"{options['checkpoint']}.pt" for path in paths}
     missing = [file for file in asked.values() if not file.exists()]
@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
         raise ResumeError(f"{missing[0]} does not exist: the run has saved no such checkpoint yet")
     for file in missing:
         complain(f"{file} does not exist: left out")
-    found = {path: _evaluated(path, options, quiet) for path, file in asked.items() if file.exists()}
+    found = {path: _evaluated(path, options, data, quiet) for path, file in asked.items() if file.exists()}
     scores = {path: result for path, result in found.items() if not isinstance(result, int)}
     if quiet:
         print(json.dumps(_records(scores, options), indent=2))
@@ -57,14 +57,14 @@ def _runs(word: str) -> list[Path]:
     return inside if inside and inside != [Path(word)] else [find_run(word)]
 
 
-def _evaluated(path: Path, options: Mapping[str, str], quiet: bool) -> Scores | int:
+def _evaluated(path: Path, options: Mapping[str, str], data: Sequence[str], quiet: bool) -> Scores | int:
     """The scores, or the exit code of a mistake that has been told."""
     try:
         config = load_config(path)
         look_in(started_in(path))
         config.allow_other_data = options["allow_other_data"] == "true"
         with logging_to(None, console=not quiet):
-            return evaluate(config, path, checkpoint=options["checkpoint"], split=options["split"])
+            return evaluate(config, path, checkpoint=options["checkpoint"], split=options["split"], data=data)
     except Exception as error:
         if explain(error) is None or os.environ.get("HYDRA_FULL_ERROR") == "1":
             traceback.print_exception(error, file=sys.stderr)

@@ -55,7 +55,9 @@ def shipped_groups() -> list[str]:
 
 
 def _options(folder: Path) -> dict[str, str]:
-    return {path.stem: _first_comment(path) for path in sorted(folder.glob("*.yaml"))}
+    """By name; of files in folders inside, such as experiment/cagrad/toy.yaml, with the folder's name."""
+    files = sorted(folder.glob("*.yaml")) + sorted(folder.glob("*/*.yaml"))
+    return {path.relative_to(folder).with_suffix("").as_posix(): _first_comment(path) for path in files}
 
 
 def _first_comment(path: Path) -> str:

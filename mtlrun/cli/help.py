@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
 
 def page() -> str:
     """The help page."""
-    verbs = "\n".join(f"  {verb:<8} {meaning}" for verb, meaning in VERBS.items())
+    verbs = "\n".join(f"  {verb:<9} {meaning}" for verb, meaning in VERBS.items())
     choices = "\n".join(_group(group, list(options)) for group, options in groups().items())
     return "\n".join(
         [

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from mtlrun.cli.modules import look_in
 from mtlrun.cli.output import leave_quietly, open_closed_streams, steady_output
 from mtlrun.cli.terminal import complain
 from mtlrun.cli.together import refuse_verb
 from mtlrun.cli.verbs import VERBS
+from mtlrun.config.whereabouts import look_in
 from mtlrun.errors import ConfigError, MtlrunError, near_miss
 from mtlrun.training.interrupt import exit_code, unwind_on_signals
 from mtlrun.troubles import trouble

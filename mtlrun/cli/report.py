@@ -11,7 +11,7 @@ from mtlrun.cli.usages import usage
 from mtlrun.errors import ConfigError, near_miss
 
 _FILES = ("html", "csv", "json", "latex", "markdown")
-_SEVERAL = ("where", "tune", "from", "lower")
+_SEVERAL = ("where", "tune", "from", "lower", "published")
 _OPTIONS = ("baseline", "by", "measure", *_SEVERAL, *_FILES)
 
 
@@ -34,6 +34,7 @@ def main(arguments: list[str]) -> int:
         measure=_one(options, "measure") or "delta_m",  # type: ignore[arg-type]
         tables=options.get("from", []),
         lower=_listed(options, "lower"),
+        published=_listed(options, "published"),
     )
     files = {kind: file for kind in _FILES if (file := _one(options, kind))}
     if "-" not in files.values():

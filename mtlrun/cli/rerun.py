@@ -13,11 +13,10 @@ from hydra.types import HydraContext
 from mtlrun.cli.again import GOES_ON, NEW, STARTS_AFRESH, Plan, again, put_aside
 from mtlrun.cli.folders import RunFolders
 from mtlrun.cli.launching import leave_to_the_sweep
-from mtlrun.cli.modules import look_in
 from mtlrun.cli.run import attempt, close_sweep, raw_errors
 from mtlrun.cli.sweep import Job, Sweep
 from mtlrun.config.saved import change, is_longer, load_config
-from mtlrun.config.whereabouts import started_in
+from mtlrun.config.whereabouts import look_in, started_in
 from mtlrun.errors import ConfigError, near_miss
 from mtlrun.lines import path_from_here
 from mtlrun.runs.reader import Run

@@ -10,12 +10,11 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from mtlrun.cli.logs import logging_to
-from mtlrun.cli.modules import look_in
 from mtlrun.cli.run import show_results
 from mtlrun.cli.terminal import complain
 from mtlrun.cli.together import claimed
 from mtlrun.config.saved import change, is_longer, load_config, recorded
-from mtlrun.config.whereabouts import started_in
+from mtlrun.config.whereabouts import look_in, started_in
 from mtlrun.errors import ResumeError
 from mtlrun.experiment.run import run, verdict
 from mtlrun.runs.reader import Run, find_run

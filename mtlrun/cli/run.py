@@ -20,11 +20,11 @@ from omegaconf import DictConfig
 from mtlrun.cli.flags import hydra_arguments
 from mtlrun.cli.folders import Refused, RunFolders, goes_on, refuse_used
 from mtlrun.cli.launching import prefer_ready_options
-from mtlrun.cli.modules import look_in
 from mtlrun.cli.terminal import complain, show
 from mtlrun.cli.together import claimed
 from mtlrun.config.explain import explain
 from mtlrun.config.schema import register_schema
+from mtlrun.config.whereabouts import look_in
 from mtlrun.config.words import as_typed
 from mtlrun.experiment.objective import Objective, objective_value
 from mtlrun.experiment.run import run, verdict
@@ -153,24 +153,25 @@ def _of_the_sweep(error: Exception) -> str | None:
     return None
 
 
-def close_sweep(folder: Path, code: int) -> int:
-    """Print the report of the sweep and write it into its folder; 1 if a job did not finish."""
+def close_sweep(folder: Path, code: int, show: bool = True) -> int:
+    """Write the report of the sweep into its folder, and print it if `show`; 1 if a job did not finish."""
     runs = find_runs(folder)
     if not runs:
         return code
-    _report(folder)
+    _report(folder, show)
     print(path_from_here(folder), flush=True)
     return code or int(any(run.status != "finished" for run in runs))
 
 
-def _report(folder: Path) -> None:
-    """Print the sweep's report, and leave it in the folder as report.md, report.csv, report.json and report.html."""
+def _report(folder: Path, show: bool) -> None:
+    """Leave the sweep's report in the folder as report.md, report.csv, report.json and report.html."""
     from mtlrun.reporting.exports import write_beside
     from mtlrun.reporting.make import report
     from mtlrun.reporting.terminal import show_report
 
     made = report(path_from_here(folder))
-    show_report(made)
+    if show:
+        show_report(made)
     write_beside(made, folder)
 
 

@@ -30,8 +30,17 @@ from mtlrun.runs.sweeps import RECORD, job_words, knows_its_jobs, sweep_words
 
 
 def jobs(config: DictConfig) -> list[list[str]]:
-    """The overrides of each job, in the order of Hydra's own sweeper."""
-    return job_words(_words(config))
+    """The overrides of each job: those that are listed one by one, or else in the order of Hydra's own sweeper."""
+    return job_words(config.hydra.sweeper, as_typed(config.hydra.overrides.task))
+
+
+def list_jobs(config: DictConfig, words: Sequence[Sequence[str]] | None) -> None:
+    """Have a sweep consist of these jobs, where no product of lists leads to them; None changes nothing."""
+    if words is not None:
+        sweeper = OmegaConf.to_container(config.hydra.sweeper)
+        assert isinstance(sweeper, dict)
+        with open_dict(config):  # the node is typed: it has no room for the list
+            config.hydra.sweeper = {**sweeper, "jobs": [[*job] for job in words]}
 
 
 def points(config: DictConfig) -> list[list[str]]:
@@ -119,6 +128,7 @@ class Sweep:
         self.loader = hydra.config_loader
         try:
             self.config = hydra.compose_config("config", self._overrides(), RunMode.MULTIRUN)
+            list_jobs(self.config, self._record.sweeper.get("jobs"))
             check_plugins(self.config.hydra)
         except Exception as error:
             self.__exit__()

@@ -30,6 +30,22 @@ A run that was stopped comes to the numbers that it would have had.""",
   split=test|val          which rows (default: test)
   allow_other_data=true   measure although the data, or its split, changed since
   --json                  one record per run, for machines""",
+    "predict": """\
+  mtlrun predict RUN|model.onnx INPUT... [key=value ...]
+  INPUT              pictures, folders, npz, npy, csv, text files: what the run was trained on
+  --csv FILE         the answers as a table, a row an input (default: on the terminal)
+  --to DIR           a picture of each input with its answers, and the table as predictions.csv
+  device=cpu|cuda    where to
+  checkpoint=best|last    which network
+  tasks=[a,b]        only these
+A file that cannot be read is told, the others go on, and the exit code is 1.""",
+    "export": """\
+  mtlrun export RUN [key=value ...]
+  --format pt2,onnx,safetensors   what to write (default: pt2); the last two need pip install 'mtlrun[export]'
+  --to DIR           where to (default: RUN/export)
+  --raw              without probabilities, names and units: what the heads put out
+  checkpoint=best|last    which network
+  tasks=[a,b]        leave the other heads out""",
     "report": """\
   mtlrun report PATH...        run folders, sweep folders, any folder above them, or globs
   --baseline RUN|key=value     what to compare with (default: the single-task runs among the paths)
@@ -39,9 +55,20 @@ A run that was stopped comes to the numbers that it would have had.""",
   --measure delta_m|delta_p    Delta-m (lower is better, default) or Delta-p (higher is better)
   --from FILE.csv              results of other tools: tidy, or one row per run; may be given several times
   --lower METRIC[,METRIC]      metrics in such a file that are better when lower
+  --published PAPER/NAME       a paper's rows below ours (mtlrun reproduce lists them); may be given several times
   --html F                     one page with figures that opens offline
   --csv F  --json F  --markdown F  --latex F    write a file too; - for the terminal, in place of the table
 Every option may also be written key=value, such as by=last.""",
+    "reproduce": """\
+  mtlrun reproduce                     the tables, what each needs, how long it takes here, what exists
+  mtlrun reproduce PAPER/NAME          train what is missing, then ours | published | difference | protocol differs in
+  --methods A,B    only these rows of the table
+  --seeds N        runs of each method: seeds 0 to N-1 (default: as many as the paper has)
+  --quick          a reduction that takes minutes, and is no reproduction
+  --list           train nothing: what would be trained, and what the runs that exist come to
+  --yes            also if it takes more than an hour
+  --runs DIR[,DIR] where runs are looked for (default: outputs)
+  key=value        settings for every run, such as data.root=FOLDER or hydra/launcher=joblib""",
     "watch": """\
   mtlrun watch PATH...   run folders, sweep folders, any folder above them, or globs
 The table is read again every 2 s, also from another machine; it ends with the report when all runs have ended.

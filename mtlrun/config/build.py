@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar, cast
 
@@ -14,12 +14,12 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from mtlrun.backbones.base import Backbone
 from mtlrun.balancers.base import Balancer
-from mtlrun.config.build_backbone import build_backbone
+from mtlrun.config.build_backbone import Shaped, build_backbone
 from mtlrun.config.build_data import build_data, on_device
 from mtlrun.config.combinations import check_balancer, check_clip, check_engine, trunk_end
 from mtlrun.config.logger_nodes import logger_nodes
 from mtlrun.config.words import without_secrets
-from mtlrun.data.source import Source, Splits
+from mtlrun.data.source import Splits
 from mtlrun.errors import ConfigError, choose
 from mtlrun.gradients.base import EngineSettings, FeatureTap, ParameterGroups
 from mtlrun.gradients.engine import Engine
@@ -99,7 +99,7 @@ def build_network(
     config: DictConfig, splits: Splits, tasks: dict[str, Task], device: torch.device, ranks: Ranks
 ) -> MultiTaskModel:
     """The model on its device, with what does not learn frozen."""
-    model = _allocated(lambda: build_model(config, splits, tasks).to(device))
+    model = _allocated(lambda: build_model(config, splits.train, tasks).to(device))
     if config.trainer.sync_batchnorm:
         from mtlrun.training.sync_batchnorm import synchronise  # here: it loads torch's compiler
 
@@ -156,7 +156,7 @@ def build_evaluator(config: DictConfig) -> tuple[Evaluator, MultiTaskModel, Spli
     settings = typed(config.trainer, TrainerSettings)
     device = devices.resolve(settings.device)
     splits, tasks = build_data(config)
-    model = _allocated(lambda: build_model(config, splits, tasks).to(device))
+    model = _allocated(lambda: build_model(config, splits.train, tasks).to(device))
     evaluator = Evaluator(model, tasks, device, settings.precision, settings.eval_batch_size, workers=settings.workers)
     return evaluator, model, splits
 
@@ -175,16 +175,16 @@ def build_balancer(config: DictConfig) -> tuple[Balancer, EngineSettings]:
     return balancer, settings
 
 
-def build_model(config: DictConfig, splits: Splits, tasks: dict[str, Task]) -> MultiTaskModel:
+def build_model(config: DictConfig, sources: Sequence[Shaped], tasks: Mapping[str, Task]) -> MultiTaskModel:
     """Backbone, sharing scheme and heads for the shapes of the training sources."""
-    largest = max(splits.train, key=lambda source: math.prod(source.input_shape))
+    largest = max(sources, key=lambda source: math.prod(source.input_shape))
 
     def backbone() -> Backbone:
         return build_backbone(config.backbone, largest)
 
-    make = _checked(backbone, splits.train)
+    make = _checked(backbone, sources)
     sharing: Sharing = instantiate(config.sharing, "sharing", Sharing, backbone=make, tasks=tuple(tasks))
-    heads = {name: task.make_head(sharing.features, _shape_of(name, splits)) for name, task in tasks.items()}
+    heads = {name: task.make_head(sharing.features, _shape_of(name, sources)) for name, task in tasks.items()}
     return MultiTaskModel(sharing, heads)
 
 
@@ -255,6 +255,15 @@ def build_logger(config: DictConfig, folder: RunFolder) -> Logger:
     return Together(built)
 
 
+def without_start(config: DictConfig) -> DictConfig:
+    """The same without the file that the backbone started from: a checkpoint holds what became of it."""
+    if config.backbone.get("weights") is None:
+        return config
+    found = config.copy()
+    found.backbone.weights = None
+    return found
+
+
 def split_settings(node: DictConfig, own: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """(arguments of the class, settings of ours with their defaults) from one node."""
     options = OmegaConf.to_container(node, resolve=True)
@@ -263,7 +272,7 @@ def split_settings(node: DictConfig, own: dict[str, Any]) -> tuple[dict[str, Any
     return {str(key): value for key, value in options.items()}, ours
 
 
-def _checked(factory: Callable[[], Backbone], sources: Sequence[Source]) -> Callable[[], Backbone]:
+def _checked(factory: Callable[[], Backbone], sources: Sequence[Shaped]) -> Callable[[], Backbone]:
     shapes = sorted({source.input_shape for source in sources})
 
     def build() -> Backbone:
@@ -278,8 +287,8 @@ def _checked(factory: Callable[[], Backbone], sources: Sequence[Source]) -> Call
     return build
 
 
-def _shape_of(task: str, splits: Splits) -> tuple[int, ...]:
-    return next(source.input_shape for source in splits.train if task in source.tasks)
+def _shape_of(task: str, sources: Sequence[Shaped]) -> tuple[int, ...]:
+    return next(source.input_shape for source in sources if task in source.tasks)
 
 
 def _sizes(model: MultiTaskModel) -> str:

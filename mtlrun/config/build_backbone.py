@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import inspect
+from typing import Protocol
 
 from omegaconf import DictConfig
 
 from mtlrun.backbones.base import Backbone
 from mtlrun.config.named_kinds import class_of
-from mtlrun.data.source import Source
 from mtlrun.errors import ConfigError
 from mtlrun.instantiate import instantiate
-from mtlrun.types import categories
+from mtlrun.types import InputColumn, categories
 
 COLUMNS = "columns"
 """The argument by which a backbone asks what the entries of its inputs are."""
 
 
-def build_backbone(node: DictConfig, source: Source) -> Backbone:
+class Shaped(Protocol):
+    """What a network's shape depends on of the data: rows of some shape that some tasks are learned from."""
+
+    @property
+    def input_shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def tasks(self) -> tuple[str, ...]: ...
+
+    @property
+    def columns(self) -> tuple[InputColumn, ...]: ...
+
+
+def build_backbone(node: DictConfig, source: Shaped) -> Backbone:
     """The backbone that the configuration names; one that asks for them gets the source's columns.
 
     Raises:

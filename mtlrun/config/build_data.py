@@ -37,7 +37,7 @@ def build_data(config: DictConfig) -> tuple[Splits, dict[str, Task]]:
     tasks = {name: build_task(name, kinds[name]) for name in kinds if config.tasks is None or name in config.tasks}
     check_sources(tasks, splits)  # while all of them are there, so that it can name what the data has
     train, val, test = (_with(tasks, part) for part in (splits.train, splits.val, splits.test))
-    splits = Splits(train, val, test, splits.statement)
+    splits = Splits(train, val, test, splits.statement, kinds={name: kinds[name] for name in tasks})
     splits.fingerprint = fingerprint(splits)
     for name, task in tasks.items():
         for part in (splits.val, splits.test):  # whatever is wrong with them should not come out after training

@@ -11,7 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mtlrun.config.explain import suggest
 from mtlrun.errors import ConfigError
-from mtlrun.options import as_typed
+from mtlrun.options import check_like_default
 
 OPEN_GROUPS = ("data", "backbone", "sharing", "sampler", "balancer", "optimizer", "scheduler", "logger")
 """Groups that hold a `_target_` and the arguments of whatever it names."""
@@ -28,14 +28,6 @@ ENGINE_SETTINGS: dict[str, Any] = {
 A user's own YAML need not state them."""
 
 _CLOSED_TARGETS = ("mtlrun.", "torch.")  # their YAML states every option; a user's own class may take more
-_NAMES: dict[type, str] = {
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    str: "a text",
-    list: "a list such as [1,2]",
-    dict: "a group of settings",
-}
 
 
 def is_open(key: str) -> bool:
@@ -64,14 +56,14 @@ def check_change(key: str, config: DictConfig, defaults: DictConfig) -> None:
             raise ConfigError(f"no setting '{word}' in {parent}{suggest(word, map(str, options))}")
         if parent == "balancer":
             default = ENGINE_SETTINGS.get(word)
-            _check_type(key, _plain(_select(config, key)), default, default)
+            check_like_default(key, _plain(_select(config, key)), default, default)
         return
     if OmegaConf.is_missing(_select(config, ".".join(parts[:-1])), parts[-1]):
         return  # the check of the whole configuration tells
     value, default = _select(config, key), _select(defaults, key)
     if value is None and default is not None and _may_be_null(_select(config, ".".join(parts[:-1])), parts[-1]):
         return
-    _check_type(key, _plain(value), _plain(default), default)
+    check_like_default(key, _plain(value), _plain(default), default)
     if isinstance(value, DictConfig) and default and _closed(config[parts[0]]):
         _check_entries(key, value, default)
 
@@ -81,23 +73,6 @@ def _check_entries(key: str, value: DictConfig, default: DictConfig) -> None:
     extra = next((str(word) for word in value if word not in default), None)
     if extra is not None:
         raise ConfigError(f"no setting '{extra}' in {key}{suggest(extra, map(str, default))}")
-
-
-def _check_type(key: str, value: Any, default: Any, written: Any) -> None:
-    if default is None or _fits(value, default):
-        return
-    raise ConfigError(f"{key}={as_typed(value)}: must be {_NAMES[type(default)]}, like the default {written!r}")
-
-
-def _fits(value: Any, default: Any) -> bool:
-    """Whether the value can stand in for the default; an int is a float, null is no number."""
-    if isinstance(default, bool) or isinstance(value, bool):
-        return isinstance(value, bool) and isinstance(default, bool)
-    if isinstance(default, float):
-        return isinstance(value, int | float)
-    if value is None:
-        return not isinstance(default, int)
-    return isinstance(value, type(default))
 
 
 def _may_be_null(node: Any, option: str) -> bool:

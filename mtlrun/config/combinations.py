@@ -7,45 +7,21 @@ from collections.abc import Collection
 from omegaconf import DictConfig
 from torch import nn
 
-from mtlrun.balancers.base import Balancer, GramBalancer, JacobianBalancer, LossBalancer
+from mtlrun.balancers.base import Balancer, LossBalancer
 from mtlrun.data.source import Splits
 from mtlrun.errors import ConfigError, DataError
-from mtlrun.gradients.base import EngineSettings, no_weights
+from mtlrun.gradients.base import EngineSettings
 from mtlrun.gradients.engine import Engine
+from mtlrun.gradients.pairing import check_last_stage, check_pairing
 from mtlrun.sharing.base import Sharing
 from mtlrun.training.settings import Clip
 
 
 def check_balancer(config: DictConfig, balancer: Balancer, settings: EngineSettings) -> None:
     """Settings of the gradient engine that the kind of balancer cannot use."""
-    method = config.balancer._target_
-    if not isinstance(balancer, GramBalancer):
-        for key in ("gradients", "memory"):
-            chosen, default = getattr(settings, key), getattr(EngineSettings, key)
-            if chosen != default:
-                needed = f"{method} does not read a Gram matrix, choose {default}"
-                raise ConfigError(f"balancer.{key}={chosen}: {needed}")
-        if settings.every != 1:
-            raise ConfigError(f"balancer.every={settings.every}: {method} gives no weights to hold, choose 1")
-    if settings.heads == "weighted":
-        _check_weighted_heads(balancer)
-    if isinstance(balancer, LossBalancer) and settings.rescale == "norm":
-        raise ConfigError(f"balancer.rescale=norm: {method} sees no gradients whose norm it could match, choose sum")
+    check_pairing(balancer, settings, config.balancer._target_)
     if settings.gradients == "features" and config.trainer.compile:
         raise ConfigError("balancer.gradients=features: a compiled network does not show them, choose last_stage")
-    if balancer.batches > 1 and settings.gradients == "features":
-        raise ConfigError(
-            f"balancer.gradients=features: {method} compares gradients of different batches, which have no features in "
-            "common; choose parameters"
-        )
-
-
-def _check_weighted_heads(balancer: Balancer) -> None:
-    if isinstance(balancer, LossBalancer):
-        method = type(balancer).__name__
-        raise ConfigError(f"balancer.heads=weighted: {method} weighs the heads in any case, leave it out")
-    if isinstance(balancer, JacobianBalancer) and not balancer.gives_weights:
-        raise no_weights(balancer)
 
 
 def trunk_end(sharing: Sharing) -> nn.Module:
@@ -68,8 +44,7 @@ def check_engine(config: DictConfig, engine: Engine, sharing: Sharing) -> None:
     _check_learning(engine)
     if isinstance(engine.balancer, LossBalancer):
         return
-    if engine.settings.gradients == "last_stage" and not engine.groups.last_stage and engine.groups.shared:
-        raise ConfigError("balancer.gradients=last_stage: the last shared stage is frozen, choose parameters")
+    check_last_stage(engine.balancer, engine.settings, engine.groups)
     if engine.groups.shared:
         return
     if len(engine.groups.task_specific) == 1:

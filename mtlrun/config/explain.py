@@ -22,6 +22,7 @@ from omegaconf.nodes import BooleanNode, EnumNode, FloatNode, IntegerNode, Strin
 from yaml import MarkedYAMLError, YAMLError
 
 from mtlrun.errors import MtlrunError, near_miss
+from mtlrun.paths import CONF
 
 _DEEPEST = 100  # frames of a traceback that say what went round in circles
 _ENGINE = ("every", "gradients", "memory", "rescale", "heads")
@@ -72,6 +73,8 @@ def _missing_option(error: MissingConfigException) -> str:
     where = _file_of(str(error))
     if not group:
         return f"{where}no configuration file '{option}'"
+    if group.startswith("experiment/"):
+        return where + _missing_preset(f"{group.partition('/')[2]}/{option}")
     return f"{where}no {group} '{option}'{_left_out(group, option) or suggest(option, error.options or [])}"
 
 
@@ -83,6 +86,13 @@ def _left_out(group: str, option: str) -> str:
         return ""
     folder = file.parents[group.count("/") + 1]
     return f": {file} is there, so add --config-dir {shlex.quote(str(folder))}"
+
+
+def _missing_preset(name: str) -> str:
+    """Those of papers lie in a folder for each paper."""
+    home = CONF / "experiment"
+    known = [path.relative_to(home).with_suffix("").as_posix() for path in sorted(home.glob("*/*.yaml"))]
+    return f"no experiment '{name}'{suggest(name, known)}"
 
 
 def _broken_yaml(error: MarkedYAMLError) -> str:

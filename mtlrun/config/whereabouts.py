@@ -1,8 +1,9 @@
-"""Files that a run named from the folder in which it was started, for a command in another folder. No torch."""
+"""Files and modules that a run named from the folder where it was started, for commands in other ones. No torch."""
 
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,12 @@ def started_in(run: Path) -> Path | None:
     for name in ("hydra", "runtime", "cwd"):
         content = content.get(name) if isinstance(content, dict) else None
     return Path(content) if isinstance(content, str) else None
+
+
+def look_in(folder: Path | None) -> None:
+    """Find users' modules in the folder too, after all others: an installed script does not look there by itself."""
+    if folder is not None and str(folder) not in sys.path:
+        sys.path.append(str(folder))
 
 
 def check_paths(config: DictConfig) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -63,7 +65,8 @@ def check_finite(name: str, values: Array) -> None:
 class Inputs:
     """Inputs of all rows, scaled by what the training rows alone say.
 
-    `values` are uint8 or float32; `mean` and `std` per channel are still to be applied, None for nothing.
+    `values` are uint8 or float32; `mean` and `std` per channel are still to be applied, None for nothing; `early` are
+    those per column that were.
 
     Args:
         values: finite [N, D] or [N, C, H, W].
@@ -74,20 +77,28 @@ class Inputs:
     def __init__(self, values: Array, train: Tensor, standardise: bool) -> None:
         self.mean: list[float] | None = None
         self.std: list[float] | None = None
+        self.early: tuple[list[float], list[float]] | None = None
         if values.ndim == 2:
-            scaled = standardised(values, train.numpy()) if standardise else values
-            self.values = torch.from_numpy(scaled.astype(np.float32))
+            if standardise:
+                self.early = column_statistics(values, train.numpy())
+                values = scaled(values, *self.early)
+            self.values = torch.from_numpy(values.astype(np.float32))
             return
         self.values = torch.from_numpy(values if values.dtype == np.uint8 else values.astype(np.float32))
         if standardise:
             self.mean, self.std = channel_statistics(self.values[train])
 
 
-def standardised(values: Array, train: Array) -> Array:
-    """Columns with mean 0 and deviation 1 over the training rows; constant ones become 0.
+def column_statistics(values: Array, train: Array) -> tuple[list[float], list[float]]:
+    """Mean of each column over the training rows, and what to divide it by; constant columns become 0."""
+    exact = values.astype(np.float64)
+    means, deviations = exact[train].mean(0), exact[train].std(0)
+    return means.tolist(), [float(divisor(mean, deviation)) for mean, deviation in zip(means, deviations)]
+
+
+def scaled(values: Array, means: Sequence[float], divisors: Sequence[float]) -> Array:
+    """Columns less their means, divided.
 
     In float64, so that large numbers that vary little (such as dates in seconds) keep their differences.
     """
-    exact = values.astype(np.float64)
-    means, deviations = exact[train].mean(0), exact[train].std(0)
-    return (exact - means) / [divisor(mean, deviation) for mean, deviation in zip(means, deviations)]
+    return (values.astype(np.float64) - np.array(means)) / np.array(divisors)

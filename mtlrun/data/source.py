@@ -17,6 +17,21 @@ Fingerprint = dict[str, list[dict[str, Any]]]
 """Split -> one entry per source (see `mtlrun.data.fingerprint`): plain values and tensors, as checkpoints hold them."""
 
 
+@dataclass(frozen=True)
+class Normalisation:
+    """How inputs as files have them become those of a network: x / unit, less `mean`, divided by `deviation`.
+
+    dtype: of the files' numbers. mean, deviation: per channel or column; None for nothing. early: for columns, in
+    float64 and before anything else.
+    """
+
+    dtype: str
+    unit: float = 1.0
+    mean: list[float] | None = None
+    deviation: list[float] | None = None
+    early: bool = False
+
+
 class Source(ABC):
     """Rows served by index, many at once.
 
@@ -53,6 +68,16 @@ class Source(ABC):
     def prepare(self, inputs: Tensor) -> Tensor:
         """Raw inputs to network inputs, on the training device (such as uint8 to normalised float)."""
         return inputs
+
+    def normalisation(self) -> Normalisation:
+        """What was done to the numbers of the files until `prepare` has given those of the network.
+
+        Override it together with `prepare`: a run whose inputs are prepared in ways that are not told cannot be used
+        without its data.
+        """
+        with torch.random.fork_rng(devices=[]):  # a source that augments draws numbers
+            inputs, _ = self.fetch(torch.arange(1))
+        return Normalisation(str(inputs.dtype).removeprefix("torch."))
 
     def read(self, inputs: Tensor) -> list[str]:
         """Raw inputs [B, ...] in words, for pictures of rows that are no images; none if there are no words."""
@@ -94,6 +119,7 @@ class TensorSource(Source):
             default.
         row_ids: int64 [N], see `Source.row_ids`: for inputs that were changed by what other rows hold, such as
             standardised ones.
+        early: mean and deviation per column by which the inputs were standardised before they came here.
 
     Raises:
         DataError: if the numbers of rows differ, or `labelled` names an unknown task or is not bool [N].
@@ -110,8 +136,10 @@ class TensorSource(Source):
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
         row_ids: Tensor | None = None,
+        early: tuple[Sequence[float], Sequence[float]] | None = None,
     ) -> None:
         self.name = name
+        self._statistics, self._early = (mean, std), early
         self._row_ids = row_ids
         self.tasks = tuple(targets)
         self.input_shape = tuple(inputs.shape[1:])
@@ -163,6 +191,12 @@ class TensorSource(Source):
             prepared.mul_(self._scale)
         return prepared
 
+    def normalisation(self) -> Normalisation:
+        dtype = str(self._inputs.dtype).removeprefix("torch.")
+        mean, deviation = (None if values is None else [*values] for values in self._early or self._statistics)
+        unit = 255.0 if dtype == "uint8" else 1.0
+        return Normalisation("float64" if self._early else dtype, unit, mean, deviation, self._early is not None)
+
     def targets(self, task: str) -> Tensor:
         values = self._targets[task]
         mask = self._labelled.get(task)
@@ -191,7 +225,8 @@ class Splits:
 
     `statement` says in one line how the splits were made. `inferred` holds task kinds read off the data, for task
     sets whose tasks only the data knows: `kind`, a plain name such as 'Classification' (or `_target_`, the path of a
-    class), and the kind's arguments. `fingerprint` is taken where the sources are built.
+    class), and the kind's arguments. `fingerprint` and `kinds`, what each task is made from, are noted where the tasks
+    are built.
     """
 
     train: list[Source]
@@ -200,3 +235,4 @@ class Splits:
     statement: str
     inferred: dict[str, dict[str, object]] = field(default_factory=dict)
     fingerprint: Fingerprint = field(default_factory=dict)
+    kinds: dict[str, dict[str, Any]] = field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,18 +66,54 @@ def draw_samples(path: Path, inputs: Tensor, panels: Sequence[TaskPanel], texts:
     images = _images(inputs)
     bands = _bands(panels, with_inputs=bool(images or texts))
     aspect = images[0].shape[0] / images[0].shape[1] if images else _height(texts) / COLUMN_INCHES
+    _draw(path, bands, aspect, len(inputs), lambda axes, band, row: _draw_row(axes, band, row, images, texts))
+
+
+def draw_predictions(path: Path, inputs: Tensor, said: Sequence[tuple[Task, Tensor]]) -> None:
+    """The same for rows without labels.
+
+    Args:
+        path: of the PNG.
+        inputs: [n, C, H, W], raw.
+        said: per task its predictions [n, ...].
+    """
+    images = _images(inputs)
+    ordered = sorted(said, key=lambda pair: not pair[0].on_picture)
+    plain = [_Band("input", "", on_picture=True)] if not any(task.on_picture for task, _ in said) else []
+    empty = torch.empty(0)
+    bands = [*plain, *(_Band(t.name, "", t.on_picture, TaskPanel(t, empty, empty), found) for t, found in ordered)]
+    aspect = images[0].shape[0] / images[0].shape[1]
+    _draw(path, bands, aspect, len(inputs), lambda axes, band, row: _draw_prediction(axes, band, row, images))
+
+
+def _draw(
+    path: Path, bands: Sequence[_Band], aspect: float, columns: int, cell: Callable[[Axes, _Band, int], None]
+) -> None:
+    """Lay the bands out, have each cell drawn, and write the picture."""
     heights = [COLUMN_INCHES * aspect if band.on_picture else STRIP_INCHES for band in bands]
-    widths = [LEGEND_INCHES] + [COLUMN_INCHES] * len(inputs)
+    widths = [LEGEND_INCHES] + [COLUMN_INCHES] * columns
     figure = Figure(figsize=(sum(widths) + GAP_INCHES * len(widths), sum(heights) + GAP_INCHES * len(heights)), dpi=150)
     grid = figure.add_gridspec(len(bands), len(widths), height_ratios=heights, width_ratios=widths, **_MARGINS)
     for position, band in enumerate(bands):
         _draw_title(figure, grid[position, 0].get_position(figure), band)
-        for row in range(len(inputs)):
-            axes = figure.add_subplot(grid[position, row + 1])
-            if texts and band.panel is None:
-                _write_lines(axes, texts[row])
-            _draw_cell(axes, band, row, images[row] if images and band.on_picture else None)
+        for row in range(columns):
+            cell(figure.add_subplot(grid[position, row + 1]), band, row)
     _write(figure, path)
+
+
+def _draw_row(axes: Axes, band: _Band, row: int, images: Sequence[np.ndarray], texts: Sequence[str]) -> None:
+    if texts and band.panel is None:
+        _write_lines(axes, texts[row])
+    _draw_cell(axes, band, row, images[row] if images and band.on_picture else None)
+
+
+def _draw_prediction(axes: Axes, band: _Band, row: int, images: Sequence[np.ndarray]) -> None:
+    image = images[row] if band.on_picture else None
+    _frame(axes, image)
+    if band.panel is not None and band.predictions is not None:
+        said = band.predictions[row]
+        band.panel.task.draw(axes, said, *([said] if band.on_picture else []))
+    _keep_frame(axes, image)
 
 
 def _height(texts: Sequence[str]) -> float:
@@ -133,11 +169,7 @@ def _draw_title(figure: Figure, cell: Bbox, band: _Band) -> None:
 
 
 def _draw_cell(axes: Axes, band: _Band, row: int, image: np.ndarray | None) -> None:
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.spines[:].set_visible(False)
-    if image is not None:
-        axes.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    _frame(axes, image)
     if band.panel is None:
         return
     panel = band.panel
@@ -145,7 +177,20 @@ def _draw_cell(axes: Axes, band: _Band, row: int, image: np.ndarray | None) -> N
         write_text(axes, "no label" if band.predictions is None else "", NEUTRAL)
     else:
         panel.task.draw(axes, panel.targets[row].cpu(), *([] if band.predictions is None else [band.predictions[row]]))
-    if image is not None:  # what a task drew must not change the frame
+    _keep_frame(axes, image)
+
+
+def _frame(axes: Axes, image: np.ndarray | None) -> None:
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+    if image is not None:
+        axes.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+
+
+def _keep_frame(axes: Axes, image: np.ndarray | None) -> None:
+    """What a task drew must not change the frame."""
+    if image is not None:
         axes.set_xlim(-0.5, image.shape[1] - 0.5)
         axes.set_ylim(image.shape[0] - 0.5, -0.5)
 

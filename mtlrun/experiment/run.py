@@ -78,13 +78,19 @@ def run(
     return summary
 
 
-def evaluate(config: DictConfig, folder: Path, checkpoint: str = "best", split: str = "test") -> dict[str, Any]:
-    """Scores of a trained run on 'test' or 'val': task -> metric -> value.
+def evaluate(
+    config: DictConfig, folder: Path, checkpoint: str = "best", split: str = "test", data: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Scores of a trained run on 'test' or 'val': task -> metric -> value; of other data with settings `data`.
 
     Raises:
         ResumeError: if there is no such checkpoint.
     """
     choose(split, ("test", "val"), "split")
+    if data:
+        from mtlrun.inference.new_data import evaluate_on  # here: it loads torch
+
+        return evaluate_on(folder, data, checkpoint, split)
     from mtlrun.experiment import train  # here: it loads torch
 
     return train.evaluate(config, folder, checkpoint, split)

@@ -22,6 +22,7 @@ from mtlrun.experiment.summary import final_scores, summarise
 from mtlrun.experiment.transfer import start_from, warn_of_frozen_chance
 from mtlrun.experiment.worker import RemoteProgress
 from mtlrun.gradients.ranks import Ranks
+from mtlrun.inference.description import write as write_description
 from mtlrun.lines import RUN_LOG_ONLY
 from mtlrun.runs.folder import RunFolder
 from mtlrun.runs.reader import Run
@@ -97,6 +98,8 @@ def _ready(config: DictConfig, folder: RunFolder, resume: bool, ranks: Ranks) ->
     if ranks.first:
         with blaming_parts(), _ending_told(trainer):
             _look_at(trainer, config, resume and (folder.checkpoints / "last.pt").exists())
+    if folder.writes:
+        write_description(folder.path, trainer.splits, trainer.tasks)
     return trainer
 
 

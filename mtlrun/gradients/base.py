@@ -39,7 +39,7 @@ class EngineSettings:
     RESCALES, HEADS.
 
     Raises:
-        ConfigError: for a word that is not one of those.
+        ConfigError: for a word that is not one of those, or less than one step.
     """
 
     every: int = 1
@@ -49,6 +49,8 @@ class EngineSettings:
     heads: str = "own"
 
     def __post_init__(self) -> None:
+        if self.every < 1:
+            raise ConfigError(f"balancer.every={self.every}: must be 1 or more")
         choose(self.gradients, GRADIENTS, "balancer.gradients")
         choose(self.memory, MEMORY, "balancer.memory")
         choose(self.rescale, RESCALES, "balancer.rescale")

@@ -72,21 +72,17 @@ class Engine:
             measure: compute the Gram matrix for the diagnostics, whatever the balancer reads.
             scale: factor on every loss in the backward passes (mixed precision); `.grad` keeps it.
         """
-        step = Step(tuple(tasks), scale, self.balancer.batches, micro_batches, measure and bool(self.groups.shared))
-        chosen = self._choose(step)
-        if self.groups.features:
-            self.groups.features.take()  # a pass with held weights has left its own
-        total, calls = self._zeros(step.tasks), 0
+        running = self.begin(tasks, micro_batches, measure, scale)
         for found in losses:
-            calls += 1
-            total = total + _stacked(found, step.tasks, total) / step.batches
-            if calls == step.calls:
-                self.ranks.sum(total)
-            chosen.backward(calls - 1, found, total)
-        assert calls == step.calls, f"{calls} micro-batches in place of {step.calls}"
-        trace = chosen.finish(total)
-        self._learn(chosen, trace)
-        return trace
+            running.add(found)
+        return running.finish()
+
+    def begin(
+        self, tasks: Sequence[str], micro_batches: int = 1, measure: bool = False, scale: float = 1.0
+    ) -> RunningStep:
+        """A step for whoever brings the micro-batches one by one; see `backward`."""
+        step = Step(tuple(tasks), scale, self.balancer.batches, micro_batches, measure and bool(self.groups.shared))
+        return RunningStep(self, step, self._choose(step), self._zeros(step.tasks))
 
     def state_dict(self) -> dict[str, Any]:
         return {"held": dict(self._held), "steps_since_solve": self._steps_since_solve}
@@ -119,8 +115,8 @@ class Engine:
         """Whether this step lies between two solves and every active task has a weight from before."""
         return self._steps_since_solve % self.settings.every != 0 and all(task in self._held for task in tasks)
 
-    def _learn(self, taken: Pass[Any], trace: Trace) -> None:
-        """What the step leaves for the next ones: a loss balancer's state, or weights to hold."""
+    def learn(self, taken: Pass[Any], trace: Trace) -> None:
+        """Keep what the step leaves for the next ones: a loss balancer's state, or weights to hold."""
         if isinstance(self.balancer, LossBalancer):
             self.balancer.learn(trace.losses, trace.tasks)
         elif self.settings.every == 1:
@@ -133,8 +129,47 @@ class Engine:
 
     def _zeros(self, tasks: tuple[str, ...]) -> Tensor:
         """[T] of the parameters' type and device."""
-        first = (self.groups.shared or self.groups.task_specific[tasks[0]])[0]
+        own = (parameter for parameters in self.groups.task_specific.values() for parameter in parameters)
+        first = self.groups.shared[0] if self.groups.shared else next(own)
         return torch.zeros(len(tasks), dtype=first.dtype, device=first.device)
+
+
+class RunningStep:
+    """One step while its micro-batches come in: `add` each, then `finish`.
+
+    Args:
+        engine: whose balancer learns from it.
+        step: what comes.
+        chosen: the pass that it takes.
+        zeros: [T], of the parameters' type and device.
+    """
+
+    def __init__(self, engine: Engine, step: Step, chosen: Pass[Any], zeros: Tensor) -> None:
+        self.step = step
+        self._engine, self._chosen, self._total, self._calls = engine, chosen, zeros, 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether every micro-batch of every batch has come."""
+        return self._calls == self.step.calls
+
+    def add(self, losses: Losses) -> None:
+        """Pass the losses of one micro-batch back."""
+        self._calls += 1
+        assert self._calls <= self.step.calls, f"more than {self.step.calls} micro-batches"
+        self._total = self._total + _stacked(losses, self.step.tasks, self._total) / self.step.batches
+        if self.complete:
+            self._engine.ranks.sum(self._total)
+        self._chosen.backward(self._calls - 1, losses, self._total)
+
+    def finish(self) -> Trace:
+        """Complete `.grad`, and let the balancer learn from the step's losses."""
+        assert self.complete, f"{self._calls} micro-batches in place of {self.step.calls}"
+        trace = self._chosen.finish(self._total)
+        if self._engine.groups.features:
+            self._engine.groups.features.take()  # a pass with held weights has left its own
+        self._engine.learn(self._chosen, trace)
+        return trace
 
 
 def _stacked(losses: Losses, tasks: tuple[str, ...], like: Tensor) -> Tensor:

@@ -38,14 +38,23 @@ class WeightedSumPass(Pass[LossBalancer]):
             self.weights = weights if rescale == "paper" else weights * weight_factor(rescale, weights, None)
         if not losses:
             return
-        zero = so_far.new_zeros(())
-        stacked = torch.stack([losses.get(task, zero) for task in self.step.tasks])
+        stacked = torch.stack([losses[t] if t in losses else so_far.new_zeros(()) for t in self.step.tasks])
         weights = self.weights if self.step.scale == 1 else self.weights * self.step.scale
-        (stacked @ weights).backward()
+        self._pass_back(stacked @ weights)
 
     def finish(self, losses: Tensor) -> Trace:
         self.reduce(shared=True)
         return self.trace(losses, self.weights)
+
+    def _pass_back(self, total: Tensor) -> None:
+        """With several processes past the hooks of the parameters: a wrapper such as torch's DistributedDataParallel
+        has put some there that would add up over the processes what `reduce` adds up."""
+        if self.ranks.size == 1:
+            total.backward()
+            return
+        own = [parameter for task in self.step.tasks for parameter in self.groups.task_specific[task]]
+        learning = [*self.groups.shared, *own]
+        accumulate(learning, gradients(total, learning, retain=False))
 
 
 class HeldWeightsPass(Pass[Balancer]):
@@ -101,12 +110,13 @@ class PerTaskPass(Pass[Balancer]):
         shared, step = self.groups.shared, self.step
         features = self.groups.features.take() if self.groups.features else []
         on_features = []
+        last = next((task for task in reversed(step.tasks) if task in losses), None)  # frees what all have in common
         for task in step.tasks:
             row = step.row(call, task)
             own = self.groups.task_specific[task]
             found: tuple[Tensor | None, ...] = ()
             if task in losses:
-                found = gradients(losses[task] * step.scale, [*shared, *own, *features], retain=True)
+                found = gradients(losses[task] * step.scale, [*shared, *own, *features], retain=task != last)
                 self._rows.add(row, found[: len(shared)])
                 accumulate(own, found[len(shared) : len(shared) + len(own)])
             if step.completes(call):

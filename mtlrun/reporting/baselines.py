@@ -9,7 +9,7 @@ from mtlrun.reporting.settings import fingerprint
 
 _BUDGET = ("trainer.epochs", "trainer.max_steps", "trainer.batch_size", "trainer.accumulate")
 _SAME = ("task", "tasks", "data", "backbone")  # groups, with all their settings
-_SINGLE = ("independent", "single_task", "single-task", "single task", "single", "stl")
+SINGLE_TASK_WORDS = ("independent", "single_task", "single-task", "single task", "single", "stl")
 
 
 def is_single_task(row: RunPool) -> bool:
@@ -17,7 +17,7 @@ def is_single_task(row: RunPool) -> bool:
     target = row.setting("sharing._target_")
     if target is not None:
         return str(target).endswith(".Independent")
-    return any(isinstance(value, str) and value.lower() in _SINGLE for value in row.first.settings.values())
+    return any(isinstance(value, str) and value.lower() in SINGLE_TASK_WORDS for value in row.first.settings.values())
 
 
 def find_baseline(row: RunPool, rows: Sequence[RunPool]) -> RunPool | None:

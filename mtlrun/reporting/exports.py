@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mtlrun.errors import ConfigError
+from mtlrun.reporting.foreign import PUBLISHED
 from mtlrun.reporting.gains import MEASURES
 from mtlrun.reporting.latex import as_latex
 from mtlrun.reporting.many_tasks import THRESHOLDS
@@ -22,17 +23,22 @@ from mtlrun.runs.jsonfile import plain
 def as_csv(report: Report) -> str:
     """One value a line: run, the settings that vary, seed, task, metric, split, value, higher_is_better.
 
-    The judging metric of a task comes first. `mtlrun report --from` reads it back.
+    The judging metric of a task comes first. `mtlrun report --from` reads it back, but for a paper's values, which
+    have a last column of their own that names the table.
     """
     keys = sorted({key for line in report.tidy for key in line.settings})
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(["run", *keys, "seed", "task", "metric", "split", "value", "higher_is_better"])
+    last = [PUBLISHED] if report.published else []
+    table.writerow(["run", *keys, "seed", "task", "metric", "split", "value", "higher_is_better", *last])
     for line in report.tidy:
         settings = [spelled(line.settings[key]) if key in line.settings else "" for key in keys]
         direction = "" if line.higher is None else str(line.higher).lower()
         seed = "" if line.seed is None else line.seed
         table.writerow([line.run, *settings, seed, line.task, line.metric, line.split, f"{line.value:.9g}", direction])
+    for paper in report.published:
+        known = [paper.method, *("" for _ in keys), "", paper.task, paper.metric, "test", f"{paper.value:.9g}"]
+        table.writerow([*known, str(paper.higher).lower(), paper.table])
     return text.getvalue()
 
 

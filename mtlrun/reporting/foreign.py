@@ -16,6 +16,9 @@ from mtlrun.runs.yamlfile import parse_yaml
 TIDY = ("task", "metric", "value")
 """Columns that make a table a tidy one; run, seed, split and higher_is_better are known too, others are settings."""
 
+PUBLISHED = "published"
+"""A column that marks values of papers, which are no runs and are left out."""
+
 _SPLITS = {"test": "test", "val": "val", "valid": "val", "validation": "val", "eval": "test"}
 _RUN = ("run", "name", "id", "folder")
 _LOWER = re.compile(
@@ -60,9 +63,10 @@ def _rows(path: Path) -> list[dict[str, str]]:
             rows = [{str(name).strip(): value or "" for name, value in row.items()} for row in csv.DictReader(file)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigError(f"cannot read {path}: {error}") from error
-    if not rows:
+    own = [row for row in rows if not row.get(PUBLISHED)]
+    if not own:
         raise ConfigError(f"{path} has no rows")
-    return rows
+    return own
 
 
 def _wide(rows: Sequence[dict[str, str]], lower: Sequence[str]) -> list[Entry]:
@@ -137,7 +141,7 @@ def _higher(metric: str, lower: Sequence[str]) -> bool:
 
 def _settings(row: Mapping[str, str]) -> dict[str, Any]:
     """Everything that is no score, no name and no seed; numbers as numbers."""
-    apart = {*TIDY, *_RUN, "seed", "seconds", "split", "higher_is_better"}
+    apart = {*TIDY, *_RUN, PUBLISHED, "seed", "seconds", "split", "higher_is_better"}
     return {name: _value(text) for name, text in row.items() if name not in apart and "/" not in name and text != ""}
 
 

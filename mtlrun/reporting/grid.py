@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from mtlrun.reporting.gains import MEASURES, Measure
-from mtlrun.reporting.model import Cell, Row, Section, Verdict
+from mtlrun.reporting.model import Cell, PublishedCell, Row, Section, TaskColumn, Verdict
 from mtlrun.reporting.settings import short_key, spelled
 from mtlrun.reporting.text import arrow, decimals, duration, fixed, memory
 
@@ -65,6 +65,7 @@ def grid(section: Section, measure: Measure) -> list[GridColumn]:
         GridColumn("time", "", "cost", tuple(GridCell(duration(row.seconds), number=row.seconds) for row in rows)),
         GridColumn("memory", "", "cost", tuple(GridCell(memory(row.memory), number=row.memory) for row in rows)),
     ]
+    columns = [*_named(section), *(_with_published(column, section) for column in columns)]
     return [column for column in columns if column.kind == "setting" or any(cell.text != "-" for cell in column.cells)]
 
 
@@ -83,6 +84,34 @@ def _weights(section: Section) -> Iterator[GridColumn]:
 
 def _is_weight(key: str, section: Section) -> bool:
     return any(key == f"{WEIGHTS}.{column.task}" for column in section.tasks)
+
+
+def _named(section: Section) -> list[GridColumn]:
+    """A column that says whose each row is, where a paper's rows stand below ours."""
+    if not section.published:
+        return []
+    names = [*("ours" for _ in section.rows), *(row.label for row in section.published)]
+    return [GridColumn("row", "", "setting", tuple(map(GridCell, names)))]
+
+
+def _with_published(column: GridColumn, section: Section) -> GridColumn:
+    """The column with a cell for each row of a paper: of scores, the measure and n alone."""
+    place = next((at for at, task in enumerate(section.tasks) if _is_of(column, task)), None)
+    cells = []
+    for row in section.published:
+        cell = row.delta if column.kind == "delta" else None if place is None else row.cells[place]
+        known = str(row.seeds) if column.kind == "count" and row.seeds else "-"
+        shown = GridCell(known) if cell is None else _printed(cell)
+        cells.append(GridCell("") if column.kind == "setting" else shown)
+    return replace(column, cells=(*column.cells, *cells))
+
+
+def _is_of(column: GridColumn, task: TaskColumn) -> bool:
+    return column.kind == "score" and column.heading == task.task
+
+
+def _printed(cell: PublishedCell) -> GridCell:
+    return GridCell(cell.text, f"±{cell.spread}" if cell.spread else "", number=cell.number)
 
 
 def _settings(key: str, rows: Sequence[Row]) -> GridColumn:

@@ -34,7 +34,13 @@ def _section(section: Section, report: Report) -> Iterator[str]:
     shown = tasks_as_rows(columns) if len(section.tasks) > MOST_TASK_COLUMNS else columns
     yield from table(shown, f"{section.name}: test scores {BY_WORDS[report.by]}, mean ± deviation over seeds")
     yield f"<p><b>{escape(section.conclusion)}</b></p>"
-    lines = (*section.verdicts, *many_lines(section), *section.notes, *(f"Doubt: {line}" for line in section.doubts))
+    lines = (
+        *section.verdicts,
+        *many_lines(section),
+        *section.notes,
+        *section.beside,
+        *(f"Doubt: {line}" for line in section.doubts),
+    )
     yield f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>"
     yield "".join(f"<pre>{escape(command)}</pre>" for command in section.commands)
 

@@ -44,7 +44,9 @@ def _section(section: Section, report: Report) -> Iterator[str]:
     yield r"\toprule"
     yield from _headings(columns)
     yield r"\midrule"
-    for cells in zip(*(column.cells for column in columns)):
+    for place, cells in enumerate(zip(*(column.cells for column in columns))):
+        if place == len(section.rows) and len(section.tasks) <= MOST_TASK_COLUMNS:
+            yield r"\midrule"  # the papers' rows
         yield f"{' & '.join(map(_cell, cells))} \\\\"
     yield from (r"\bottomrule", r"\end{tabular}", r"\end{table}")
 
@@ -55,7 +57,8 @@ def _caption(section: Section, report: Report) -> str:
         words += f" {MEASURES[report.measure]}, with 95 % t intervals over seeds."
     if any(row.delta_bold or any(cell.bold for cell in row.cells) for row in section.rows):
         words += " Bold: the best of a column and all that is not separated from it."
-    return _escape(words)
+    papers = [line for line in section.beside if line.startswith("Published rows")]
+    return _escape(" ".join([words, *papers]))
 
 
 def _headings(columns: Sequence[GridColumn]) -> Iterator[str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from glob import glob, has_magic
 from pathlib import Path
 from typing import Any
 
 from mtlrun.errors import ConfigError, choose, near_miss
+from mtlrun.reporting.beside import published_values, with_published
 from mtlrun.reporting.entries import BY, By, Entry, read_entry
 from mtlrun.reporting.foreign import read_table
 from mtlrun.reporting.gains import MEASURES, Measure
@@ -30,6 +32,7 @@ def report(
     measure: Measure = "delta_m",
     tables: Sequence[str | Path] = (),
     lower: Sequence[str] = (),
+    published: Sequence[str] = (),
 ) -> ShownReport:
     """Average runs over seeds, compare them with single-task training, and say what the numbers support.
 
@@ -42,6 +45,7 @@ def report(
         measure: 'delta_m' or 'delta_p'.
         tables: CSV files of other tools' results; see `mtlrun.reporting.foreign`.
         lower: metrics of those tables that are better when lower.
+        published: tables of papers, such as 'nash_mtl/qm9', whose rows are shown below ours.
 
     Raises:
         ConfigError: for a path without runs, or a word that does not fit.
@@ -55,7 +59,11 @@ def report(
     if not entries:
         raise ConfigError("name what to report on: mtlrun report PATH... or mtlrun report --from results.csv")
     kept = _filtered(entries, where)
-    return report_on(kept, by, measure, _chosen_baselines(baseline, pools(kept), by), tune_keys)
+    made = report_on(kept, by, measure, _chosen_baselines(baseline, pools(kept), by), tune_keys)
+    if not published:
+        return made
+    sections = tuple(with_published(made.sections, kept, published, measure))
+    return replace(made, sections=sections, published=tuple(published_values(published)))
 
 
 def report_on(

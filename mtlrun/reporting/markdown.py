@@ -36,6 +36,8 @@ def _section(section: Section, report: Report) -> Iterator[str]:
     yield from ("", f"**{_escape(section.conclusion)}**", "")
     yield from (f"- {_escape(line)}" for line in (*section.verdicts, *front_lines(section), *many_lines(section)))
     yield from ("", *(f"- {_escape(line)}" for line in section.notes), "")
+    if section.beside:
+        yield from (*(f"- {_escape(line)}" for line in section.beside), "")
     if section.doubts:
         yield from ("Doubts:", "", *(f"- {_escape(line)}" for line in section.doubts), "")
     if section.commands:

@@ -96,12 +96,45 @@ class ScalarisationFront:
 
 
 @dataclass(frozen=True)
+class PublishedCell:
+    """A number as printed, in the unit of our scores, with its spread if one is printed."""
+
+    text: str
+    spread: str = ""
+
+    @property
+    def number(self) -> float:
+        """The value, to sort by."""
+        return float(self.text)
+
+
+@dataclass(frozen=True)
+class PublishedRow:
+    """A row of a paper's table. It stands beside ours: it is never pooled with them, and nothing is tested against it.
+
+    seeds: runs behind each number, None where the paper does not say. cells: one for each task of the section.
+    """
+
+    table: str
+    method: str
+    seeds: int | None
+    cells: tuple[PublishedCell | None, ...]
+    delta: PublishedCell | None = None
+
+    @property
+    def label(self) -> str:
+        """What the row is called wherever it stands."""
+        return f"{self.method} (published, {self.table})"
+
+
+@dataclass(frozen=True)
 class Section:
     """A table: all configurations of one task set.
 
     columns: settings that tell the rows apart. common: overrides that all runs share.
     verdicts: a line per row. conclusion: one sentence on the whole.
     notes: how to read the numbers. commands: what to run next. front: of fixed weights, where they were swept.
+    published: rows of papers. beside: where these are from, how far ours are from them, in what the protocol differs.
     """
 
     tasks: tuple[TaskColumn, ...]
@@ -114,6 +147,8 @@ class Section:
     doubts: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
     front: ScalarisationFront | None = None
+    published: tuple[PublishedRow, ...] = ()
+    beside: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -147,6 +182,18 @@ class TidyValue:
 
 
 @dataclass(frozen=True)
+class PublishedValue:
+    """A line of the tidy table that is a paper's: in the unit of our scores."""
+
+    table: str
+    method: str
+    task: str
+    metric: str
+    value: float
+    higher: bool
+
+
+@dataclass(frozen=True)
 class Report:
     """Everything that a report says."""
 
@@ -155,3 +202,4 @@ class Report:
     sections: tuple[Section, ...]
     unfinished: tuple[Unfinished, ...] = ()
     tidy: tuple[TidyValue, ...] = ()
+    published: tuple[PublishedValue, ...] = ()

@@ -38,12 +38,17 @@ def effective_overrides(run: Run) -> list[str]:
 
 def settings(run: Run) -> Settings:
     """The effective configuration with dotted keys, and the choices of the groups that matter for the numbers."""
+    return flat_settings(effective_config(run), _choices(run))
+
+
+def flat_settings(config: Mapping[str, Any], choices: Mapping[str, Any]) -> Settings:
+    """Of a configuration as its YAML has it, and the option chosen in each group."""
     groups = {
         group: choice
-        for group, choice in _choices(run).items()
+        for group, choice in choices.items()
         if group.isidentifier() and group not in (*_BUNDLES, *WATCHERS) and choice is not None
     }
-    return {**dict(_flat(effective_config(run))), **groups}
+    return {**dict(_flat(config)), **groups}
 
 
 def _choices(run: Run) -> dict[str, Any]:

@@ -58,6 +58,7 @@ def _section(section: Section, report: Report, screen: Console) -> None:
     _paragraph("", section.verdicts, screen, colours=_COLOURS)
     _paragraph("", [*front_lines(section), *many_lines(section)], screen)
     _paragraph("", section.notes, screen, "dim")
+    _paragraph("", section.beside, screen)
     _paragraph("Doubts", section.doubts, screen, "yellow")
     _commands(section.commands, screen)
     _folders(section.rows, screen)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from mtlrun.errors import ConfigError
 from mtlrun.reporting.entries import SILENT_SECONDS, Entry, read_entry, silence, status_of
@@ -15,7 +16,7 @@ from mtlrun.reporting.pooling import RunPool, varying
 from mtlrun.reporting.settings import effective_config, fingerprint, short_key, spelled
 from mtlrun.runs.progress import RunProgress, read_progress
 from mtlrun.runs.reader import Run, find_runs
-from mtlrun.runs.sweeps import job_words, knows_its_jobs, sweep_record, sweep_words
+from mtlrun.runs.sweeps import job_words, knows_its_jobs, sweep_record
 
 _ENDED = ("finished", "failed", "interrupted", "lost", "silent")
 
@@ -169,7 +170,7 @@ def _missing_jobs(folder: Path) -> int:
         return 0
     words = [str(word) for word in (hydra.get("overrides") or {}).get("task") or []]
     runs = find_runs(folder)
-    missing = max(0, _count_jobs(sweep_words((hydra.get("sweeper") or {}).get("params"), words)) - len(runs))
+    missing = max(0, _count_jobs(hydra["sweeper"], words) - len(runs))
     return missing if missing and _goes_on(folder, runs) else 0
 
 
@@ -180,10 +181,10 @@ def _goes_on(folder: Path, runs: Sequence[Run]) -> bool:
     return min(map(silence, (folder, *(run.path for run in runs)))) < SILENT_SECONDS
 
 
-def _count_jobs(words: Sequence[str]) -> int:
+def _count_jobs(sweeper: Mapping[str, Any], words: Sequence[str]) -> int:
     from hydra.errors import HydraException  # here: it is slow to load
 
     try:
-        return len(job_words(words))
+        return len(job_words(sweeper, words))
     except HydraException:
         return 0  # such a sweep was refused

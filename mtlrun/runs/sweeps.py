@@ -49,10 +49,19 @@ def sweep_words(params: Mapping[str, Any] | None, words: Sequence[str]) -> list[
     return [*(f"{key}={value}" for key, value in (params or {}).items()), *words]
 
 
-def job_words(words: Sequence[str]) -> list[list[str]]:
-    """The overrides of each job that the settings of a sweep lead to, in the order of Hydra's own sweeper."""
+def job_words(sweeper: Mapping[str, Any], words: Sequence[str]) -> list[list[str]]:
+    """The overrides of each job of a sweep: those that its record lists one by one, or else those that the lists in its
+    settings lead to, in the order of Hydra's own sweeper.
+
+    Args:
+        sweeper: the node `hydra.sweeper`.
+        words: of the command line, as typed.
+    """
+    listed = sweeper.get("jobs")
+    if listed is not None:
+        return [[*map(str, job)] for job in listed]
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper  # no public name leads to its expansion
     from hydra.core.override_parser.overrides_parser import OverridesParser  # here: it is slow to load
 
-    overrides = OverridesParser.create().parse_overrides([*words])
+    overrides = OverridesParser.create().parse_overrides(sweep_words(sweeper.get("params"), words))
     return [job for batch in BasicSweeper.split_arguments(overrides, max_batch_size=None) for job in batch]

@@ -102,6 +102,8 @@ class BatchSampler:
         below 0 after rounding up. So a pool whose share is 0.1 rows a batch gets a row in every tenth batch, and
         while the shares stay as they are none is ever a whole row behind.
         """
+        if len(shares) == 1:
+            return [self.batch_size]
         active = [pool for pool, share in enumerate(shares) if share > 0]
         # Together the active pools are owed nothing, unless a pool has dropped out and taken its debt with it. What is
         # missing then is spread by shares, so that what is owed sums to the batch size again.

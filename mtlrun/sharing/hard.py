@@ -72,8 +72,7 @@ class Hard(Sharing):
 
     def _branch_of(self, task: str) -> nn.ModuleDict:
         """The task's stages after the split; none of them if all stages are shared."""
-        key = task_key(task)
-        return cast(nn.ModuleDict, self.branches[key]) if key in self.branches else nn.ModuleDict()
+        return cast(nn.ModuleDict, self.branches[task_key(task)]) if len(self.branches) else self.branches
 
 
 def _branch(backbone: Backbone, names: list[str]) -> nn.ModuleDict:

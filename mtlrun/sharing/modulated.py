@@ -95,4 +95,5 @@ def run_together(stage: nn.Module, values: Sequence[Tensor]) -> list[Tensor]:
     """A stage's outputs for several batches [n, ...], computed as one."""
     if len(values) == 1:
         return [stage(values[0])]
-    return [*stage(torch.cat([*values])).split([len(value) for value in values])]
+    sizes = [value.shape[0] for value in values]  # len() would fix the batch of an exported network
+    return [*stage(torch.cat([*values])).split(sizes)]

@@ -41,7 +41,7 @@ class SelectorGate(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """The same weights [n, E] for all n rows of `values`."""
-        return (self.alpha.softmax(0)[:, None] * self.selectors()).sum(0).expand(len(values), -1)
+        return (self.alpha.softmax(0)[:, None] * self.selectors()).sum(0).expand(values.shape[0], -1)
 
     def selectors(self) -> Tensor:
         """r [k, E]."""

@@ -1,8 +1,10 @@
-"""Checks of the arguments and labels that several kinds take. Each raises one line that names the task."""
+"""Arguments and labels that several kinds take. Each check raises one line that names the task."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -43,3 +45,14 @@ def check_classes(task: str, targets: Tensor, num_classes: int, ignored: int | N
         most = int(targets[targets != ignored].max()) + 1 if ignored is not None else int(targets.max()) + 1
         remedy = f": for {most} classes set task.tasks.{task}.classes={most}" if most > num_classes else ""
         raise DataError(f"labels of task '{task}' must be {allowed}, found {', '.join(map(str, found))}{remedy}")
+
+
+def direct(function: Any) -> Any:
+    """The callable behind a `_partial_` of Hydra's, with its arguments: for what every step calls.
+
+    Hydra looks at its policy again at each call of a partial, which takes longer than a small loss.
+    """
+    if not isinstance(function, partial) or not type(function).__module__.startswith("hydra."):
+        return function
+    bound = function.args or function.keywords
+    return partial(function.func, *function.args, **function.keywords) if bound else function.func

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 
 from mtlrun.errors import ConfigError, choose
+from mtlrun.tasks.arguments import direct
 from mtlrun.tasks.drawing import NEUTRAL, numbers, verdict, write_text
 from mtlrun.tasks.numerics import full_precision
 from mtlrun.types import AnswerTexts, Feature
@@ -103,7 +104,7 @@ class Task(ABC):
     ) -> None:
         self.name = name
         self._head = head
-        self._loss = loss
+        self._loss = direct(loss)
         self._metrics = dict(metrics) if metrics else None
         self.judge = judge or (self.default_judge if not metrics else next(iter(metrics)))
         if metrics:
@@ -134,6 +135,13 @@ class Task(ABC):
 
     def fit(self, targets: Tensor) -> None:  # noqa: B027 (most kinds learn nothing from the targets)
         """Learn constants (such as mean and deviation) from all labelled training targets [N, ...]."""
+
+    def constants(self) -> dict[str, Any]:
+        """What `fit` has learned, as plain values; whatever is float32 or float64 comes back exactly."""
+        return {}
+
+    def set_constants(self, constants: Mapping[str, Any]) -> None:  # noqa: B027
+        """Take `constants` of a task that was fitted, in place of `fit`."""
 
     def check(self, targets: Tensor) -> None:  # noqa: B027
         """Raise DataError, naming the task, where training targets [N, ...] do not suit this kind."""
@@ -224,6 +232,32 @@ class Task(ABC):
     def predict(self, output: Any) -> Tensor:
         """What the output says for each row, in the form of the targets."""
         return output
+
+    def reading(self) -> dict[str, Any]:
+        """What else is needed to read an `answer`, such as a threshold or a unit, by name."""
+        return {}
+
+    def answer(self, output: Any) -> Tensor:
+        """The output in a form to use: probabilities, the targets' own unit, boxes; [n, ...]. By default `predict`."""
+        return self.predict(output)
+
+    def said(self, answer: Tensor) -> Tensor:
+        """Answers [n, ...] in the form of `predict`."""
+        return answer
+
+    def cells(self, answer: Tensor) -> dict[str, Any]:
+        """One row's `answer` as cells of a table: names and units, never indices. '' stands for the task itself."""
+        return {"": self.describe(answer)}
+
+    def in_words(self, answer: Tensor, words: Sequence[str], places: Sequence[int]) -> dict[str, Any]:
+        """The cells of a row that is a text.
+
+        Args:
+            answer: of the row.
+            words: of the text.
+            places: for each token the word that it belongs to, -1 for none.
+        """
+        return self.cells(answer)
 
     def describe(self, value: Tensor) -> str:
         """One row's target or prediction in a few words."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -64,6 +65,15 @@ class ClassWeights:
                 counts_K[ignored : ignored + 1] = 0
             counts_K = counts_K[: self._num_classes]
             self._weights = Constant(inverse_frequency(counts_K.cpu(), self._power))
+
+    def constants(self) -> dict[str, list[float]]:
+        """The weights, if there are any."""
+        return {} if self._weights is None else {"class_weights": self._weights.values.tolist()}
+
+    def set_constants(self, constants: Mapping[str, Any]) -> None:
+        """Take the weights of `constants`."""
+        if "class_weights" in constants:
+            self._weights = Constant(torch.tensor(constants["class_weights"], dtype=torch.float32))
 
     def like(self, values: Tensor) -> Tensor | None:
         """The weights [K] on the device and in the precision of `values`."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Unpack
+from collections.abc import Mapping, Sequence
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -83,6 +83,12 @@ class Classification(Task):
     def fit(self, targets: Tensor) -> None:
         self.class_weights.fit(targets)
 
+    def constants(self) -> dict[str, Any]:
+        return dict(self.class_weights.constants())
+
+    def set_constants(self, constants: Mapping[str, Any]) -> None:
+        self.class_weights.set_constants(constants)
+
     def check(self, targets: Tensor) -> None:
         check_shape(self.name, targets, "[N]", targets.dim() == 1)
         check_classes(self.name, targets, self.outputs)
@@ -96,6 +102,16 @@ class Classification(Task):
     def predict(self, output: Tensor) -> Tensor:
         """The most likely class, int64 [n]."""
         return output.argmax(1)
+
+    def answer(self, output: Tensor) -> Tensor:
+        """Probabilities [n, K]."""
+        return full_precision(output).softmax(1)
+
+    def said(self, answer: Tensor) -> Tensor:
+        return answer.argmax(1)
+
+    def cells(self, answer: Tensor) -> dict[str, Any]:
+        return {"": self.classes[int(answer.argmax())], "p": float(answer.max())}
 
     def describe(self, value: Tensor) -> str:
         return self.classes[int(value)]

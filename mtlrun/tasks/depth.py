@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -46,6 +46,10 @@ class Depth(PixelMeasures):
     def predict(self, output: Tensor) -> Tensor:
         """[n, H, W], in the unit of the targets."""
         return output.squeeze(1)
+
+    def cells(self, answer: Tensor) -> dict[str, Any]:
+        """Mean, smallest and largest value, in the data's unit."""
+        return {"mean": float(answer.mean()), "min": float(answer.min()), "max": float(answer.max())}
 
     def draw(self, axes: Axes, target: Tensor, prediction: Tensor | None = None) -> None:
         """Paint the depths, small ones bright, on the scale of the label; its unknown pixels stay clear."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -149,6 +149,18 @@ class Detection(Task):
     def predict(self, output: Tensor) -> Tensor:
         """Boxes [n, k, 6] (class, x1, y1, x2, y2, score), best first."""
         return decode(full_precision(output), len(self.classes), self.stride, self.max_detections)
+
+    def reading(self) -> dict[str, Any]:
+        return {"threshold": DRAWN_SCORE, "columns": ["class", "x1", "y1", "x2", "y2", "score"]}
+
+    def cells(self, answer: Tensor) -> dict[str, Any]:
+        """The boxes with a score of at least 0.3, as 'car 0.93 (10 20 45 60)' in pixels of the input, and how many."""
+        boxes = answer[answer[:, 5] >= DRAWN_SCORE].tolist()
+        words = [
+            f"{self.classes[int(kind)]} {score:.2f} ({x1:.0f} {y1:.0f} {x2:.0f} {y2:.0f})"
+            for kind, x1, y1, x2, y2, score in boxes
+        ]
+        return {"": "; ".join(words) or "none", "boxes": len(boxes)}
 
     def legend(self) -> dict[str, str]:
         return {name: colour(index) for index, name in enumerate(self.classes)}

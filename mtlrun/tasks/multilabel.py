@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Unpack
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,9 @@ from mtlrun.tasks.heads import VectorHeadOptions
 from mtlrun.tasks.known_scores import EntryAccuracy, LabelF1
 from mtlrun.tasks.numerics import full_precision, mean_present
 from mtlrun.types import Feature
+
+THRESHOLD = 0.5
+"""A label whose probability is above this is said to be there."""
 
 
 class MultiLabel(Task):
@@ -91,6 +94,20 @@ class MultiLabel(Task):
     def predict(self, output: Tensor) -> Tensor:
         """1 where the probability is above one half, [n, L]."""
         return (output > 0).to(output.dtype)
+
+    def answer(self, output: Tensor) -> Tensor:
+        """Probabilities [n, L]."""
+        return full_precision(output).sigmoid()
+
+    def reading(self) -> dict[str, Any]:
+        return {"threshold": THRESHOLD}
+
+    def said(self, answer: Tensor) -> Tensor:
+        return (answer > THRESHOLD).to(answer.dtype)
+
+    def cells(self, answer: Tensor) -> dict[str, Any]:
+        present = [label for label, p in zip(self.labels, answer.tolist()) if p > THRESHOLD]
+        return {"": ", ".join(present) or "none", **dict(zip(self.labels, answer.tolist()))}
 
     def describe(self, value: Tensor) -> str:
         present = [label for label, entry in zip(self.labels, value.tolist()) if entry == 1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import Tensor
@@ -70,6 +70,10 @@ class SurfaceNormals(PixelMeasures):
     def predict(self, output: Tensor) -> Tensor:
         """Unit vectors [n, 3, H, W]."""
         return normalize(output, dim=1)
+
+    def cells(self, answer: Tensor) -> dict[str, Any]:
+        """The mean direction."""
+        return dict(zip("xyz", answer.flatten(1).mean(1).tolist()))
 
     def draw(self, axes: Axes, target: Tensor, prediction: Tensor | None = None) -> None:
         """Paint x, y and z as red, green and blue, from -1 (dark) to 1; unknown pixels of the label stay clear."""

@@ -27,11 +27,11 @@ class Constant:
     """A small tensor that is copied to each device once, so that no step waits for the copy."""
 
     def __init__(self, values: Tensor) -> None:
-        self._values = values
+        self.values = values
         self._copies: dict[torch.device, Tensor] = {}
 
     def on(self, device: torch.device) -> Tensor:
         """The tensor on `device`."""
         if device not in self._copies:
-            self._copies[device] = self._values.to(device)
+            self._copies[device] = self.values.to(device)
         return self._copies[device]

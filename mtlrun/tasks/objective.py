@@ -11,6 +11,7 @@ from torchmetrics import Metric
 
 from mtlrun.errors import ConfigError
 from mtlrun.options import below, whole
+from mtlrun.tasks.arguments import direct
 from mtlrun.tasks.base import Replacements, Task
 from mtlrun.tasks.numerics import full_precision
 from mtlrun.tasks.passthrough import PassThrough
@@ -50,7 +51,7 @@ class Objective(Task):
         lower_bound: float = 0.0,
         **replacements: Unpack[Replacements],
     ) -> None:
-        self.function = function
+        self.function = direct(function)
         self.coordinates = whole(f"coordinates of task '{name}'", coordinates)
         self.scale = below(f"scale of task '{name}'", scale, 0)
         if scale == 0:

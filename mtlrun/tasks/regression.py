@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Unpack
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +30,7 @@ class RegressionOptions(OtherParts, total=False):
     hidden: Sequence[int]
     dropout: float
     loss: str | LossFunction
+    unit: str
 
 
 class Regression(Task):
@@ -48,6 +49,7 @@ class Regression(Task):
         dropout: share of units dropped before each layer of the head.
         loss: 'mse', 'l1' or 'huber' (quadratic below an error of 1, linear above), or a callable (see `Task`)
             on output and target [n, D], both standardised if `standardise`.
+        unit: of the targets, for whoever reads predictions.
         head, metrics, judge: replace the kind's own, see `Task`. Metrics get [n, D] in the original unit, [n]
             for D = 1.
 
@@ -66,11 +68,12 @@ class Regression(Task):
         hidden: Sequence[int] = (),
         dropout: float = 0.0,
         loss: str | LossFunction = "mse",
+        unit: str = "",
         **others: Unpack[OtherParts],
     ) -> None:
         super().__init__(name, loss=None if isinstance(loss, str) else loss, **others)
         self._outputs = whole(f"outputs of task '{name}'", outputs)
-        self.standardise = standardise
+        self.standardise, self.unit = standardise, unit
         self.head_options = VectorHeadOptions(name, hidden, dropout)
         self.error = ERRORS[choose(loss, ERRORS, f"loss for task '{name}'")] if isinstance(loss, str) else mse_loss
         self._set_scale(torch.zeros(outputs), torch.ones(outputs), torch.float32)
@@ -131,6 +134,23 @@ class Regression(Task):
         check_shape(self.name, targets, form, fits or (targets.dim() == 1 and self.outputs == 1))
         if targets.isinf().any():
             raise DataError(f"labels of task '{self.name}' must be finite, or NaN for not known, found an infinity")
+
+    def constants(self) -> dict[str, Any]:
+        precision = str(self.precision).removeprefix("torch.")
+        return {"mean": self.mean.tolist(), "deviation": self.deviation.tolist(), "precision": precision}
+
+    def set_constants(self, constants: Mapping[str, Any]) -> None:
+        mean_D, deviation_D = (torch.tensor(constants[key], dtype=torch.float64) for key in ("mean", "deviation"))
+        self._set_scale(mean_D, deviation_D, getattr(torch, constants["precision"]))
+
+    def cells(self, answer: Tensor) -> dict[str, Any]:
+        values = answer.tolist()
+        if self.outputs == 1:
+            return {self.unit: values[0]}
+        return {f"{number}_{self.unit}".rstrip("_"): value for number, value in enumerate(values, start=1)}
+
+    def reading(self) -> dict[str, Any]:
+        return {"unit": self.unit} if self.unit else {}
 
     def metric_inputs(self, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         prediction, target = self.predict(output), self._rows(target)

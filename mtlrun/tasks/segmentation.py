@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Unpack
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Unpack
 
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -91,6 +91,12 @@ class Segmentation(Task):
     def fit(self, targets: Tensor) -> None:
         self.class_weights.fit(targets, IGNORED)
 
+    def constants(self) -> dict[str, Any]:
+        return dict(self.class_weights.constants())
+
+    def set_constants(self, constants: Mapping[str, Any]) -> None:
+        self.class_weights.set_constants(constants)
+
     def check(self, targets: Tensor) -> None:
         check_shape(self.name, targets, "[N, H, W]", targets.dim() == 3)
         check_classes(self.name, targets, self.outputs, ignored=IGNORED)
@@ -101,6 +107,18 @@ class Segmentation(Task):
     def predict(self, output: Tensor) -> Tensor:
         """The most likely class of each pixel, int64 [n, H, W]."""
         return output.max(1).indices  # argmax takes twenty times as long over few channels on a CPU
+
+    def answer(self, output: Tensor) -> Tensor:
+        """Probabilities [n, K, H, W]."""
+        return full_precision(output).softmax(1)
+
+    def said(self, answer: Tensor) -> Tensor:
+        return answer.argmax(1)
+
+    def cells(self, answer: Tensor) -> dict[str, Any]:
+        """Each class's share of the pixels."""
+        classes = answer.argmax(0)
+        return {name: float((classes == index).float().mean()) for index, name in enumerate(self.classes)}
 
     def legend(self) -> dict[str, str]:
         painted = [name for name in self.classes if name != "background"]

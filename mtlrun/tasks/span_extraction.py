@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Unpack
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -119,6 +119,12 @@ class SpanExtraction(Task):
         best = sums.flatten(1).argmax(1)
         first = best // width
         return torch.stack([first, first + best % width], 1).unsqueeze(1)
+
+    def in_words(self, answer: Tensor, words: Sequence[str], places: Sequence[int]) -> dict[str, Any]:
+        """The words of the answer; 'no answer' where the text has none."""
+        first, last = answer[0].tolist()
+        found = dict.fromkeys(word for word in places[first : last + 1] if word >= 0)
+        return {"": " ".join(words[word] for word in found) or "no answer"}
 
     def describe(self, value: Tensor) -> str:
         """Tokens of each answer, counted from 0, such as '7-9 or 7'."""

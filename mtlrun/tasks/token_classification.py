@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Unpack
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -83,6 +83,12 @@ class TokenClassification(Task):
     def fit(self, targets: Tensor) -> None:
         self.class_weights.fit(targets[targets != UNLABELLED])
 
+    def constants(self) -> dict[str, Any]:
+        return dict(self.class_weights.constants())
+
+    def set_constants(self, constants: Mapping[str, Any]) -> None:
+        self.class_weights.set_constants(constants)
+
     def check(self, targets: Tensor) -> None:
         check_shape(self.name, targets, "[N, L]", targets.dim() == 2)
         check_classes(self.name, targets, self.outputs, ignored=UNLABELLED)
@@ -93,6 +99,19 @@ class TokenClassification(Task):
     def predict(self, output: Tensor) -> Tensor:
         """The most likely class of each token, int64 [n, L]."""
         return output.max(1).indices  # argmax takes many times as long over few classes on a CPU
+
+    def answer(self, output: Tensor) -> Tensor:
+        """Probabilities [n, K, L]."""
+        return full_precision(output).softmax(1)
+
+    def said(self, answer: Tensor) -> Tensor:
+        return answer.max(1).indices
+
+    def in_words(self, answer: Tensor, words: Sequence[str], places: Sequence[int]) -> dict[str, Any]:
+        """'Anna/B-PER sings/O ...': a word has the class of its first token; words that were cut off are left out."""
+        classes = answer.max(0).indices
+        first = {word: place for place, word in reversed([*enumerate(places)]) if word >= 0}
+        return {"": " ".join(f"{words[word]}/{self.classes[int(classes[first[word]])]}" for word in sorted(first))}
 
     def describe(self, value: Tensor) -> str:
         """Entities with their tokens, counted from 0, such as 'PER 3-4, LOC 7'; else the labelled tokens' classes."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeVar
 
 import torch
@@ -36,9 +37,11 @@ class StepBatch:
     micro: list[list[list[Batch]]]
     counts: list[Counts]
 
-    @property
+    @cached_property
     def rows(self) -> Counts:
         """Labelled rows of each active task in the whole step, in the run's order of the tasks."""
+        if len(self.counts) == 1:
+            return self.counts[0]
         tasks = {task: 0 for counts in self.counts for task in counts}
         return {task: sum(counts.get(task, 0) for counts in self.counts) for task in tasks}
 

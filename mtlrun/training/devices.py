@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import resource
 import sys
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -70,8 +70,9 @@ def scatters(device: torch.device) -> bool:
 
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[Any]:
     """Mixed precision for the forward pass; does nothing for fp32."""
-    kinds = {Precision.bf16: torch.bfloat16, Precision.fp16: torch.float16}
-    return torch.autocast(device.type, kinds.get(precision, torch.bfloat16), enabled=precision is not Precision.fp32)
+    if precision is Precision.fp32:
+        return nullcontext()
+    return torch.autocast(device.type, torch.bfloat16 if precision is Precision.bf16 else torch.float16)
 
 
 def grad_scaler(device: torch.device, precision: Precision) -> torch.amp.GradScaler:

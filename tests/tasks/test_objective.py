@@ -2,8 +2,11 @@ from functools import partial
 
 import pytest
 import torch
+from hydra.utils import instantiate as hydra_instantiate
+from torch.nn.functional import mse_loss
 
 from mtlrun.errors import ConfigError
+from mtlrun.tasks.arguments import direct
 from mtlrun.tasks.base import compute_metrics
 from mtlrun.tasks.objective import Objective
 from mtlrun.types import Feature
@@ -73,3 +76,12 @@ def test_refuses(options, message):
 def test_refuses_a_function_that_gives_another_number_of_values():
     with pytest.raises(ConfigError, match=r"must return one value per point, shape \[4\], found \[\]"):
         make(function=torch.sum).losses(torch.zeros(4, 2), torch.zeros(4))
+
+
+@pytest.mark.parametrize("words", [{}, {"reduction": "none"}])
+def test_a_configured_loss_is_called_without_hydra_in_between(words):
+    made = hydra_instantiate({"_target_": "torch.nn.functional.mse_loss", "_partial_": True, **words})
+    plain = direct(made)
+    assert plain is mse_loss or type(plain) is partial
+    torch.testing.assert_close(plain(torch.ones(2), torch.zeros(2)), mse_loss(torch.ones(2), torch.zeros(2), **words))
+    assert direct(plain) is plain

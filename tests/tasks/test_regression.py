@@ -127,3 +127,18 @@ def test_bad_labels(target: torch.Tensor, message: str) -> None:
     with pytest.raises(DataError) as error:
         Regression("t", 2).check(target)
     assert message in str(error.value)
+
+
+def test_cells_name_the_unit():
+    assert Regression("weight", unit="kg").cells(torch.tensor([1.5])) == {"kg": 1.5}
+    assert Regression("size", outputs=2, unit="m").cells(torch.tensor([1.0, 2.0])) == {"1_m": 1.0, "2_m": 2.0}
+    assert Regression("size").reading() == {}
+
+
+def test_constants_come_back_exactly():
+    """Also those of targets that float32 would round."""
+    for targets in (torch.tensor([1.0, 2.5, 4.1]), torch.tensor([1.7e9, 1.7e9 + 1, 1.7e9 + 5], dtype=torch.float64)):
+        fitted, fresh = Regression("time"), Regression("time")
+        fitted.fit(targets)
+        fresh.set_constants(fitted.constants())
+        assert torch.equal(fresh.predict(torch.ones(1, 1)), fitted.predict(torch.ones(1, 1)))

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from mtlrun.data.fingerprint import ids_of_files, ids_of_rows
-from mtlrun.data.source import Source, TensorSource
+from mtlrun.data.source import Normalisation, Source, TensorSource
 from mtlrun.data.statistics import channel_statistics
 from mtlrun.errors import DataError
 
@@ -190,6 +190,9 @@ class LazySource(Source):
 
     def prepare(self, inputs: Tensor) -> Tensor:
         return self._normalise.prepare(inputs)
+
+    def normalisation(self) -> Normalisation:
+        return self._normalise.normalisation()
 
     def targets(self, task: str) -> Tensor:
         """All labelled targets [n, ...]; of those that are read row by row a sample."""

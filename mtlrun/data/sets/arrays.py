@@ -236,5 +236,6 @@ def sources(inputs: Inputs, rows: Tensor, labels: dict[str, Labels], ids: Tensor
             mean=inputs.mean,
             std=inputs.std,
             row_ids=ids[rows],
+            early=inputs.early,
         )
     ]

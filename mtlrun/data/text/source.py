@@ -53,6 +53,11 @@ class TokenSource(TensorSource):
         """The written answers of task qa."""
         return [*self._answers.of(rows)] if self._answers is not None and task == "qa" else None
 
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """What turned words into the numbers of the inputs."""
+        return self._vocabulary
+
     def read(self, inputs: Tensor) -> list[str]:
         """The tokens of each row [L, 2], some to a line, behind the place of the line's first one."""
         return [self._lines(row[row[:, 1] > 0, 0].tolist()) for row in inputs]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,15 @@ class WordVocabulary(Vocabulary):
         counts = Counter(word.lower() for word in words) if lower else Counter(words)
         kept = sorted((-count, word) for word, count in counts.items() if count >= FEWEST)
         self.numbers = {word: SPECIAL + index for index, (_, word) in enumerate(kept[: size - SPECIAL])}
-        self._tokens = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", *self.numbers)
+        self._tokens: tuple[str, ...] = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", *self.numbers)
+
+    @classmethod
+    def of(cls, known: Sequence[str], lower: bool) -> WordVocabulary:
+        """The vocabulary whose words are those, in order of their numbers."""
+        made = cls([], SPECIAL, lower)
+        made.numbers = {word: SPECIAL + index for index, word in enumerate(known)}
+        made._tokens = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", *known)
+        return made
 
     def pieces(self, words: Iterable[str]) -> Mapping[str, list[int]]:
         return {word: [self.numbers.get(word.lower() if self.lower else word, self.unknown)] for word in {*words}}
@@ -76,6 +84,7 @@ class FolderTokenizer(Vocabulary):
     """
 
     def __init__(self, folder: str, size: int) -> None:
+        self.folder, self.size = str(Path(folder).expanduser().absolute()), size
         self._tokenizer = _read(Path(folder).expanduser())
         special = {
             "padding": self._tokenizer.pad_token_id,

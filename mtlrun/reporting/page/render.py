@@ -92,6 +92,7 @@ def _section(section: Section, report: Report, home: Path | None, share: float) 
         "rows": rows,
         "columns": columns,
         "lines": [*zip(rows, zip(*(column.cells for column in columns)))],
+        "published": [*zip(*(column.cells[len(rows) :] for column in columns))],
         "many": many_lines(section),
         "curves": courses,
         "forests": forests(section, rows, report.measure),

@@ -1,0 +1,127 @@
+"""`mtlrun reproduce [PAPER/NAME] ...`: train what a published table needs, and show our numbers beside its own."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import NoReturn
+
+from rich.console import Console
+from rich.text import Text
+
+from mtlrun.cli.folders import RunFolders
+from mtlrun.cli.listed import train_listed
+from mtlrun.cli.reproduction import TableJob, Wanted, finished_runs, jobs_of, wanted
+from mtlrun.cli.tables_offered import offered
+from mtlrun.cli.timing import hours
+from mtlrun.errors import ConfigError
+from mtlrun.lines import printable
+from mtlrun.published.library import published_table
+from mtlrun.reporting.entries import Entry
+from mtlrun.reporting.reproduced import reproduced_row
+from mtlrun.reporting.reproduced_text import heading, notes, reproduced_columns
+from mtlrun.reporting.terminal import fitting_tables
+from mtlrun.reporting.text import duration
+
+_LONG_HOURS = 1.0
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse would print under a page of usage."""
+        raise ConfigError(f"{message}; see mtlrun help reproduce")
+
+
+def main(arguments: list[str]) -> int:
+    """Show the tables, or reproduce one; return the exit code: 1 if a run failed."""
+    options = _parser().parse_intermixed_args(arguments)
+    names = [word for word in options.words if "=" not in word]
+    if not names:
+        offered(options.runs)
+        return 0
+    if len(names) > 1:
+        raise ConfigError(f"name one table, found {' '.join(names)}")
+    words = [word for word in options.words if "=" in word]
+    hydra_words = [word for word in words if word.lstrip("+~").startswith(("hydra.", "hydra/"))]
+    settings = [word for word in words if word not in hydra_words]
+    request = wanted(published_table(names[0]), options.methods, options.seeds, settings, options.quick)
+    return _reproduce(request, options, hydra_words)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="mtlrun reproduce", add_help=False, allow_abbrev=False)
+    parser.add_argument("--methods", type=_names, default=[])
+    parser.add_argument("--seeds", type=_count)
+    parser.add_argument("--runs", type=_names, default=["outputs"])
+    for flag in ("--quick", "--list", "--yes"):
+        parser.add_argument(flag, action="store_true")
+    parser.add_argument("words", nargs="*")
+    return parser
+
+
+def _names(text: str) -> list[str]:
+    return [name for name in text.split(",") if name]
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, found {text}")
+    return int(text)
+
+
+def _reproduce(request: Wanted, options: argparse.Namespace, hydra_words: Sequence[str]) -> int:
+    jobs = [*jobs_of(request)]
+    known = finished_runs(options.runs, request.by)
+    missing = [job for job in jobs if job.found(known) is None]
+    code = 0
+    if missing and options.list:
+        _list(missing, request)
+    elif missing:
+        _check_time(request, missing, options.yes)
+        print(f"{len(missing)} of {len(jobs)} runs of {request.table.name} are missing: training them", flush=True)
+        code = train_listed([job.words for job in missing], hydra_words)
+        known = finished_runs([*options.runs, *RunFolders.sweeps], request.by)
+    show_reproduction(request, [(job, entry) for job in jobs if (entry := job.found(known))])
+    return code
+
+
+def show_reproduction(request: Wanted, done: Sequence[tuple[TableJob, Entry]]) -> None:
+    """The table of the runs that there are, and the lines below it."""
+    table, screen = request.table, Console(highlight=False)
+    rows = [
+        reproduced_row(table, method, [entry for job, entry in done if job.method is method])
+        for method in request.methods
+    ]
+    for place, line in enumerate(heading(table, request.quick)):
+        screen.print(Text(printable(line), style="bold" if place == 0 else ""))
+    for drawn in fitting_tables(reproduced_columns(table, rows), screen):
+        screen.print(drawn)
+    for line in notes(table, rows):
+        screen.print(Text(printable(line), style="dim"))
+
+
+def _list(missing: Sequence[TableJob], request: Wanted) -> None:
+    print(f"{len(missing)} of {request.count} runs are missing; each is one of these commands:")
+    for job in missing:
+        print("  mtlrun " + " ".join(_quoted(word) for word in job.words))
+
+
+def _quoted(word: str) -> str:
+    return f"'{word}'" if set(word) & set("[]{}(), $*?") else word
+
+
+def _check_time(request: Wanted, missing: Sequence[TableJob], agreed: bool) -> None:
+    """Say how long the missing runs take, and refuse what takes long unless that was asked for.
+
+    Raises:
+        ConfigError: for what takes more than an hour, and for data that is not there.
+    """
+    total, needs = hours([(request, [job.method for job in missing])])[0]
+    if total is None:
+        raise ConfigError(needs)
+    print(f"About {duration(3600 * total)} of training in all on this machine, one run after the other.", flush=True)
+    if total > _LONG_HOURS and not agreed:
+        raise ConfigError(
+            f"{len(missing)} runs of {request.table.name} take about {duration(3600 * total)} on this machine: "
+            "add --yes, or take fewer with --quick, --methods and --seeds"
+        )

@@ -1,0 +1,63 @@
+"""Labelled rows of a new table, for a network that was trained on one: encoded, and labelled, as in training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mtlrun.data.array_cache import Array
+from mtlrun.data.label_kinds import Labels
+from mtlrun.data.source import Source
+from mtlrun.data.tables.raw import TEXT, RawColumn
+from mtlrun.data.tables.read import read_raw
+from mtlrun.data.tables.source import TableSource
+from mtlrun.data.tables.targets import labels_of_columns, task_names
+from mtlrun.errors import DataError
+from mtlrun.inference.description import InputDescription, ModelDescription
+from mtlrun.inference.reading import encoded_rows
+from mtlrun.inference.rebuild import fitted_tasks
+from mtlrun.tasks.base import Task
+
+
+def table_rows(path: Path, entry: InputDescription, description: ModelDescription) -> Source:
+    """A source of the tasks whose columns the table has.
+
+    Raises:
+        DataError: if it has none of them, lacks a column of inputs, or has a class that training did not know.
+    """
+    table, tasks = read_raw(path), fitted_tasks(description)
+    names = task_names(name for name in table.columns if name not in {column.name for column in entry.columns})
+    columns = {task: table.columns[column] for column, task in names.items() if task in tasks}
+    if not columns:
+        raise DataError(f"{path} has labels of none of the run's tasks ({', '.join(tasks)})")
+    labels = {task: _labels(path, tasks[task], raw) for task, raw in columns.items()}
+    values = torch.from_numpy(encoded_rows(path, table, entry))
+    targets = {task: found.values for task, found in labels.items()}
+    masks = {task: found.labelled for task, found in labels.items()}
+    return TableSource("arrays", values, targets, masks, entry.columns)
+
+
+def _labels(path: Path, task: Task, raw: RawColumn) -> Labels:
+    """Labels with the numbers of training: classes that are words by their names."""
+    given: Sequence[str] = getattr(task, "classes", getattr(task, "labels", ()))
+    names = [*given]
+    kind = type(task).__name__
+    if raw.kind != TEXT:
+        return labels_of_columns({task.name: raw}, {task.name: kind}, 2**31, ())[task.name]
+    return labels_of_columns({task.name: _numbered(path, task, raw, names)}, {task.name: kind}, 2**31, ())[task.name]
+
+
+def _numbered(path: Path, task: Task, raw: RawColumn, names: list[str]) -> RawColumn:
+    """A column of words as numbers, in the order of the names; of a single label the named word is 1."""
+    codes: dict[str, float] = {name: float(code) for code, name in enumerate(names)}
+    texts = raw.texts()
+    if len(names) == 1:
+        codes = {text: float(text == names[0]) for text in texts if text}
+    unknown = next((text for text in texts if text and text not in codes), None)
+    if unknown is not None:
+        raise DataError(f"{path}: '{unknown}' in column '{raw.name}' is no class of task '{task.name}' in training")
+    values: Array = np.array([codes.get(text, np.nan) for text in texts])
+    return RawColumn(raw.name, "number", values)

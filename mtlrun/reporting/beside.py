@@ -1,0 +1,143 @@
+"""A paper's rows put below ours in a report: shown and measured in our standard deviations, never pooled or tested."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from mtlrun.errors import ConfigError
+from mtlrun.published.library import published_table
+from mtlrun.published.table import PrintedNumber, PublishedMethod, PublishedMetric, PublishedTable
+from mtlrun.reporting.baselines import SINGLE_TASK_WORDS
+from mtlrun.reporting.entries import Entry
+from mtlrun.reporting.gains import Measure
+from mtlrun.reporting.model import PublishedCell, PublishedRow, PublishedValue, Row, Section, TaskColumn
+from mtlrun.reporting.reproduced import FEWEST_SEEDS, deviations, in_deviations
+from mtlrun.reporting.settings import Settings
+from mtlrun.reporting.text import listed
+
+
+def with_published(
+    sections: Sequence[Section], entries: Iterable[Entry], names: Sequence[str], measure: Measure
+) -> list[Section]:
+    """The sections with the rows of each table whose tasks they have.
+
+    Raises:
+        ConfigError: for a name that is none, or a table of which no section has a task and metric.
+    """
+    settings = {entry.folder: entry.settings for entry in entries}
+    found = [*sections]
+    for name in names:
+        table = published_table(name)
+        fitting = [place for place, section in enumerate(found) if any(_columns(table, section))]
+        if not fitting:
+            judged = ", ".join(f"{task.task}/{task.metric}" for section in sections for task in section.tasks)
+            wanted = ", ".join(f"{metric.task}/{metric.metric}" for metric in table.metrics)
+            raise ConfigError(f"--published {name} is about {wanted}: these runs are judged by {judged or 'nothing'}")
+        for place in fitting:
+            found[place] = _with_table(found[place], table, settings, measure)
+    return found
+
+
+def published_values(names: Sequence[str]) -> Iterator[PublishedValue]:
+    """Every number of the tables, in the unit of our scores."""
+    for table in map(published_table, names):
+        for method in table.methods:
+            for metric, number in zip(table.metrics, method.values):
+                if number is not None:
+                    value = float(_in_our_unit(number, metric).text)
+                    yield PublishedValue(table.name, method.name, metric.task, metric.metric, value, metric.higher)
+
+
+def _with_table(section: Section, table: PublishedTable, settings: Mapping[str, Settings], measure: Measure) -> Section:
+    columns = _columns(table, section)
+    rows = [_row(table, method, columns, measure) for method in table.methods if method.values or method.delta]
+    lines = [f"Published rows ({table.name}): {table.source}; {table.verified}."]
+    if table.chooses_by_test:
+        lines.append(f"{table.name} chooses by TEST rows: {table.chooses_by}.")
+    if section.rows and any(row.delta for row in rows):
+        lines.append(f"{table.name}: its Delta is as printed, against the paper's own single-task row.")
+    lines += _compared(section, table, columns, settings)
+    lines += (f"{table.name}, misprint or trap: {line}." for line in table.misprints)
+    return replace(section, published=(*section.published, *rows), beside=(*section.beside, *lines))
+
+
+def _columns(table: PublishedTable, section: Section) -> list[int | None]:
+    """Of each task of the section the place of its judging metric in the table; None where it is not there."""
+    places = {(metric.task, metric.metric): place for place, metric in enumerate(table.metrics)}
+    return [places.get((task.task, task.metric)) for task in section.tasks]
+
+
+def _row(
+    table: PublishedTable, method: PublishedMethod, columns: Sequence[int | None], measure: Measure
+) -> PublishedRow:
+    cells = tuple(None if place is None else _cell(table, method, place) for place in columns)
+    same = table.delta is not None and table.delta.name.lower().startswith(measure.replace("_", "-"))
+    delta = None
+    if same and method.delta is not None:
+        delta = PublishedCell(method.delta.text, method.delta_spread.text if method.delta_spread else "")
+    return PublishedRow(table.name, method.name, table.seeds, cells, delta)
+
+
+def _cell(table: PublishedTable, method: PublishedMethod, place: int) -> PublishedCell | None:
+    number = method.values[place] if method.values else None
+    spread = method.spreads[place] if method.spreads else None
+    if number is None:
+        return None
+    metric = table.metrics[place]
+    scaled = _in_our_unit(spread, replace(metric, offset=0.0)).text.lstrip("-") if spread else ""
+    return PublishedCell(_in_our_unit(number, metric).text, scaled)
+
+
+def _in_our_unit(number: PrintedNumber, metric: PublishedMetric) -> PrintedNumber:
+    """With as many digits as are printed."""
+    digits = len(number.text.partition(".")[2]) + max(0, len(f"{abs(metric.scale):.0f}") - 1)
+    return PrintedNumber(f"{(number.value - metric.offset) / metric.scale:.{digits}f}")
+
+
+def _compared(
+    section: Section, table: PublishedTable, columns: Sequence[int | None], settings: Mapping[str, Settings]
+) -> Iterator[str]:
+    """A line for each row of ours that has a counterpart, and one for each way in which the protocol differs."""
+    differing: dict[str, list[str]] = {}
+    pairs = [(row, chosen, method) for row in section.rows for chosen, method in _counterparts(row, table, settings)]
+    for row, chosen, method in pairs:
+        yield _difference(row, section.tasks, table, method, columns)
+        for line in deviations(table, chosen):
+            differing.setdefault(line, []).append(row.label)
+    for line, labels in differing.items():
+        whose = "" if len(set(labels)) == len({row.label for row, _, _ in pairs}) else f" ({listed(labels)})"
+        yield f"Protocol of {table.name} differs in {line}{whose}."
+
+
+def _counterparts(
+    row: Row, table: PublishedTable, settings: Mapping[str, Settings]
+) -> Iterator[tuple[Settings, PublishedMethod]]:
+    """The published row of the same balancer, or of single-task training."""
+    chosen = settings.get(row.folders[0], {}) if row.folders else {}
+    for method in table.trained:
+        single = method.chosen("sharing") in SINGLE_TASK_WORDS
+        if (single and row.is_baseline) or (
+            not single and not row.is_baseline and method.chosen("balancer") == chosen.get("balancer")
+        ):
+            yield chosen, method
+
+
+def _difference(
+    row: Row,
+    tasks: Sequence[TaskColumn],
+    table: PublishedTable,
+    method: PublishedMethod,
+    columns: Sequence[int | None],
+) -> str:
+    beside = f"{row.label} beside {method.name} ({table.name})"
+    if len(row.seeds) < FEWEST_SEEDS:
+        return f"{beside}: fewer than {FEWEST_SEEDS} seeds, no difference is called one."
+    parts = []
+    for task, cell, place in zip(tasks, row.cells, columns):
+        printed = None if place is None else _cell(table, method, place)
+        found = None if printed is None else in_deviations([*cell.values.values()], printed.number)
+        if found is not None:
+            parts.append(f"{task.task} {found:+.1f}")
+    numbers = ", ".join(parts) or "no number of this row is printed"
+    return f"{beside}, ours less theirs in standard deviations of our seeds: {numbers}; no test is made."

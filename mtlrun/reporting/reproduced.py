@@ -1,0 +1,158 @@
+"""Our runs beside a published table: means, deviations, differences, and in what the protocol differs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+from mtlrun.published.delta import published_delta
+from mtlrun.published.table import PrintedNumber, PublishedMethod, PublishedTable
+from mtlrun.reporting.entries import Entry
+from mtlrun.reporting.settings import Settings, spelled
+from mtlrun.runs.yamlfile import parse_yaml
+
+FEWEST_SEEDS = 3
+"""With fewer no difference is called one."""
+
+
+@dataclass(frozen=True)
+class Beside:
+    """One number of a published row, and ours over the seeds, in the table's unit.
+
+    difference: ours less theirs in standard deviations of our seeds; None with fewer than three, or without a spread.
+    """
+
+    name: str
+    unit: str
+    ours: tuple[float, ...]
+    published: PrintedNumber | None
+    spread: PrintedNumber | None = None
+    difference: float | None = None
+
+    @property
+    def mean(self) -> float | None:
+        """Of our seeds; None without a run."""
+        return fmean(self.ours) if self.ours else None
+
+    @property
+    def deviation(self) -> float | None:
+        """Of our seeds; None for fewer than two."""
+        return stdev(self.ours) if len(self.ours) > 1 else None
+
+
+@dataclass(frozen=True)
+class EndPoint:
+    """Where one run ended in one case, and whether that is on the front, by us and by the paper."""
+
+    case: str
+    point: tuple[float, float]
+    reaches: bool
+    published: bool | None
+    recomputed: bool | None
+
+
+@dataclass(frozen=True)
+class ReproducedRow:
+    """A method: its numbers, or where its point ended. differs: in what its runs do not follow the protocol."""
+
+    method: PublishedMethod
+    runs: int
+    numbers: tuple[Beside, ...] = ()
+    ends: tuple[EndPoint, ...] = ()
+    differs: tuple[str, ...] = ()
+
+
+def reproduced_row(table: PublishedTable, method: PublishedMethod, entries: Sequence[Entry]) -> ReproducedRow:
+    """A method's finished runs, one a seed and case, beside its published row."""
+    differs = [line for entry in entries for line in deviations(table, entry.settings)]
+    ends = tuple(_end(table, method, entry) for entry in entries) if table.front else ()
+    numbers = () if table.front else (*_scores(table, method, entries), *_delta(table, method, entries))
+    return ReproducedRow(method, len(entries), numbers, ends, tuple(dict.fromkeys(differs)))
+
+
+def deviations(table: PublishedTable, settings: Settings) -> list[str]:
+    """The points of the protocol that a run with these settings does not follow, in words."""
+    found = []
+    for point in table.protocol:
+        others = [
+            f"{key}={spelled(settings[key]) if key in settings else 'not set'}"
+            for key, value in point.settings.items()
+            if settings.get(key) != value
+        ]
+        if others:
+            found.append(f"{point.point}: {', '.join(others)} here; {point.says} there")
+        if point.ours:
+            found.append(f"{point.point}: {point.ours} here; {point.says} there")
+    return found
+
+
+def in_deviations(ours: Sequence[float], published: float) -> float | None:
+    """Ours less theirs in standard deviations of our seeds."""
+    if len(ours) < FEWEST_SEEDS or stdev(ours) == 0:
+        return None
+    return (fmean(ours) - published) / stdev(ours)
+
+
+def run_scores(table: PublishedTable, entry: Entry) -> list[float | None]:
+    """A run's score in each of the table's metrics, in its unit."""
+    return [
+        None if score is None else metric.printed(score)
+        for metric in table.metrics
+        for score in [_score(entry, metric.task, metric.metric)]
+    ]
+
+
+def _score(entry: Entry, task: str, metric: str) -> float | None:
+    if task != "mean":
+        return entry.tasks[task].test.get(metric) if task in entry.tasks else None
+    values = [score.test.get(metric) for score in entry.tasks.values()]
+    known = [value for value in values if value is not None]
+    return fmean(known) if known and len(known) == len(values) else None
+
+
+def _scores(table: PublishedTable, method: PublishedMethod, entries: Sequence[Entry]) -> list[Beside]:
+    columns = [*zip(*(run_scores(table, entry) for entry in entries))] or [()] * len(table.metrics)
+    found = []
+    for place, (metric, column) in enumerate(zip(table.metrics, columns)):
+        ours = tuple(value for value in column if value is not None)
+        published = method.values[place] if method.values else None
+        spread = method.spreads[place] if method.spreads else None
+        difference = None if published is None else in_deviations(ours, published.value)
+        found.append(Beside(metric.name, metric.unit, ours, published, spread, difference))
+    return found
+
+
+def _delta(table: PublishedTable, method: PublishedMethod, entries: Sequence[Entry]) -> list[Beside]:
+    """The relative change against the table's single-task vector."""
+    if table.delta is None:
+        return []
+    values = [published_delta(table, run_scores(table, entry)) for entry in entries]
+    ours = tuple(value for value in values if value is not None)
+    difference = None if method.delta is None else in_deviations(ours, method.delta.value)
+    return [Beside(table.delta.name, "", ours, method.delta, method.delta_spread, difference)]
+
+
+def _end(table: PublishedTable, method: PublishedMethod, entry: Entry) -> EndPoint:
+    assert table.front is not None
+    task = next(iter(entry.tasks.values()))
+    point = {name: task.test[name] for name in table.front}
+    case, place = _case(table, entry.settings)
+    return EndPoint(
+        case=case,
+        point=(point["x1"], point["x2"]),
+        reaches=all(low <= point[name] <= high for name, (low, high) in table.front.items()),
+        published=method.reaches[place] if place is not None and method.reaches else None,
+        recomputed=method.recomputed[place] if place is not None and method.recomputed else None,
+    )
+
+
+def _case(table: PublishedTable, settings: Mapping[str, object]) -> tuple[str, int | None]:
+    """The case that a run belongs to, and its place."""
+    if table.cases is None:
+        return "", None
+    value = settings.get(table.cases.setting)
+    for place, word in enumerate(table.cases.values):
+        if parse_yaml(word) == value:
+            return word, place
+    return spelled(value), None

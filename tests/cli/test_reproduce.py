@@ -1,0 +1,143 @@
+"""mtlrun reproduce: what is missing is trained in one sweep, what exists is found, and nothing is claimed too early."""
+
+import pytest
+
+from mtlrun.cli import reproduce, timing
+from mtlrun.cli.main import main
+from mtlrun.cli.reproduction import Wanted, jobs_of, same_experiment, wanted
+from mtlrun.cli.timing import takes_passes
+from mtlrun.errors import ConfigError
+from mtlrun.published.library import published_table
+from mtlrun.runs.reader import find_runs
+
+FEW = ["data.rows=3", "trainer.max_steps=3", "diagnostics.plots=false", "diagnostics.pictures=0"]
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(timing, "_measure", lambda requests: [{"hours": 0.001} for _ in requests])
+    monkeypatch.setattr(timing, "KEPT", tmp_path / "kept.json")
+
+
+def text_of(capsys):
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_what_is_missing_is_trained_and_then_found(tmp_path, capsys):
+    words = ["reproduce", "cagrad/toy", "--methods", "LS", *FEW]
+    assert main(words) == 0
+    told = text_of(capsys)
+    assert "3 of 3 runs of cagrad/toy are missing" in told
+    assert "LS reaches the front from 0 of 3 starts, by the paper from 1" in told
+    assert "steps: data.rows=3 here; 100,000 there" in told
+    runs = find_runs(tmp_path / "outputs")
+    assert [run.config["backbone"]["start"] for run in runs] == [[-8.5, 7.5], [-8.5, -5.0], [9.0, 9.0]]
+    assert main(words) == 0
+    assert "are missing" not in text_of(capsys)
+    assert len(find_runs(tmp_path / "outputs")) == 3
+    assert main([*words, "--list", "--seeds", "2"]) == 0
+    told = text_of(capsys)
+    assert "3 of 6 runs are missing" in told
+    assert "mtlrun experiment=cagrad/toy balancer=equal data.rows=3" in told
+
+
+def test_the_sweep_can_be_finished_by_rerun(tmp_path, capsys):
+    """Its jobs are no product of lists: they are in its record."""
+    assert main(["reproduce", "cagrad/toy", "--methods", "LS,CAGrad", *FEW]) == 0
+    runs = find_runs(tmp_path / "outputs")
+    assert len(runs) == 6
+    assert main(["rerun", str(runs[0].path.parent), "--dry-run"]) == 0
+    assert text_of(capsys).count(": finished") == 6
+
+
+def test_a_reduction_says_that_it_is_none(capsys):
+    assert main(["reproduce", "nash_mtl/toy", "--quick", "--list", "--methods", "LS"]) == 0
+    told = capsys.readouterr().out
+    assert "NO REPRODUCTION, a reduction of it: 3,000 steps at twenty times the rate" in told
+    assert "optimizer.lr=0.02" in told
+
+
+def test_a_table_without_runs_shows_published_numbers_and_no_difference(capsys):
+    assert main(["reproduce", "nash_mtl/qm9", "--list", "--methods", "LS", "--seeds", "1"]) == 0
+    told = text_of(capsys)
+    assert "No run yet: LS." in told
+    assert "no difference is called one" in told
+    assert "177.6 ±3.4" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["nash_mtl/qm"], "no published table 'nash_mtl/qm'; did you mean 'nash_mtl/qm9'"),
+        (["nash_mtl/qm9", "--methods", "Nash"], "no method of nash_mtl/qm9 'Nash'"),
+        (["ntkmtl/qm9", "--methods", "GO4Align"], "GO4Align of ntkmtl/qm9 is published and not offered here"),
+        (["cagrad/toy", "--seeds", "0"], "argument --seeds: must be a whole number of at least 1, found 0"),
+        (["cagrad/toy", "famo/toy"], "name one table, found cagrad/toy famo/toy"),
+        (["cagrad/toy", "balancer.d=1"], "no setting 'd' in balancer"),
+        (["cagrad/toy", "experiment=cagrad/toi"], "no experiment 'cagrad/toi'; did you mean 'cagrad/toy'"),
+    ],
+)
+def test_a_mistake_is_told_in_one_line(words, line, capsys):
+    assert main(["reproduce", *words]) == 2
+    assert line in capsys.readouterr().err
+
+
+def test_what_takes_long_waits_for_a_yes(monkeypatch):
+    monkeypatch.setattr(reproduce, "hours", lambda asked: [(10.0, "")])
+    table = published_table("cagrad/toy")
+    request = wanted(table, ["LS"], None, (), quick=False)
+    jobs = [*jobs_of(request)]
+    with pytest.raises(ConfigError, match=r"3 runs of cagrad/toy take about 10.0 h on this machine: add --yes"):
+        reproduce._check_time(request, jobs, agreed=False)
+    reproduce._check_time(request, jobs, agreed=True)
+
+
+def test_data_that_are_not_there_are_told_before_anything_is_trained(monkeypatch, capsys):
+    monkeypatch.setattr(timing, "_measure", lambda requests: [{"needs": "no folder of NYUv2"} for _ in requests])
+    assert main(["reproduce", "nash_mtl/nyuv2", "--methods", "LS"]) == 2
+    assert "no folder of NYUv2" in capsys.readouterr().err
+
+
+def test_every_table_is_listed(monkeypatch, capsys):
+    monkeypatch.setattr(timing, "_measure", lambda requests: [{"hours": 0.5} for _ in requests])
+    assert main(["reproduce"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for name in ("cagrad/toy", "nash_mtl/qm9", "libmtl/nyuv2*", "libmtl/office31"):
+        assert any(line.split()[:1] == [name] for line in lines)
+    assert max(map(len, lines)) <= 80
+    assert any(line.split() == ["cagrad/toy", "4", "12", "6.0", "h", "0"] for line in lines)
+
+
+def test_measurements_are_kept_and_needs_are_looked_at_again(monkeypatch):
+    asked = []
+
+    def measure(requests):
+        asked.extend(requests)
+        return [{"hours": 1.0} if "LS" in words else {"needs": "data"} for words in requests]
+
+    monkeypatch.setattr(timing, "_measure", measure)
+    for _ in range(2):
+        assert timing.measured([["LS"], ["other"]]) == [{"hours": 1.0}, {"needs": "data"}]
+    assert asked == [["LS"], ["other"], ["other"]]
+
+
+def test_methods_that_take_a_pass_per_task_are_known():
+    table = published_table("nash_mtl/qm9")
+    passes = {method.name for method in table.trained if takes_passes(method)}
+    assert passes == {"MGDA", "PCGrad", "CAGrad", "IMTL-G", "Nash-MTL"}
+
+
+def test_what_moves_no_number_may_differ():
+    settings = {"optimizer.lr": 0.1, "trainer.workers": 4, "data.root": "here"}
+    assert same_experiment(settings, {"optimizer.lr": 0.1, "trainer.workers": 0})
+    assert not same_experiment(settings, {"optimizer.lr": 0.2, "trainer.workers": 4})
+
+
+def test_reduced_methods_and_seeds_are_those_of_the_table():
+    table = published_table("famo/qm9")
+    full, quick = (wanted(table, (), None, (), quick=reduced) for reduced in (False, True))
+    assert (full.seeds, len(full.methods)) == (3, 12)
+    assert [method.name for method in quick.methods] == ["STL", "LS", "SI", "UW", "Nash-MTL", "FAMO"]
+    assert isinstance(quick, Wanted)
+    assert quick.seeds == 1

@@ -1,0 +1,81 @@
+"""Small runs, each trained once for all tests of this folder, and their data."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import mtlrun
+
+QUIET = ["trainer.epochs=1", "diagnostics=off", "trainer.device=cpu", "seed=3"]
+
+
+def columns(draw, rows):
+    """Three tasks of different kinds; large numbers that vary little, which float32 would round."""
+    inputs = draw.normal(size=(rows, 6)) + np.array([0, 0, 0, 0, 0, 1.7e9])
+    return {
+        "inputs": inputs,
+        "shape": (inputs[:, 0] > 0).astype(np.int64),
+        "length": 3 * inputs[:, 1] - inputs[:, 0] + 20,
+        "marks": (inputs[:, 2:4] > 0.2).astype(np.float32),
+    }
+
+
+def pixels(draw, rows):
+    """Bright squares: where they are, and whether they are in the left half."""
+    images = draw.integers(0, 60, size=(rows, 16, 16, 3), dtype=np.uint8)
+    masks = np.zeros((rows, 16, 16), np.uint8)
+    at = draw.integers(0, 11, size=(rows, 2))
+    for row, (top, left) in enumerate(at):
+        images[row, top : top + 5, left : left + 5] += 190
+        masks[row, top : top + 5, left : left + 5] = 1
+    return {"inputs": images, "where": masks, "left": (at[:, 1] < 6).astype(np.int64)}
+
+
+def trained(folder, arrays, *settings):
+    """A run with the test rows in a file of their own, which lies in the folder that it was started in."""
+    draw = np.random.default_rng(0)
+    for name, rows in (("train", 80), ("test", 30)):
+        np.savez(folder / f"{name}.npz", **arrays(draw, rows))
+    paths = ["data.path=train.npz", "data.test_path=test.npz"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        result = mtlrun.run(["task=arrays", *paths, *QUIET, *settings], folder=folder / "run")
+    return result
+
+
+@pytest.fixture(scope="session")
+def table(tmp_path_factory):
+    return trained(tmp_path_factory.mktemp("table"), columns, "sharing=mmoe")
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("images")
+    result = trained(folder, pixels, "backbone=cnn", "backbone.channels=[4,8]", "sharing=film")
+    (folder / "pictures").mkdir()
+    for row, image in enumerate(np.load(folder / "test.npz")["inputs"][:3]):
+        Image.fromarray(image).save(folder / "pictures" / f"{row}.png")
+    return result
+
+
+@pytest.fixture(scope="session")
+def texts(tmp_path_factory):
+    settings = ["task=text", "data.num_rows={train: 60, val: 20, test: 20}", "backbone.layers=1", *QUIET]
+    return mtlrun.run(settings, folder=tmp_path_factory.mktemp("texts") / "run")
+
+
+@pytest.fixture(scope="session")
+def people(tmp_path_factory):
+    """A table with words and gaps among inputs and labels."""
+    folder, draw = tmp_path_factory.mktemp("people"), np.random.default_rng(0)
+    for name, rows in (("train", 120), ("test", 40)):
+        age, town = draw.integers(18, 80, rows), draw.choice(["Rome", "Oslo", "Bern"], rows)
+        income = age * 100 + 500 * (town == "Oslo") + draw.normal(size=rows)
+        ages = ["" if row % 9 == 0 else str(value) for row, value in enumerate(age)]
+        owner = ["" if row % 7 == 0 else ("yes" if value > 4500 else "no") for row, value in enumerate(income)]
+        lines = [",".join(map(str, row)) for row in zip(ages, town, income, owner)]
+        (folder / f"{name}.csv").write_text("\n".join(["age,town,income,owner", *lines]) + "\n")
+    paths = ["data.path=train.csv", "data.test_path=test.csv", "data.targets=[income,owner]", "backbone=tabular"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        return mtlrun.run(["task=arrays", *paths, *QUIET], folder=folder / "run")

@@ -1,0 +1,46 @@
+"""A preset fixes what its table's protocol says, and every method of the table composes with it."""
+
+import pytest
+
+from mtlrun.cli.groups import groups
+from mtlrun.cli.reproduction import effective_settings
+from mtlrun.paths import CONF
+from mtlrun.published.library import published_table, table_names
+from mtlrun.reporting.reproduced import deviations
+
+TABLES = [published_table(name) for name in table_names()]
+EXPERIMENTS = sorted({table.experiment for table in TABLES})
+
+
+def test_there_is_a_preset_for_each_table_and_a_table_for_each_preset():
+    folders = [path.relative_to(CONF / "experiment").with_suffix("") for path in CONF.glob("experiment/*/*.yaml")]
+    assert sorted(path.as_posix() for path in folders) == EXPERIMENTS
+    assert len(EXPERIMENTS) >= 20
+    assert set(EXPERIMENTS) <= set(groups()["experiment"])
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_a_preset_is_what_the_protocol_says(experiment):
+    settings = effective_settings([f"experiment={experiment}"])
+    for table in (table for table in TABLES if table.experiment == experiment):
+        told = [f"{point.point}: {point.ours} here; {point.says} there" for point in table.protocol if point.ours]
+        assert deviations(table, settings) == told
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_each_value_of_a_preset_has_its_source(experiment):
+    lines = (CONF / f"experiment/{experiment}.yaml").read_text().splitlines()
+    fixed = [line for line in lines if ": " in line and not line.startswith(("#", "defaults"))]
+    assert len(fixed) >= 4
+    for line in fixed:
+        chosen = "override /task" in line or "override /backbone: segnet" in line or "override /scheduler: con" in line
+        assert "  # " in line or chosen, line
+
+
+WORDS = sorted({" ".join(method.words) for table in TABLES for method in table.trained})
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_the_settings_of_a_method_are_there(words):
+    """With one of the small presets: they differ in no group that a balancer looks at."""
+    assert effective_settings(["experiment=kurin/multimnist", *words.split()])
