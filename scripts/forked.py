@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import tempfile
@@ -36,7 +37,7 @@ class Command:
         sys.stdout.flush()
         self._err = tempfile.TemporaryFile()  # noqa: SIM115 (as long as the command)
         self.code: int | None = None
-        self.usage: os.struct_rusage | None = None  # type: ignore[name-defined] (posix)
+        self.usage: resource.struct_rusage | None = None
         self.pid = os.fork()
         if self.pid == 0:
             _become(words, folder, self._err.fileno(), files)
@@ -73,8 +74,6 @@ def _become(words: Sequence[str], folder: Path, err: int, files: int | None) -> 
         for number in STOPS:  # whoever runs this in the background has made it deaf to Ctrl-C
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
         if files is not None:
-            import resource
-
             resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
         os.chdir(folder)
         sys.argv = ["mtlrun"]
