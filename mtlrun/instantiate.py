@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import traceback
 from functools import partial
 from importlib import import_module
 from inspect import Parameter, Signature, signature
-from pathlib import Path
 from typing import Any
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate as hydra_instantiate
 from omegaconf import OmegaConf
 
+from mtlrun.blame import cause, out_of_memory
 from mtlrun.errors import ConfigError, MtlrunError, near_miss
 
-_OURS = Path(__file__).parent
 _SELF = "mtlrun."
 """Classes of ours check their options; what else breaks inside them is a defect, and no mistake of the user's."""
 
@@ -45,7 +43,7 @@ def instantiate(settings: Any, where: str, kind: type, /, **arguments: Any) -> A
     except (MtlrunError, MemoryError):
         raise
     except Exception as error:
-        if target.startswith(_SELF) or _out_of_memory(error):
+        if target.startswith(_SELF) or out_of_memory(error):
             raise
         raise ConfigError(f"{where}: {target}() failed: {cause(error)}") from error
     if not isinstance(made, kind):
@@ -60,27 +58,8 @@ def call(factory: Any, where: str, **arguments: Any) -> Any:
     return factory(**arguments)  # a TypeError from here on is a defect of the class
 
 
-def cause(error: BaseException) -> str:
-    """The error's kind and words, and the line of the user's file that raised it."""
-    words = f"{type(error).__name__}: {error}".rstrip(": ")
-    if isinstance(error, SyntaxError):
-        return words  # which names file and line
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename)]
-    return f"{words} ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else words
-
-
-def _is_users(file: str) -> bool:
-    path = Path(file)
-    return path.suffix == ".py" and "site-packages" not in path.parts and _OURS not in path.parents and path.is_file()
-
-
 def _article(made: object) -> str:
     return "None" if made is None else f"a {type(made).__qualname__}"
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """What the caller words for the network as a whole."""
-    return isinstance(error, RuntimeError) and "memory" in str(error)
 
 
 def _check_arguments(factory: Any, where: str, arguments: dict[str, Any]) -> None:

@@ -22,6 +22,7 @@ LAYERS = [
         "seeds",
         "troubles",
     ],  # leaves
+    ["blame"],  # which part an error came from
     ["instantiate", "options", "torchrun", "linalg", "runs"],
     ["published"],  # numbers of papers, which reports show beside those of runs
     ["reporting", "balancers", "tasks", "data", "backbones", "loggers"],

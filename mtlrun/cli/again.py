@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
@@ -16,22 +16,27 @@ from mtlrun.cli.run import as_in_the_command
 from mtlrun.cli.terminal import complain
 from mtlrun.config.saved import change, load_config, recorded
 from mtlrun.config.whereabouts import find_files, look_in
+from mtlrun.errors import ConfigError
 from mtlrun.experiment.objective import Objective, objective_value
 from mtlrun.experiment.run import run, verdict
 from mtlrun.runs.folder import RunFolder, claim
+from mtlrun.runs.lock import FolderLock
+from mtlrun.runs.reader import Run
 
 GOES_ON, STARTS_AFRESH, NEW = "goes on", "starts afresh", "starts"
 
 
 class Plan(NamedTuple):
-    """What is done with a job: its number in the sweep, one of the words above, and the folder it was started from.
+    """What is done with a job: its number in the sweep, and one of the words above.
 
-    Users' own classes, and files that a job names, are looked for there.
+    start: the folder that it was started from: users' own classes, and files that a job names, are looked for there.
+    seen: its `run.json` when this was decided.
     """
 
     number: int
     action: str
     start: Path | None
+    seen: dict[str, Any]
 
 
 def again(
@@ -62,15 +67,35 @@ def again(
             config = change(config, changes)
         folder = RunFolder(path)
         with recorded(folder, changes):
-            summary = run(config, folder, command, resume=resume, checked=plan.action != NEW)
+            summary = run(config, folder, command, resume=resume, checked=plan.action != NEW, alone=False)
         return objective_value(summary, config.objective)
     except Exception as error:
         complain(verdict(error, path)[1], f"job {plan.number}: ")
         return None
 
 
-def put_aside(folder: Path) -> None:
-    """Move what a job has left into `attempts/1`, `attempts/2`, ... in its folder: a run to look at, as it was."""
+def put_aside(folder: Path, seen: Mapping[str, Any]) -> None:
+    """Move what a job has left into `attempts/1`, `attempts/2`, ... in its folder: a run to look at, as it was.
+
+    Args:
+        folder: of the job.
+        seen: its `run.json` when the command decided to do so.
+
+    Raises:
+        ConfigError: if somebody else has started the job since then: nothing is moved.
+    """
+    lock = FolderLock(folder)
+    if not lock.acquire():
+        raise ConfigError(f"{folder} is running by now: somebody else has started it again")
+    try:
+        if Run(folder).info != seen:
+            raise ConfigError(f"{folder} is another attempt by now: somebody else has started it again")
+        _move(folder)
+    finally:
+        lock.release()
+
+
+def _move(folder: Path) -> None:
     aside = claim(folder / "attempts" / str(len([*(folder / "attempts").glob("*/")]) + 1))
     shutil.copytree(folder / ".hydra", aside / ".hydra")
     for entry in folder.iterdir():

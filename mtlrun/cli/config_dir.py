@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+from mtlrun.config.anchors import check_anchors
 from mtlrun.errors import ConfigError
 
 
@@ -15,11 +17,13 @@ def split_config_dir(arguments: list[str]) -> tuple[str | None, list[str]]:
     """
     words = [part for word in arguments for part in _split_flag(word)]
     flag = next((word for word in words if word in ("--config-dir", "-cd")), None)
+    check_anchors(os.environ.get("MTLRUN_CONF_DIR"))
     if flag is None:
         return None, words
     at = words.index(flag)
     if len(words) == at + 1 or not Path(words[at + 1]).is_dir():
         raise ConfigError(f"{' '.join(words[at : at + 2])}: no such folder")
+    check_anchors(words[at + 1])
     return words[at + 1], words[:at] + words[at + 2 :]
 
 

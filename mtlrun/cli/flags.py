@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from collections.abc import Sequence
 from typing import NoReturn
 
+from mtlrun.config.anchors import check_anchors
 from mtlrun.config.changes import ENGINE_SETTINGS, OPEN_GROUPS
 from mtlrun.config.simplex import quoted
 from mtlrun.errors import ConfigError, near_miss
@@ -37,6 +39,8 @@ def hydra_arguments(words: list[str]) -> list[str]:
     unknown = [word for word in settings if word.startswith("-")]
     if unknown:
         raise ConfigError(f"no flag '{unknown[0]}'{near_miss(unknown[0], _names()) or '; see mtlrun --help'}")
+    for folder in (known.config_dir, os.environ.get("MTLRUN_CONF_DIR")):
+        check_anchors(folder)
     flags: list[str] = []
     for name, value in vars(known).items():
         if name != "settings" and value not in (None, False):

@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from mtlrun import torchrun
 from mtlrun.cli.launching import check_directions, check_plugins, leave_to_the_sweep, threads_per_job
 from mtlrun.cli.sweep import jobs, points, save_sweep
+from mtlrun.cli.terminal import remark
 from mtlrun.cli.together import refuse_sweep, write_nothing
 from mtlrun.config.composed import check_composed
 from mtlrun.config.explain import explain
@@ -64,6 +65,8 @@ class RunFolders(Callback):
             check_directions(config)
             expand(config)
             _check_jobs(config, GlobalHydra.instance().config_loader())
+            if knows_its_jobs(config.hydra) and len(jobs(config)) == 1:
+                remark("-m without a list such as seed=0,1: this is a sweep of one job")
             folder = _sweep_folder(config)
             self.sweeps.append(folder)
             _name_jobs_by_what_varies(config)
@@ -80,10 +83,17 @@ def run_folder(config: DictConfig) -> Path:
     Raises:
         ConfigError: if the user's folder holds a run already.
     """
-    wanted = Path(str(config.hydra.run.dir))
+    wanted = _named_folder(config, "hydra.run.dir")
     if not _given(config, "hydra.run.dir"):
         return claim(wanted.with_name(f"{wanted.name}-{secrets.token_hex(2)}"))
     return refuse_used(wanted)
+
+
+def _named_folder(config: DictConfig, key: str) -> Path:
+    value = OmegaConf.select(config, key)
+    if not str(value or "").strip():
+        raise ConfigError(f"{key}={'' if value is None else value}: must be the name of a folder")
+    return Path(str(value))
 
 
 def goes_on(folder: Path) -> bool:
@@ -125,7 +135,7 @@ def _check_jobs(config: DictConfig, loader: ConfigLoader) -> None:
 
 
 def _sweep_folder(config: DictConfig) -> Path:
-    folder = Path(str(config.hydra.sweep.dir))
+    folder = _named_folder(config, "hydra.sweep.dir")
     if _given(config, "hydra.sweep.dir"):
         for job in sorted(folder.glob("*/run.json")):
             refuse_used(job.parent)

@@ -82,14 +82,14 @@ def _plans(sweep: Sweep, jobs: Sequence[Job], flag: str | None, changes: Sequenc
 
 
 def _plan(sweep: Sweep, job: Job, status: str | None, changes: Sequence[str]) -> Plan:
-    start = started_in(job.folder) or sweep.started_in
+    start, seen = started_in(job.folder) or sweep.started_in, Run(job.folder).info
     look_in(start)
     if not (job.folder / ".hydra" / "config.yaml").is_file():
-        return Plan(job.number, NEW, start)
+        return Plan(job.number, NEW, start, seen)
     before = load_config(job.folder)
     changed = change(before, changes)
     goes_on = status == "interrupted" or (status == "finished" and is_longer(changed, before))
-    return Plan(job.number, GOES_ON if goes_on else STARTS_AFRESH, start)
+    return Plan(job.number, GOES_ON if goes_on else STARTS_AFRESH, start, seen)
 
 
 def _line(job: Job, plan: Plan | None) -> str:
@@ -101,7 +101,7 @@ def _launch(sweep: Sweep, jobs: Sequence[Job], plans: dict[int, Plan], changes: 
     """Hand the jobs to the sweep's launcher, together."""
     for job in jobs:
         if plans[job.number].action == STARTS_AFRESH:
-            put_aside(job.folder)
+            put_aside(job.folder, plans[job.number].seen)
     command = ("mtlrun", "rerun", str(path_from_here(sweep.folder)), *changes)
     leave_to_the_sweep(sweep.config)
     by_folder = {sweep.name(job): plans[job.number] for job in jobs}

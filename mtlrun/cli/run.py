@@ -78,7 +78,8 @@ def job(config: DictConfig) -> Objective | None:
     as_in_the_command()
     try:
         folder = claimed(lambda: refuse_used(path), config)
-        summary = run(config, folder, ["mtlrun", *words], resume=goes_on(path), checked=not sweeping)
+        resume, alone = goes_on(path), not sweeping
+        summary = run(config, folder, ["mtlrun", *words], resume, checked=alone, alone=alone)
     except Exception as error:
         if not sweeping and os.environ.get(TRACEBACKS) == "1":
             raise

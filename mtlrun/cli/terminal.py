@@ -21,6 +21,11 @@ def complain(error: object, job: str = "") -> None:
         print(f"mtlrun: error: {job}{one_line(error)}", file=sys.stderr, flush=True)
 
 
+def remark(line: str) -> None:
+    """One line on stderr of what is no mistake, and may not be what was meant."""
+    print(f"mtlrun: {one_line(line)}", file=sys.stderr, flush=True)
+
+
 def show(table: Any) -> None:
     """Print a rich table; brackets and control characters in it are shown, not obeyed."""
     from rich.console import Console  # here, since most commands print no table

@@ -11,6 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 from mtlrun import torchrun
 from mtlrun.config.bounds import check_bounds
 from mtlrun.config.changes import OPEN_GROUPS
+from mtlrun.config.data_files import check_data_files
 from mtlrun.config.explain import explain, suggest
 from mtlrun.config.logger_nodes import logger_nodes
 from mtlrun.config.reference import check_selection
@@ -52,6 +53,7 @@ def check(config: DictConfig) -> None:
     _check_whole_numbers(OmegaConf.to_container(config))
     check_bounds(config)
     check_paths(config)
+    check_data_files(config)
     _check_trainer(config.trainer)
     _check_processes(config.trainer)
     _check_tasks(config)

@@ -21,7 +21,9 @@ from mtlrun.config.schema import Root
 from mtlrun.config.whereabouts import find_files, find_own_data, started_in
 from mtlrun.config.words import as_typed
 from mtlrun.errors import ConfigError, ResumeError
+from mtlrun.lines import one_line
 from mtlrun.runs.folder import RunFolder
+from mtlrun.runs.yamlfile import LARGEST, unfolded_size
 
 _FIXED = ("seed", "tasks", "init_from", "freeze")  # the numbers before and after would not belong to one run
 
@@ -34,6 +36,8 @@ def load_config(folder: Path) -> DictConfig:
     """
     saved = folder / ".hydra" / "config.yaml"
     try:
+        if unfolded_size(saved.read_text(encoding="utf-8")) > LARGEST:
+            raise ResumeError(f"cannot continue from {saved}: its anchors (&name, *name) unfold without end")
         config = OmegaConf.merge(OmegaConf.structured(Root), OmegaConf.load(saved))
         assert isinstance(config, DictConfig)
         OmegaConf.set_struct(config, True)
@@ -43,8 +47,8 @@ def load_config(folder: Path) -> DictConfig:
         find_own_data(config, folder)
         for record in sorted(saved.parent.glob("resume-*.yaml")):
             _apply(config, _parse(as_typed(OmegaConf.load(record))))
-    except (OSError, YAMLError, HydraException, OmegaConfBaseException) as error:
-        raise ResumeError(f"cannot continue from {folder / '.hydra'}: {explain(error) or error}") from error
+    except (OSError, YAMLError, HydraException, OmegaConfBaseException, UnicodeError, RecursionError) as error:
+        raise ResumeError(f"cannot continue from {folder / '.hydra'}: {explain(error) or one_line(error)}") from error
     return config
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from mtlrun.blame import failed_part
 from mtlrun.config.explain import explain
-from mtlrun.errors import FolderLost
+from mtlrun.errors import FolderLost, NonFiniteError, ProcessLost
 from mtlrun.lines import one_line
 from mtlrun.runs.folder import Ending
 from mtlrun.training.interrupt import signal_name
@@ -16,6 +17,8 @@ def failure(error: BaseException) -> str:
     refused = trouble(error)
     if known is None and (refused is not None or isinstance(error, FolderLost)):
         known = refused[0] if refused is not None else str(error)
+    if known is None and not isinstance(error, NonFiniteError | ProcessLost):
+        known = failed_part(error)
     return one_line(known if known is not None else f"{type(error).__name__}: {error}".rstrip(": "))
 
 

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mtlrun.config.check import check
 from mtlrun.config.explain import explain
+from mtlrun.config.words import portable
 from mtlrun.errors import ConfigError, FolderLost, MtlrunError, NonFiniteError, ProcessLost, choose
 from mtlrun.experiment.endings import failure
 from mtlrun.lines import path_from_here
@@ -29,11 +30,16 @@ if TYPE_CHECKING:
 
 
 def run(
-    config: DictConfig, folder: RunFolder, command: Sequence[str], resume: bool = False, checked: bool = True
+    config: DictConfig,
+    folder: RunFolder,
+    command: Sequence[str],
+    resume: bool = False,
+    checked: bool = True,
+    alone: bool = True,
 ) -> dict[str, Any]:
     """Train in the folder and return the summary; `run.json` says how it ended.
 
-    A continuation that is refused before it has saved anything leaves `run.json` as it was.
+    A continuation that is refused before it trains leaves `run.json` as it was, and a start leaves nothing.
 
     Args:
         config: of the run, without `hydra`.
@@ -41,6 +47,7 @@ def run(
         command: the words of the command line.
         resume: go on from the folder's last checkpoint, or from the start if the run was killed before its first one.
         checked: False for a job that a sweeper chose as it went: nobody has looked at its settings yet.
+        alone: False for a job of a sweep, whose folder tells the report and `mtlrun rerun` that it was refused.
 
     Raises:
         ResumeError: if another process runs in the folder, or its last checkpoint is damaged.
@@ -57,7 +64,11 @@ def run(
         pass_on(getattr(end, "code", None))
         raise
     except BaseException as error:
-        if resume and explain(error) is not None and folder.saved_at == saved_at:
+        refused = explain(error) is not None and not folder.trains and folder.saved_at == saved_at
+        if refused and not resume and alone:
+            folder.discard()
+            raise
+        if refused and resume:
             folder.withdraw(failure(error))  # nothing was trained: the checkpoint waits for another attempt
         else:
             folder.finish("failed", failure(error))
@@ -103,13 +114,16 @@ def _in_processes(config: DictConfig, folder: RunFolder, resume: bool) -> dict[s
         if config.trainer.devices > 1:
             from mtlrun.experiment.worker_group import run_together  # here: one process does without
 
-            plain = OmegaConf.to_container(config, resolve=True)  # resolvers of the user's are known here only
+            plain = portable(config)  # resolvers of the user's are known here only
             return run_together(config.trainer.devices, train_as_worker, plain, folder.path, resume)
         from mtlrun.experiment.train import train  # here: it loads torch
 
         return train(config, folder, resume)
     except ProcessLost as error:
         raise ProcessLost(f"{error}; to go on: mtlrun resume {folder.path}") from error
+    except FileNotFoundError:
+        folder.check_there()  # which says what a path alone does not
+        raise
 
 
 def train_as_worker(worker: Worker, plain: dict[str, Any], path: Path, resume: bool) -> dict[str, Any]:

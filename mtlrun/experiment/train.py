@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
 from torch import nn
 
+from mtlrun.blame import blaming_parts
 from mtlrun.config.build import build, build_evaluator
 from mtlrun.config.promises import check_parts_of
 from mtlrun.errors import choose
@@ -60,10 +63,10 @@ def train(
     """
     ranks = ranks or join_torchrun(Device(config.trainer.device))
     trainer = agreed(ranks, lambda: _ready(config, folder, resume, ranks))
-    folder.note(str(trainer.stepper.device), ranks.size)
-    try:
+    with _ending_told(trainer):
         if resume:
             log.info("going on from step %d", trainer.resume(config.allow_other_data))
+        folder.note(str(trainer.stepper.device), ranks.size)
         if ranks.first:
             log.info("%s", trainer.selection.meaning())
         trainer.fit(progress or (TerminalProgress if ranks.first else RemoteProgress()))
@@ -72,9 +75,6 @@ def train(
         if folder.writes:
             _report(trainer, summary)
             _tell(trainer, summary)
-    except BaseException as error:
-        trainer.logger.end(*ending(error))
-        raise
     trainer.logger.end("finished", None)
     return summary
 
@@ -93,16 +93,24 @@ def _ready(config: DictConfig, folder: RunFolder, resume: bool, ranks: Ranks) ->
 
     The first process alone reads the other run; training begins with a copy of its network in all.
     """
-    trainer = build(config, folder, ranks)
+    with blaming_parts():
+        trainer = build(config, folder, ranks)
     if ranks.first:
-        try:
+        with blaming_parts(), _ending_told(trainer):
             _look_at(trainer, config, resume and (folder.checkpoints / "last.pt").exists())
-        except BaseException as error:
-            trainer.logger.end(*ending(error))
-            raise
     if folder.writes:
         write_description(folder.path, trainer.splits, trainer.tasks)
     return trainer
+
+
+@contextmanager
+def _ending_told(trainer: Trainer) -> Iterator[None]:
+    """Loggers hear of an end before its time, and why."""
+    try:
+        yield
+    except BaseException as error:
+        trainer.logger.end(*ending(error))
+        raise
 
 
 def _look_at(trainer: Trainer, config: DictConfig, resumed: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -19,6 +20,8 @@ from mtlrun.runs.records import CsvTable, NoTable
 from mtlrun.troubles import trouble
 
 Ending = Literal["finished", "failed", "interrupted"]
+_MADE_BEFORE = frozenset((".hydra", "run.log", ".lock"))
+"""What a run has in its folder before it starts: Hydra's files, and the log."""
 
 
 def claim(wanted: Path) -> Path:
@@ -79,6 +82,8 @@ class RunFolder:
         self.log = self.path / "run.log"
         self._lock = FolderLock(self.path)
         self._before: dict[str, Any] = {}  # run.json, when a continuation started
+        self._started = False
+        self._others: frozenset[str] = frozenset()  # names of what lay in the folder before the run
 
     @property
     def checkpoints(self) -> Path:
@@ -90,6 +95,11 @@ class RunFolder:
         """When `last.pt` was written, in nanoseconds; None without one."""
         file = self.path / "checkpoints" / "last.pt"
         return file.stat().st_mtime_ns if file.exists() else None
+
+    @property
+    def trains(self) -> bool:
+        """Whether a first step is near, or past, since the run was last started: all parts were built and looked at."""
+        return (read_json(self.run_json) or {}).get("device") is not None
 
     @property
     def plots(self) -> Path:
@@ -119,6 +129,7 @@ class RunFolder:
         if not self.writes:
             return
         self.path.mkdir(parents=True, exist_ok=True)
+        self._others = frozenset(entry.name for entry in self.path.iterdir()) - _MADE_BEFORE
         if not self._lock.acquire():
             holder = self._holder()
             raise ResumeError(f"{self.path} is in use by {holder}: wait for it to end or stop it first")
@@ -128,9 +139,10 @@ class RunFolder:
             self._before = read_json(self.run_json) or {}
             record |= _continued(self._before, record, resumed_from_step)
         write_json(self.run_json, record)
+        self._started = True
 
     def note(self, device: str, processes: int = 1) -> None:
-        """Write down what the run trains on, such as 'cuda:0'; known only once torch is loaded."""
+        """Write down that training begins, and on what, such as 'cuda:0'; known only once torch is loaded."""
         self._update({"device": device, "processes": processes})
 
     def note_origin(self, checkpoint: Path, epoch: int | None) -> None:
@@ -161,6 +173,20 @@ class RunFolder:
             write_json(self.run_json, self._before | ({"status": "interrupted"} if killed else {}))
         self._lock.release()
 
+    def discard(self) -> None:
+        """Remove all that a refused start has written, and the folder unless something else lies in it."""
+        if not self.writes:
+            return
+        self._lock.release()
+        for entry in [*self.path.iterdir()] if self.path.is_dir() else ():
+            if entry.name not in self._others:
+                shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink(missing_ok=True)
+        here = Path.cwd()
+        for folder in (self.path, *self.path.resolve().parents[:2]):  # with those of the date, if nothing is left
+            with suppress(OSError):
+                if folder == self.path or here in folder.parents:
+                    folder.rmdir()
+
     def check_there(self) -> None:
         """Raise FolderLost if somebody has removed the folder, which must not come back half empty."""
         if self.writes and not self.run_json.exists():
@@ -175,6 +201,8 @@ class RunFolder:
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write `summary.json`; numbers that are not finite become null."""
         if self.writes:
+            if self._started:
+                self.check_there()
             write_json(self.summary_json, summary)
 
     def _update(self, entries: Mapping[str, Any]) -> None:
@@ -184,6 +212,8 @@ class RunFolder:
     def _made(self, name: str) -> Path:
         folder = self.path / name
         if self.writes:
+            if self._started:
+                self.check_there()
             folder.mkdir(parents=True, exist_ok=True)
         return folder
 

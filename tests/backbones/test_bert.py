@@ -141,7 +141,7 @@ def test_a_fresh_bert_has_the_sizes_asked_for(package: Any) -> None:
     layer = 4 * 25 * 24 + 25 * 96 + 97 * 24 + 2 * 48
     assert sum(parameter.numel() for parameter in backbone.parameters()) == (50 + 9 + 2) * 24 + 48 + 3 * layer
     rows = some_text()
-    assert torch.equal(backbone(rows)[-1], backbone.eval()(rows)[-1])
+    assert torch.equal(backbone(rows)[-1], backbone.eval()(rows)[-1])  # the same layers on the same rows: the same bits
 
 
 def test_a_model_saved_with_another_head_is_read(saved: Any) -> None:

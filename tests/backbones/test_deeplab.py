@@ -21,8 +21,8 @@ def test_equals_torchvision(tmp_path: Path) -> None:
         outputs = ours(inputs)
         body = theirs.backbone(inputs)["out"]
         expected = theirs.classifier[0](body)
-    assert torch.equal(outputs[-2], body)
-    assert torch.equal(outputs[-1], expected)
+    assert torch.equal(outputs[-2], body)  # the same layers on the same rows: the same bits
+    assert torch.equal(outputs[-1], expected)  # the same layers on the same rows: the same bits
     assert plain.keys() == {name for name in models.resnet50().state_dict() if not name.startswith("fc.")}
 
 

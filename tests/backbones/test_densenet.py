@@ -22,6 +22,7 @@ def test_equals_torchvision(old_names: bool, tmp_path: Path) -> None:
     ours = DenseNet((3, 64, 64), weights=str(tmp_path / "w.pth")).eval()
     inputs = torch.randn(2, 3, 64, 64)
     with torch.no_grad():
+        # the same layers on the same rows: the same bits
         assert torch.equal(ours(inputs)[-1], torch.relu(theirs.features(inputs)))
 
 

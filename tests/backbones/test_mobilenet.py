@@ -19,7 +19,7 @@ def test_equals_torchvision(size: str, build: Callable[[], nn.Module], tmp_path:
     ours = MobileNet((3, 64, 64), size, weights=str(tmp_path / "w.pth")).eval()
     inputs = torch.randn(2, 3, 64, 64)
     with torch.no_grad():
-        assert torch.equal(ours(inputs)[-1], theirs.features(inputs))
+        assert torch.equal(ours(inputs)[-1], theirs.features(inputs))  # the same layers on the same rows: the same bits
 
 
 @pytest.mark.parametrize(("size", "channels"), [("large", [16, 24, 40, 112, 960]), ("small", [16, 16, 24, 48, 576])])

@@ -215,7 +215,7 @@ def test_half_precision_keeps_the_positions() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         outputs = model(atoms)
     assert all(output.dtype == torch.float32 for output in outputs[:-1])
-    torch.testing.assert_close(outputs[-2][:, -4:], outputs[0][:, -4:], rtol=0, atol=0)
+    torch.testing.assert_close(outputs[-2][:, -4:], outputs[0][:, -4:], rtol=0, atol=0)  # computed once, for both
     torch.testing.assert_close(outputs[-1].float(), model(atoms)[-1], rtol=0.1, atol=0.1)
 
 

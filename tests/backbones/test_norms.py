@@ -37,4 +37,5 @@ def test_groups_of_one_value_are_normalised() -> None:
     output = layer(torch.randn(1, 16, 1, 1))
     torch.testing.assert_close(output, layer.bias[None, :, None, None], rtol=0, atol=1e-3)
     values = torch.randn(2, 48, 3, 3)
+    # the same layers on the same rows: the same bits
     assert torch.equal(group_norm(48)(values), nn.GroupNorm(16, 48)(values))

@@ -20,7 +20,7 @@ def test_equals_torchvision(depth: int, build: Callable[[], nn.Module], tmp_path
         expected = theirs.maxpool(theirs.relu(theirs.bn1(theirs.conv1(inputs))))
         for i, output in enumerate(ours(inputs)):
             expected = expected if i == 0 else getattr(theirs, f"layer{i}")(expected)
-            assert torch.equal(output, expected)
+            assert torch.equal(output, expected)  # the same layers on the same rows: the same bits
     own = sum(parameter.numel() for parameter in ours.parameters())
     assert own == sum(parameter.numel() for parameter in theirs.parameters()) - sum(
         parameter.numel() for parameter in theirs.fc.parameters()

@@ -38,7 +38,7 @@ def test_unpooling_returns_to_the_maxima() -> None:
     inputs = torch.randn(2, 3, 16, 24)
     [output] = network(inputs)
     assert output.shape == (2, 4, 16, 24)
-    assert torch.equal(output, straight(network, inputs))
+    assert torch.equal(output, straight(network, inputs))  # the same layers on the same rows: the same bits
 
 
 def test_sides_that_cannot_be_halved_are_padded() -> None:
@@ -46,7 +46,7 @@ def test_sides_that_cannot_be_halved_are_padded() -> None:
     inputs = torch.randn(2, 3, 13, 18)
     [output] = network(inputs)
     padded = straight(network, nn.functional.pad(inputs, (0, 6, 0, 3)))
-    assert torch.equal(output, padded[..., :13, :18])
+    assert torch.equal(output, padded[..., :13, :18])  # the same layers on the same rows: the same bits
 
 
 def test_levels_are_stages_without_unpooling() -> None:

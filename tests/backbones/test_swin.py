@@ -24,7 +24,7 @@ def test_equals_torchvision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     with torch.no_grad():
         outputs = ours(inputs)
         expected = theirs.permute(theirs.norm(theirs.features(inputs)))
-    assert torch.equal(outputs[-1], expected)
+    assert torch.equal(outputs[-1], expected)  # the same layers on the same rows: the same bits
     assert [output.shape[1] for output in outputs] == [8, 8, 16, 32, 64]
 
 

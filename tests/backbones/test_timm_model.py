@@ -24,7 +24,7 @@ def test_a_chain_of_layers_is_cut_at_its_feature_maps() -> None:
         outputs, expected = backbone(inputs), theirs(inputs)
     assert [feature.name for feature in backbone.features] == ["stage1", "stage2", "stage3", "stage4"]
     for feature, output, other in zip(backbone.features, outputs, expected):
-        assert torch.equal(output, other)
+        assert torch.equal(output, other)  # the same layers on the same rows: the same bits
         assert (output.shape[1], 64 // output.shape[2]) == (feature.channels, feature.stride)
 
 
@@ -51,6 +51,7 @@ def test_weights(tmp_path: Path) -> None:
     assert backbone.training
     inputs = torch.randn(2, 3, 32, 32)
     with torch.no_grad():
+        # the same layers on the same rows: the same bits
         assert torch.equal(backbone.eval()(inputs)[-1], saved.eval().forward_features(inputs))
     with pytest.raises(ConfigError, match=r"backbone\.weights: no file '.*v\.pth'; did you mean 'w\.pth'"):
         TimmModel((3, 32, 32), "resnet10t", weights=str(tmp_path / "v.pth"))
@@ -87,7 +88,7 @@ def test_maps_whose_channels_are_last_are_turned() -> None:
     inputs = torch.randn(2, 3, 64, 64)
     with torch.no_grad():
         [output], expected = backbone(inputs), theirs(inputs)[-1]
-    assert torch.equal(output, expected.permute(0, 3, 1, 2))
+    assert torch.equal(output, expected.permute(0, 3, 1, 2))  # the same layers on the same rows: the same bits
     assert [(feature.name, feature.channels) for feature in backbone.features] == [("network", output.shape[1])]
 
 

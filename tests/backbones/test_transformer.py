@@ -56,7 +56,7 @@ def test_ids_at_padding_are_not_read(pool: str) -> None:
     other = rows.clone()
     other[:, :, 0] += 7 * (rows[:, :, 1] == 0)
     for one, two in zip(model(rows), model(other)):
-        assert torch.equal(one, two)
+        assert torch.equal(one, two)  # the same layers on the same rows: the same bits
 
 
 def test_maps_are_zero_at_padding_and_carry_segments() -> None:
@@ -183,7 +183,7 @@ def test_weights_are_loaded(tmp_path) -> None:
     options = {"vocabulary": 30, "width": 8, "layers": 2, "heads": 2}
     second = Transformer((9, 2), **options, weights=str(tmp_path / "w.pt")).eval()
     rows = some_text(SIZES)
-    assert torch.equal(second(rows)[-1], first(rows)[-1])
+    assert torch.equal(second(rows)[-1], first(rows)[-1])  # the same layers on the same rows: the same bits
 
 
 @pytest.mark.parametrize(

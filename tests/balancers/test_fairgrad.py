@@ -37,6 +37,7 @@ def test_equation_4_for_lengths_from_1e_4_to_1e4(alpha):
 
 def test_alpha_1_is_nash_mtl():
     losses, jacobian = torch.ones(6, dtype=torch.float64), rows(6, 20)
+    # one function, called alike
     assert torch.equal(combine(jacobian, 1.0)[0], load("nash_mtl").combine(losses, jacobian)[0])
 
 

@@ -94,6 +94,12 @@ MISTAKES = [
     ("task=arrays data.path=7", "data.path=7: must be the name of a file or folder, or null"),
     ("task=arrays data.path=[ok.npz]", "data.path=['ok.npz']: must be the name of a file or folder, or null"),
     ("task=arrays data.path=", "data.path=: must be the name of a file or folder, or null"),
+    ("task=arrays data.path=mine.npz", "data.path=mine.npz: no such file or folder"),
+    ("task=nyuv2 data.root=/nowhere/at/all", "data.root=/nowhere/at/all: no such file or folder"),
+    ("task=text data=text_files data.ner=conll", "data.ner=conll: no such file or folder"),
+    ("task=office31 data.root=. data.splits=lists", "data.splits=lists: no such file or folder"),
+    ("hydra.run.dir=", "hydra.run.dir=: must be the name of a folder"),
+    ("-m seed=0,1 hydra.sweep.dir=", "hydra.sweep.dir=: must be the name of a folder"),
     # a mistake in any job refuses the whole sweep
     (
         "-m seed=0,1 trainer.epochs=0,1",
@@ -113,6 +119,9 @@ def test_one_line_and_code_2(words, line, command, training, tmp_path):
     assert not (tmp_path / "outputs").exists()
 
 
+BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]\n" for level in range(1, 9)
+)
 BROKEN_FILES = [
     ("balancer/mine.yaml", "_target_: [\nlr: 1", "balancer=mine", "not valid YAML"),
     ("trainer/mine.yaml", "epohcs: 3", "trainer=mine", "trainer/mine.yaml: no setting 'epohcs' in trainer; did you mean 'epochs'?"),
@@ -120,6 +129,7 @@ BROKEN_FILES = [
     ("balancer/mine.yaml", "_target_: not_there.Mine", "balancer=mine", "no module 'not_there' is installed or in this folder"),
     ("balancer/mine.yaml", "lr: 1", "balancer=mine", "no balancer chosen: give balancer=OPTION (mtlrun list balancer names them)"),
     ("experiment/mine.yaml", "# @package _global_\ndefaults:\n  - override /balancer: pcgard\n", "experiment=mine", "no balancer 'pcgard'; did you mean 'pcgrad'?"),
+    ("balancer/mine.yaml", BOMB, "balancer=mine", "mine.yaml: its anchors (&name, *name) unfold to more than a million entries"),
     ("experiment/mine.yaml", "# @package _global_\ntrainer: {epochs: 0}\n", "experiment=mine", "trainer.epochs=0: must be 1 or more"),
 ]  # fmt: skip
 
@@ -195,6 +205,7 @@ NAMES = ["a[1].npz", "a=b.npz", "Äpfel und Ü.npz", "a,b {c}.npz", "'q'.npz"]
 @pytest.mark.parametrize("sweep", [False, True])
 def test_an_interpolation_stays_one_in_overrides_and_files(name, sweep, command, training, monkeypatch):
     monkeypatch.setenv("SECRET", name)
+    Path(name).touch()
     words = ["task=arrays", "data.path=${oc.env:SECRET}", "optimizer.weight_decay=${.lr}"]
     outcome = command(*words, *(["-m", "seed=0,1"] if sweep else []))
     assert training.calls, outcome

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from mtlrun.cli.again import put_aside
 from mtlrun.config.whereabouts import started_in
-from mtlrun.errors import Interrupted, ResumeError
+from mtlrun.errors import ConfigError, Interrupted, ResumeError
+from mtlrun.runs.folder import RunFolder
+from mtlrun.runs.reader import Run
 
 STATUSES = {"0_seed-0": "finished", "1_seed-1": "failed", "2_seed-2": "interrupted"}
 
@@ -117,6 +120,22 @@ def test_a_job_that_somebody_else_has_started_meanwhile_is_left_alone(command, t
     assert "3_seed-3 already holds a run" in outcome.err
     assert ran(training) == AFRESH | ON
     assert record("3_seed-3") == {"status": "finished"}
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_files_of_a_job_that_somebody_else_has_started_are_not_moved(held, sweep):
+    folder = Path("sweep/1_seed-1")
+    seen, other = Run(folder).info, RunFolder(folder)
+    other.start(["mtlrun", "rerun", "sweep"], 1)
+    if not held:
+        other.finish("finished")
+    before = record("1_seed-1")
+    with pytest.raises(ConfigError, match="somebody else has started it again"):
+        put_aside(folder, seen)
+    other.finish("failed")
+    assert before["status"] == ("running" if held else "finished")
+    assert record("1_seed-1")["start"] == before["start"]
+    assert not (folder / "attempts").exists()
 
 
 def test_a_sweep_is_finished_from_any_folder(command, training, tmp_path, monkeypatch):

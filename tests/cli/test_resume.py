@@ -91,6 +91,16 @@ def test_a_refused_resume_of_a_killed_run_leaves_it_interrupted(run_folder, comm
     assert json.loads((run_folder / "run.json").read_text())["status"] == "interrupted"
 
 
+def test_a_resume_that_trained_has_failed_also_before_a_checkpoint(stopped, command, training):
+    def train_and_refuse(config):
+        RunFolder(stopped).note("cpu")
+        raise ResumeError("a sampler that sums to 2")
+
+    training.behave = train_and_refuse
+    assert command("resume", str(stopped)).code == 2
+    assert json.loads((stopped / "run.json").read_text())["status"] == "failed"
+
+
 def test_a_refused_resume_after_a_checkpoint_has_failed(stopped, command, training):
     def train_and_refuse(config):
         (stopped / "checkpoints").mkdir(exist_ok=True)

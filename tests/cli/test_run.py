@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from mtlrun.cli.folders import job_name
 from mtlrun.errors import ConfigError, DataError, Interrupted
+from mtlrun.runs.folder import RunFolder
 
 
 def record(folder: Path) -> dict:
@@ -58,7 +60,50 @@ def test_a_mistake_found_while_building(error, command, training):
     training.behave = lambda config: (_ for _ in ()).throw(error)
     outcome = command()
     assert (outcome.code, outcome.err) == (2, "mtlrun: error: impossible pair\n")
-    assert (record(only_run())["status"], record(only_run())["error"]) == ("failed", "impossible pair")
+    assert not Path("outputs").exists()
+
+
+def test_a_refused_start_leaves_what_others_put_into_its_folder(command, training):
+    def refuse(config):
+        folder = RunFolder(training.calls[-1][1])
+        (folder.plots / "first.png").touch()
+        raise ConfigError("impossible pair")
+
+    Path("mine").mkdir()
+    Path("mine/notes.txt").touch()
+    training.behave = refuse
+    assert command("hydra.run.dir=mine").code == 2
+    assert [entry.name for entry in Path("mine").iterdir()] == ["notes.txt"]
+
+
+def test_a_mistake_that_shows_while_it_trains_is_written_down(command, training):
+    def train(config):
+        RunFolder(training.calls[-1][1]).note("cpu")
+        raise ConfigError("a sampler that sums to 2")
+
+    training.behave = train
+    outcome = command("hydra.run.dir=mine")
+    assert (outcome.code, outcome.err) == (2, "mtlrun: error: a sampler that sums to 2\n")
+    assert (record(Path("mine"))["status"], record(Path("mine"))["error"]) == ("failed", "a sampler that sums to 2")
+
+
+def test_a_folder_that_vanishes_is_told_and_does_not_come_back(command, training):
+    def lose(config):
+        shutil.rmtree("mine")
+        Path("mine/summary.json").write_text("{}")
+
+    training.behave = lose
+    outcome = command("hydra.run.dir=mine")
+    line = "/mine has vanished: somebody has removed the folder while the run went on\n"
+    assert (outcome.code, outcome.err.endswith(line), outcome.err.count("\n")) == (1, True, 1)
+    assert not Path("mine").exists()
+
+
+def test_a_sweep_of_one_job_is_told(command, training):
+    outcome = command("task=multidigits", "-m")
+    line = "mtlrun: -m without a list such as seed=0,1: this is a sweep of one job\n"
+    assert (outcome.code, outcome.err, len(training.calls)) == (0, line, 1)
+    assert command("task=multidigits", "-m", "seed=0,1").err == ""
 
 
 def test_a_bug_is_one_line_and_a_traceback_in_the_log(command, training):

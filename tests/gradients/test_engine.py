@@ -233,7 +233,7 @@ def test_features_of_a_step_with_held_weights_are_forgotten():
     net = Net()
     run = engine(net, load("mgda"), gradients="features", every=2)
     weights = [step(net, run).weights for _ in range(4)]
-    assert all(torch.equal(found, weights[0]) for found in weights)
+    assert all(torch.equal(found, weights[0]) for found in weights)  # one function, called alike
     assert run.groups.features.take() == []
 
 

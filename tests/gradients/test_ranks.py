@@ -46,8 +46,10 @@ VARIANTS = {
 ALL = [*NAMES, *(f"scattered {name}" for name in SCATTERED), *VARIANTS]
 FAST = {*representatives(NAMES), "scattered cagrad", "scattered pcgrad", *VARIANTS}
 
-TOLERANCE = {"half precision": 2e-2}
-"""Gradients of parts of a batch are rounded to 2 digits before they are added up."""
+TOLERANCE = {
+    "half precision": 2e-2,  # gradients of parts of a batch are rounded to 2 digits before they are added up
+    "db_mtl": 1e-4,  # divides by losses and by lengths of averages, which enlarges what another order of sums rounds
+}
 
 
 @pytest.fixture(scope="module")

@@ -41,6 +41,7 @@ def test_conditions_of_the_projection(size, spread):
 def test_only_differences_matter_and_the_order_does_not():
     point, order = values(9, 3), torch.randperm(9, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(project_simplex(point + 1e6), project_simplex(point), atol=1e-9, rtol=0)
+    # sorts before it sums: the same bits in any order
     assert torch.equal(project_simplex(point[order]), project_simplex(point)[order])
 
 

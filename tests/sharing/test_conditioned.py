@@ -55,7 +55,7 @@ def test_joins_from_the_split_on() -> None:
     scheme = perturbed(Conditioned(build_cnn, TASKS, split="block2", join="both"))
     assert [*scheme.shift] == [*scheme.scale] == ["block2"]
     outputs = scheme(torch.randn(2, 3, 8, 8), ALL)
-    assert torch.equal(outputs["lane"][0], outputs["sign"][0])
+    assert torch.equal(outputs["lane"][0], outputs["sign"][0])  # computed once, for both
     assert not torch.allclose(outputs["lane"][1], outputs["sign"][1])
 
 

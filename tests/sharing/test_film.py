@@ -28,6 +28,7 @@ def test_starts_as_the_plain_backbone() -> None:
     inputs = torch.randn(6, 5)
     torch.manual_seed(0)
     plain = build_mlp()(inputs)
+    # times 1 and plus 0 are exact
     torch.testing.assert_close(scheme(inputs, ALL), dict.fromkeys(TASKS, plain), rtol=0, atol=0)
 
 
@@ -58,7 +59,7 @@ def test_common_stages_run_once_and_later_ones_on_all_tasks_together() -> None:
         stage.register_forward_hook(lambda _, inputs, output, name=name: seen[name].append(len(output)))
     outputs = scheme(torch.randn(6, 5), {"lane": None, "sign": torch.tensor([4, 5])})
     assert seen == {"layer1": [6], "layer2": [6], "layer3": [8]}
-    assert torch.equal(outputs["lane"][0][4:], outputs["sign"][0])
+    assert torch.equal(outputs["lane"][0][4:], outputs["sign"][0])  # computed once, for both
     assert not torch.allclose(outputs["lane"][1][4:], outputs["sign"][1])
 
 

@@ -37,8 +37,8 @@ def test_members_of_a_group_stay_together() -> None:
         "layer3": ["detection+drivable", "lane+sign"],
     }
     outputs = scheme(torch.randn(6, 5), ALL)
-    assert all(torch.equal(*pair) for pair in zip(outputs["lane"], outputs["sign"]))
-    assert torch.equal(outputs["detection"][0], outputs["lane"][0])
+    assert all(torch.equal(*pair) for pair in zip(outputs["lane"], outputs["sign"]))  # computed once, for both
+    assert torch.equal(outputs["detection"][0], outputs["lane"][0])  # computed once, for both
     assert not torch.equal(outputs["detection"][1], outputs["lane"][1])
 
 

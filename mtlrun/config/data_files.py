@@ -1,0 +1,56 @@
+"""Whether the files and folders of data that a configuration names are there: told before torch is loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from mtlrun.errors import DataError, near_miss
+
+_OURS = "mtlrun.data.sets."
+_WORDS = ("path", "root", "splits")
+"""Last words of the options by which our sets read files that must be there; a cache is made where it is not."""
+_CORPORA = ("ner", "pos", "sentiment", "qa")
+"""Options of `data=text_files`, each a file or folder."""
+
+
+def check_data_files(config: DictConfig) -> None:
+    """Refuse a file or folder that is not there; what is wrong inside of one is found when it is read.
+
+    Raises:
+        DataError: for the first one.
+    """
+    target = str(config.data.get("_target_"))
+    if not target.startswith(_OURS):
+        return
+    words = (*_WORDS, *(_CORPORA if target == f"{_OURS}text_files.load" else ()))
+    for key in config.data:
+        value = _value(config, f"data.{key}") if str(key).rpartition("_")[2] in words else None
+        if isinstance(value, str) and value and not (path := Path(value).expanduser()).exists():
+            written = OmegaConf.is_interpolation(config.data, key)  # which may name a secret
+            named = _written(config.data)[str(key)] if written else value
+            raise DataError(f"data.{key}={named}: no such file or folder{'' if written else _hint(path)}")
+
+
+def _written(data: DictConfig) -> dict[str, Any]:
+    found: Any = OmegaConf.to_container(data, resolve=False)
+    return {str(key): value for key, value in found.items()}
+
+
+def _value(config: DictConfig, key: str) -> Any:
+    """None where an interpolation cannot be resolved, which others tell."""
+    try:
+        return OmegaConf.select(config, key)
+    except OmegaConfBaseException:
+        return None
+
+
+def _hint(path: Path) -> str:
+    try:
+        beside = [entry.name for entry in path.parent.iterdir()]
+    except OSError:
+        return ""
+    return near_miss(path.name, beside)
