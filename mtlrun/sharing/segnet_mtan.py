@@ -43,14 +43,12 @@ class SegNetMTAN(Sharing):
         super().__init__(tasks)
         self.attention_counts = choose(attention, COUNTED, "sharing.attention")
         made = backbone()
-        trunk = made.stages.get("segnet", None)
-        if trunk is None or not hasattr(trunk, "decoder"):
+        trunk = next(iter(made.stages.values()))
+        if not hasattr(trunk, "decoder"):
             raise ConfigError("sharing=segnet_mtan is SegNet with unpooling: choose backbone=segnet, or sharing=mtan")
         self.features: list[Feature] = made.features
         self.trunk = trunk
-        self._encoder = [cast(nn.Sequential, level) for level in cast(nn.ModuleList, trunk.encoder)]
-        self._decoder = [cast(nn.Sequential, level) for level in cast(nn.ModuleList, trunk.decoder)]
-        down, up = [_ends(level) for level in self._encoder], [_ends(level) for level in self._decoder]
+        down, up = (list(map(_ends, self._levels(side))) for side in ("encoder", "decoder"))
         following = [*[outer for _, outer in down[1:]], down[-1][1]]
         self.down = nn.ModuleList(_convolution(own, after) for (_, own), after in zip(down, following))
         self.up = nn.ModuleList(_convolution(inner, outer) for inner, outer in up)
@@ -60,17 +58,17 @@ class SegNetMTAN(Sharing):
 
     def forward(self, inputs: Tensor, rows: Rows) -> dict[str, list[Tensor]]:
         """The trunk sees all rows once; a task's masks see its rows."""
-        size, unit = inputs.shape[-2:], 2 ** len(self._encoder)
+        size, unit = inputs.shape[-2:], 2 ** len(self._levels("encoder"))
         values = pad(inputs, (0, -size[1] % unit, 0, -size[0] % unit))
         down: list[tuple[Tensor, Tensor]] = []
         up: list[tuple[Tensor, Tensor]] = []
         places = []
-        for level in self._encoder:
+        for level in self._levels("encoder"):
             first = level[:FIRST](values)
             down.append((first, level[FIRST:](first)))
             values, place = max_pool2d(down[-1][1], 2, return_indices=True)
             places.append(place)
-        for level, place in zip(self._decoder, reversed(places)):
+        for level, place in zip(self._levels("decoder"), reversed(places)):
             values = max_unpool2d(values, place, [2, 2])
             up.append((values, level(values)))
             values = up[-1][1]
@@ -83,6 +81,10 @@ class SegNetMTAN(Sharing):
 
     def last_shared_stage(self) -> list[nn.Parameter]:
         return [] if len(self.tasks) == 1 else [*self.trunk.parameters()]
+
+    def _levels(self, side: str) -> list[nn.Sequential]:
+        """Of the encoder from fine to coarse, or of the decoder from coarse to fine."""
+        return [cast(nn.Sequential, level) for level in cast(nn.ModuleList, getattr(self.trunk, side))]
 
     def _attended(
         self,

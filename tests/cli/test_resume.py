@@ -171,7 +171,7 @@ def test_a_run_goes_on_from_any_folder(verb, words, command, training, tmp_path,
     for word in words:
         key, _, value = word.partition("=")
         assert data[key.removeprefix("data.")] == str(tmp_path / value)
-    assert data.inputs == "inputs"
+    assert data.standardise is True
     assert str(tmp_path) in sys.path
 
 
