@@ -61,8 +61,8 @@ def _rdkit() -> Any:
 def _places(chemistry: Any, molecule: Any, atoms: np.ndarray) -> np.ndarray | None:
     """Per atom of the SMILES its place among the atoms [29, 4]; None if it names others.
 
-    bonds = [(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()) for bond in molecule.GetBonds()]
-    pairs = np.array(bonds, int).reshape(-1, 2)
+    Where the orders agree but a bond would be long, as in strained cages, the order holds unless distances tell
+    another.
     """
     if molecule is None:
         return None
