@@ -79,7 +79,7 @@ def resolved(config: DictConfig, directions: Mapping[str, Mapping[str, bool]]) -
     assert isinstance(values, dict)
     for task, known in directions.items():
         if task not in values:
-            raise ConfigError(f"trainer.reference: no values for task '{task}' (it has: {', '.join(values)})")
+            raise ConfigError(f"trainer.reference: no values for task '{task}' (it has: {', '.join(map(str, values))})")
         for metric in values[task]:
             choose(metric, [*known, "loss"], f"metric of task '{task}' for trainer.reference")
     return {task: {metric: float(value) for metric, value in values[task].items()} for task in directions}

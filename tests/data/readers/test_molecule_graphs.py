@@ -39,8 +39,16 @@ def test_bonds_hydrogens_and_hybridisation(tmp_path: Path) -> None:
 
 
 def test_a_smiles_of_other_atoms_is_told(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="molecule 2: SMILES 'CO' does not name the heavy atoms"):
-        graphs_of(tmp_path, WATER, ("CO", METHANAL[1][::-1]))
+    with pytest.raises(DataError, match="molecule 2: SMILES 'CF' does not name the heavy atoms"):
+        graphs_of(tmp_path, WATER, ("CF", METHANAL[1]))
+
+
+def test_atoms_in_another_order_are_found_by_their_distances(tmp_path: Path) -> None:
+    """Dicyanoacetylene, whose carbons the coordinates have first and from the middle."""
+    along = [(6, 0.6), (6, -0.6), (6, -1.97), (6, 1.97), (7, -3.13), (7, 3.13)]
+    [graph] = graphs_of(tmp_path, ("N#CC#CC#N", [(number, x, 0, 0) for number, x in along]))
+    bonds = {(i, j): int(graph[i, FACTS + j]) for i in range(6) for j in range(i, 6) if graph[i, FACTS + j]}
+    assert bonds == {(0, 1): 3, (0, 3): 1, (1, 2): 1, (2, 4): 3, (3, 5): 3}
 
 
 def test_the_source_puts_bonds_behind_atoms() -> None:
