@@ -63,7 +63,20 @@ def _made(method: Mapping[str, Any], options: Mapping[str, Any]) -> Balancer:
     for option, value in options.items():
         if value is not None or not _takes_none(factory, option):
             check_like_default(f"balancer.{option}", value, defaults[option])
-    return factory(**{**defaults, **options})
+    return factory(**{**defaults, **{option: _built(value) for option, value in options.items()}})
+
+
+def _built(value: Any) -> Any:
+    """An option, with the objects that it describes by a `_target_`; only these need Hydra."""
+    if not isinstance(value, Mapping) or not any(map(_describes, value.values())):
+        return value
+    from hydra.utils import instantiate
+
+    return instantiate(dict(value), _convert_="all")
+
+
+def _describes(value: Any) -> bool:
+    return isinstance(value, Mapping) and ("_target_" in value or any(map(_describes, value.values())))
 
 
 def _takes_none(factory: Callable[..., Any], option: str) -> bool:

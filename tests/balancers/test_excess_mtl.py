@@ -125,7 +125,7 @@ def test_identical_tasks_share_and_one_task_has_all():
     [
         ({"eta": 0.0}, r"balancer\.eta must be a number > 0, found 0\.0"),
         ({"baseline_steps": 0}, r"balancer\.baseline_steps must be a whole number of at least 1, found 0"),
-        ({"baseline_steps": 1.5}, r"balancer\.baseline_steps must be a whole number of at least 1, found 1\.5"),
+        ({"baseline_steps": 1.5}, r"balancer\.baseline_steps=1\.5: must be a whole number"),
     ],
 )
 def test_bad_options(options, message):

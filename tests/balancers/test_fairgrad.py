@@ -86,5 +86,5 @@ def test_agrees_with_torchjd(alpha):
 
 @pytest.mark.parametrize("alpha", [0, -1.0, "fair"])
 def test_bad_alpha(alpha):
-    with pytest.raises(ValueError, match=r"balancer\.alpha must be a number > 0"):
+    with pytest.raises(ValueError, match=r"balancer\.alpha.* must be a number"):
         load("fairgrad", alpha=alpha)

@@ -171,7 +171,7 @@ def test_names_are_checked_before_training():
     ("option", "message"),
     [
         ({"lr": 0}, r"balancer\.lr must be a number > 0"),
-        ({"lr": "x"}, r"balancer\.lr must be a number > 0, found 'x'"),
+        ({"lr": "x"}, r"balancer\.lr=x: must be a number"),
         ({"gamma": -1}, r"balancer\.gamma must be a number >= 0, found -1"),
         ({"epsilon": 0.0}, r"balancer\.epsilon must be a number > 0"),
         ({"min_losses": {"a": "x"}}, r"balancer\.min_losses\.a must be a number, found 'x'"),

@@ -150,5 +150,5 @@ def test_pairs_are_kept_by_name():
 
 @pytest.mark.parametrize("beta", [-0.1, 1.5, "half"])
 def test_bad_beta(beta):
-    with pytest.raises(ValueError, match=r"balancer\.beta must be a number from 0 to 1"):
+    with pytest.raises(ValueError, match=r"balancer\.beta.* must be a number"):
         load("gradvac", beta=beta)

@@ -38,5 +38,5 @@ def test_a_loss_that_stays_at_0_keeps_its_weight_finite():
 
 @pytest.mark.parametrize("lr", [0, -0.1, "fast"])
 def test_bad_rate(lr):
-    with pytest.raises(ValueError, match=r"balancer\.lr must be a number > 0"):
+    with pytest.raises(ValueError, match=r"balancer\.lr.* must be a number"):
         load("imtl_l", lr=lr)

@@ -71,7 +71,10 @@ def test_by_name_with_tasks_absent():
 
 @pytest.mark.parametrize(
     ("option", "message"),
-    [({"distribution": "norml"}, "did you mean 'normal'"), ({"seed": 0.5}, r"balancer\.seed must be a whole number")],
+    [
+        ({"distribution": "norml"}, "did you mean 'normal'"),
+        ({"seed": 0.5}, r"balancer\.seed=0\.5: must be a whole number"),
+    ],
 )
 def test_bad_options(option, message):
     with pytest.raises(ValueError, match=message):

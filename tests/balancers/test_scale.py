@@ -73,7 +73,7 @@ def test_asking_for_weights_changes_nothing():
     [
         ({"by": "first"}, "no balancer.by 'first'"),
         ({"momentum": 1.0}, r"balancer\.momentum must be at least 0 and below 1, found 1\.0"),
-        ({"momentum": "x"}, r"balancer\.momentum must be .*found 'x'"),
+        ({"momentum": "x"}, r"balancer\.momentum=x: must be a number"),
     ],
 )
 def test_bad_options(option, message):

@@ -142,7 +142,7 @@ def test_names_are_checked_before_training():
         ({"form": "log"}, "no balancer.form 'log'"),
         ({"task_weights": {"a": -1}}, r"balancer\.task_weights\.a must be a number > 0"),
         ({"warmup": 0}, r"balancer\.warmup must be a whole number"),
-        ({"warmup": 1.5}, r"balancer\.warmup must be a whole number"),
+        ({"warmup": 1.5}, r"balancer\.warmup=1\.5: must be a whole number"),
         ({"form": "log_ratios", "ideal": {"a": 1.0}}, r"balancer\.ideal has no meaning with balancer\.form=log_ratios"),
     ],
 )

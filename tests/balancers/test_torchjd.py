@@ -221,7 +221,7 @@ def test_an_object_that_cannot_be_saved_starts_afresh_and_says_so(monkeypatch, c
         ("Krum", {"n_byzantine": -1}, "balancer.method=Krum: n_byzantine must be non-negative"),
         ("Krum", {"n_byzantine": "x"}, "balancer.method=Krum: '<' not supported"),
         ("Constant", {"weights": {"a": "x"}}, "balancer.method=Constant: "),
-        ("MGDA", [1], r"balancer\.options must be a group of settings, found \[1\]"),
+        ("MGDA", [1], r"balancer\.options=\[1\]: must be a group of settings"),
     ],
 )
 def test_bad_options(method, options, message):

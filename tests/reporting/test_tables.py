@@ -64,7 +64,9 @@ def test_lines_beside_the_table_are_as_wide_as_the_terminal():
     summary = {"tasks": {"left": _entry(0.9)}, "best_epoch": 17, "last_epoch": 19, **facts}
     lines = [line.strip() for line in _plain(results_table(summary)).splitlines()]
     assert lines[0] == "Test metrics at the best validation epoch, 17 (last: 19)"
-    assert lines[-1] == "1 s, 1,665 rows/s, peak memory 1.00 GiB, 25 % of pairs and steps in conflict"
+    assert " ".join(lines[-2:]).startswith(
+        "1 s, 1,665 rows/s, peak memory 1.00 GiB, 25 % of pairs and steps in conflict,"
+    )
 
 
 def test_a_table_of_nothing():

@@ -100,7 +100,11 @@ def load(
     if categories:
         raise ConfigError(f"data.categories={categories}: {path} is no table, whose columns have names")
     return load_arrays(
-        files, str(inputs or INPUTS), named, splitting, ArrayOptions(standardise, channels, max_classes, asked)
+        files,
+        INPUTS if inputs is None else str(inputs),
+        named,
+        splitting,
+        ArrayOptions(standardise, channels, max_classes, asked),
     )
 
 

@@ -179,7 +179,7 @@ def test_damaged_files_are_told(tmp_path: Path) -> None:
 def test_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     both(tmp_path, "pos", table("pos"))
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(ConfigError, match=r"train\.parquet needs the package pyarrow: pip install 'mtlrun\[parquet\]'"):
+    with pytest.raises(ConfigError, match=r"train\.parquet needs the package pyarrow: pip install 'mtlrun\[tables\]'"):
         read("pos", tmp_path, 2)
 
 
