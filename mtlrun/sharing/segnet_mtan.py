@@ -43,7 +43,7 @@ class SegNetMTAN(Sharing):
         super().__init__(tasks)
         self.attention_counts = choose(attention, COUNTED, "sharing.attention")
         made = backbone()
-        trunk = made.stages.get("segnet", None)
+        trunk = dict(made.stages.named_children()).get("segnet")
         if trunk is None or not hasattr(trunk, "decoder"):
             raise ConfigError("sharing=segnet_mtan is SegNet with unpooling: choose backbone=segnet, or sharing=mtan")
         self.features: list[Feature] = made.features

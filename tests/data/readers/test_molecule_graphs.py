@@ -39,8 +39,17 @@ def test_bonds_hydrogens_and_hybridisation(tmp_path: Path) -> None:
 
 
 def test_a_smiles_of_other_atoms_is_told(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="molecule 2: SMILES 'CO' does not name the heavy atoms"):
-        graphs_of(tmp_path, WATER, ("CO", METHANAL[1][::-1]))
+    with pytest.raises(DataError, match="molecule 2: SMILES 'CN' does not name the heavy atoms"):
+        graphs_of(tmp_path, WATER, ("CN", METHANAL[1]))
+
+
+def test_atoms_in_another_order_than_their_smiles_are_matched_by_their_distances(tmp_path: Path) -> None:
+    propynal = [(8, 0, 0, 0), (6, 1.2, 0, 0), (6, 2.6, 0, 0), (6, 3.8, 0, 0), (1, 0.9, 0.9, 0), (1, 4.8, 0, 0)]
+    alike = [(6, 1.3, 0, 0), (6, 0, 0, 0), (6, 3.9, 0, 0), (6, 2.6, 0, 0)]  # C#CC#C begins at the second
+    methanal, triple, diyne = graphs_of(tmp_path, ("C=O", METHANAL[1][::-1]), ("C#CC=O", propynal), ("C#CC#C", alike))
+    assert methanal[2, FACTS + 3] == methanal[3, FACTS + 2] == 2
+    assert [triple[row, FACTS + row + 1] for row in range(3)] == [2, 1, 3]
+    assert [diyne[first, FACTS + second] for first, second in ((1, 0), (0, 3), (3, 2), (0, 1))] == [3, 1, 3, 3]
 
 
 def test_the_source_puts_bonds_behind_atoms() -> None:

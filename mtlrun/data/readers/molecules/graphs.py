@@ -1,7 +1,7 @@
 """Bonds of QM9's molecules, and facts of their atoms that follow from bonds, read from SMILES by rdkit.
 
-The tables give each molecule's SMILES; its atoms stand in the order of the heavy atoms among the coordinates. A
-hydrogen is bound to the nearest heavy atom.
+The tables give each molecule's SMILES; its atoms stand in the order of the heavy atoms among the coordinates, in all
+but a few. A hydrogen is bound to the nearest heavy atom.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ FACTS = 5
 GRAPH = (MOST_ATOMS, FACTS + MOST_ATOMS)
 """Per atom its facts, then its bond to each atom: 0 none, 1 single, 2 double, 3 triple, 4 aromatic."""
 AROMATIC = 4
+BONDED = 1.9
+"""Angstrom within which two heavy atoms may have a bond."""
 
 
 def read_graphs(paths: Sequence[Path], atoms: np.ndarray) -> np.ndarray:
@@ -52,13 +54,40 @@ def _rdkit() -> Any:
 
 
 def _heavy(chemistry: Any, text: str, atoms: np.ndarray, row: int) -> Any:
-    """The molecule of a SMILES, without hydrogens."""
+    """The molecule of a SMILES, without hydrogens, its atoms in the order of the coordinates."""
     molecule = chemistry.MolFromSmiles(text)
-    found = None if molecule is None else [atom.GetAtomicNum() for atom in molecule.GetAtoms()]
-    numbers = atoms[:, 0].astype(int)
-    if found is None or found != numbers[numbers > 1].tolist():
+    placed = None if molecule is None else _in_order(chemistry, molecule, atoms[atoms[:, 0] > 1])
+    if placed is None:
         raise DataError(f"molecule {row + 1}: SMILES {text!r} does not name the heavy atoms that its coordinates have")
-    return molecule
+    return placed
+
+
+def _in_order(chemistry: Any, molecule: Any, heavy: np.ndarray) -> Any:
+    """The molecule with its atoms numbered as the coordinates [H, 4]; None if these are of another one.
+
+    Where the two orders differ, as in six of QM9's molecules, atoms are matched by who is near whom.
+    """
+    numbers = heavy[:, 0].astype(int).tolist()
+    near = np.linalg.norm(heavy[:, None, 1:] - heavy[None, :, 1:], axis=2) < BONDED
+    named = [atom.GetAtomicNum() for atom in molecule.GetAtoms()]
+    bonds = [(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()) for bond in molecule.GetBonds()]
+    if named == numbers and all(near[pair] for pair in bonds):
+        return molecule
+    found = _skeleton(chemistry, numbers, [*zip(*np.triu(near, 1).nonzero())])
+    match = found.GetSubstructMatch(_skeleton(chemistry, named, bonds))
+    if len(match) == len(numbers):
+        return chemistry.RenumberAtoms(molecule, np.argsort(match).tolist())
+    return molecule if named == numbers else None
+
+
+def _skeleton(chemistry: Any, numbers: Sequence[int], pairs: Sequence[tuple[int, int]]) -> Any:
+    """Atoms of these numbers, and the same bond between each pair."""
+    made = chemistry.RWMol()
+    for number in numbers:
+        made.AddAtom(chemistry.Atom(number))
+    for first, second in pairs:
+        made.AddBond(int(first), int(second), chemistry.BondType.SINGLE)
+    return made
 
 
 def _fill(graph: np.ndarray, atoms: np.ndarray, molecule: Any) -> None:
