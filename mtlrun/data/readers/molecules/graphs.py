@@ -44,12 +44,12 @@ def read_graphs(paths: Sequence[Path], atoms: np.ndarray) -> np.ndarray:
 
 def _rdkit() -> Any:
     try:
-        from rdkit import Chem, RDLogger  # here: reading molecules without bonds does without
+        from rdkit import Chem, rdBase  # here: reading molecules without bonds does without
     except ImportError as error:
         raise DataError(
             "data.bonds=true reads SMILES by rdkit, which is not installed: pip install 'mtlrun[qm9]'"
         ) from error
-    RDLogger.DisableLog("rdApp.*")
+    rdBase.DisableLog("rdApp.*")
     return Chem
 
 
