@@ -103,7 +103,7 @@ def _compared(
     pairs = [(row, chosen, method) for row in section.rows for chosen, method in _counterparts(row, table, settings)]
     for row, chosen, method in pairs:
         yield _difference(row, section.tasks, table, method, columns)
-        for line in deviations(table, chosen):
+        for line in deviations(table, chosen, method):
             differing.setdefault(line, []).append(row.label)
     for line, labels in differing.items():
         whose = "" if len(set(labels)) == len({row.label for row, _, _ in pairs}) else f" ({listed(labels)})"

@@ -65,26 +65,41 @@ class ReproducedRow:
 
 def reproduced_row(table: PublishedTable, method: PublishedMethod, entries: Sequence[Entry]) -> ReproducedRow:
     """A method's finished runs, one a seed and case, beside its published row."""
-    differs = [line for entry in entries for line in deviations(table, entry.settings)]
+    differs = [line for entry in entries for line in deviations(table, entry.settings, method)]
     ends = tuple(_end(table, method, entry) for entry in entries) if table.front else ()
     numbers = () if table.front else (*_scores(table, method, entries), *_delta(table, method, entries))
     return ReproducedRow(method, len(entries), numbers, ends, tuple(dict.fromkeys(differs)))
 
 
-def deviations(table: PublishedTable, settings: Settings) -> list[str]:
-    """The points of the protocol that a run with these settings does not follow, in words."""
+def deviations(table: PublishedTable, settings: Settings, method: PublishedMethod | None = None) -> list[str]:
+    """The points of the protocol that a run with these settings does not follow, in words.
+
+    What a row has of its own, such as the sharing scheme of single-task training, is no deviation of its runs.
+    """
+    own = _own(method, settings) if method else []
     found = []
     for point in table.protocol:
         others = [
             f"{key}={spelled(settings[key]) if key in settings else 'not set'}"
             for key, value in point.settings.items()
-            if settings.get(key) != value
+            if settings.get(key) != value and not any(_within(key, name) for name in own)
         ]
         if others:
             found.append(f"{point.point}: {', '.join(others)} here; {point.says} there")
         if point.ours:
             found.append(f"{point.point}: {point.ours} here; {point.says} there")
     return found
+
+
+def _own(method: PublishedMethod, settings: Settings) -> list[str]:
+    """Settings and groups that the row fixes, and that these settings follow."""
+    words = [word.partition("=") for word in method.words or ()]
+    return [name for name, _, value in words if name in settings and settings[name] == parse_yaml(value)]
+
+
+def _within(key: str, name: str) -> bool:
+    """Whether a key is this setting, or one of this group."""
+    return key == name or key.startswith(f"{name}.")
 
 
 def in_deviations(ours: Sequence[float], published: float) -> float | None:

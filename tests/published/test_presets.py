@@ -1,6 +1,9 @@
 """A preset fixes what its table's protocol says, and every method of the table composes with it."""
 
+import inspect
+
 import pytest
+from hydra.utils import get_class
 
 from mtlrun.cli.groups import groups
 from mtlrun.cli.reproduction import effective_settings
@@ -27,6 +30,20 @@ def test_a_preset_is_what_the_protocol_says(experiment):
         assert deviations(table, settings) == told
 
 
+@pytest.mark.parametrize("table", TABLES, ids=[table.name for table in TABLES])
+def test_gains_are_measured_against_the_vector_of_the_table(table):
+    points = {key: value for point in table.protocol for key, value in point.settings.items()}
+    found = {key: value for key, value in points.items() if key.startswith("trainer.reference.")}
+    columns = [f"trainer.reference.{metric.task}.{metric.metric}" for metric in table.metrics]
+    assert not found or found == dict(zip(columns, [number.value for number in table.single_task], strict=True))
+
+
+@pytest.mark.parametrize("table", TABLES, ids=[table.name for table in TABLES])
+def test_test_rows_choose_only_where_the_protocol_says_so(table):
+    points = {key: value for point in table.protocol for key, value in point.settings.items()}
+    assert (points.get("trainer.select_on", "val") == "test") == table.chooses_by_test
+
+
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_each_value_of_a_preset_has_its_source(experiment):
     lines = (CONF / f"experiment/{experiment}.yaml").read_text().splitlines()
@@ -37,10 +54,23 @@ def test_each_value_of_a_preset_has_its_source(experiment):
         assert "  # " in line or chosen, line
 
 
-WORDS = sorted({" ".join(method.words) for table in TABLES for method in table.trained})
+SMALL = "kurin/multimnist"
+GROUPS = ("sharing", "backbone")
 
 
-@pytest.mark.parametrize("words", WORDS)
-def test_the_settings_of_a_method_are_there(words):
-    """With one of the small presets: they differ in no group that a balancer looks at."""
-    assert effective_settings(["experiment=kurin/multimnist", *words.split()])
+def base(table, method):
+    """The table's own preset for a row that changes the network; one small preset serves what is about balancers."""
+    return table.experiment if any(word.startswith(GROUPS) for word in method.words) else SMALL
+
+
+WORDS = sorted({(base(table, method), " ".join(method.words)) for table in TABLES for method in table.trained})
+
+
+@pytest.mark.parametrize(("experiment", "words"), WORDS)
+def test_the_settings_of_a_method_are_there(experiment, words):
+    """Presets differ in no group that a balancer looks at; what they leave set, the chosen option takes."""
+    settings = effective_settings([f"experiment={experiment}", *words.split()])
+    for group in GROUPS:
+        taken = inspect.signature(get_class(settings[f"{group}._target_"])).parameters
+        given = {key.split(".")[1] for key in settings if key.startswith(f"{group}.")}
+        assert given - {"_target_"} <= {*taken}

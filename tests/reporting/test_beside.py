@@ -60,7 +60,7 @@ def test_no_difference_is_called_one_with_two_seeds(made):
 def test_the_ways_in_which_the_protocol_differs_are_told(made):
     lines = made(3, published=[NAME]).sections[0].beside
     assert any(line.startswith(f"Protocol of {NAME} differs in epochs: trainer.epochs=") for line in lines)
-    assert any("validation rows: the last 10,000 training pictures" in line for line in lines)
+    assert any("validation rows: trainer.select_on=" in line and "the test rows there" in line for line in lines)
 
 
 @pytest.mark.parametrize("kind", OTHERS)
@@ -113,6 +113,16 @@ def test_a_setting_is_compared_by_value():
     assert deviations(table, {**followed, "task.tasks.first.scale": 1}) == [
         "scale of the first loss: task.tasks.first.scale=1 here; 0.1 there"
     ]
+
+
+def test_what_a_row_has_of_its_own_is_no_deviation_of_its_runs():
+    table = published_table("cagrad/nyuv2")
+    followed = {key: value for point in table.protocol for key, value in point.settings.items()}
+    single = {**followed, "sharing": "independent", "balancer": "equal"}
+    assert any("sharing=independent here" in line for line in deviations(table, single))
+    assert deviations(table, single, table.method("STL")) == deviations(table, followed)
+    other = {**single, "sharing": "soft"}
+    assert any("sharing=soft here" in line for line in deviations(table, other, table.method("STL")))
 
 
 def test_without_a_run_a_row_has_published_numbers_alone():
