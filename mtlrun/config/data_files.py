@@ -8,6 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from mtlrun.config.whereabouts import OWN_DATA
 from mtlrun.errors import DataError, near_miss
 
 _OURS = "mtlrun.data.sets."
@@ -29,7 +30,9 @@ def check_data_files(config: DictConfig) -> None:
     words = (*_WORDS, *(_CORPORA if target == f"{_OURS}text_files.load" else ()))
     for key in config.data:
         value = _value(config, f"data.{key}") if str(key).rpartition("_")[2] in words else None
-        if isinstance(value, str) and value and not (path := Path(value).expanduser()).exists():
+        if not isinstance(value, str) or value in ("", OWN_DATA):  # data from Python are written once there is a folder
+            continue
+        if not (path := Path(value).expanduser()).exists():
             written = OmegaConf.is_interpolation(config.data, key)  # which may name a secret
             named = _written(config.data)[str(key)] if written else value
             raise DataError(f"data.{key}={named}: no such file or folder{'' if written else _hint(path)}")

@@ -45,7 +45,7 @@ def test_other_data_of_the_same_tasks(alone, capsys):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["data.test_path=gone.npz"], "no data file gone.npz"),
+        (["data.test_path=gone.npz"], "data.test_path=gone.npz: no such file or folder"),
         (["data.tst_path=new.npz"], "no setting 'tst_path' in data; did you mean 'test_path'?"),
         (["data=study_conflict"], "the data have none of the run's tasks (shape, length, marks), but "),
         (["data.test_path=narrow.npz"], "rows of 'arrays' are 5, and the network takes 6 numbers"),

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 import torch
+from schemes import ON_ANY_BACKBONE
 
 import mtlrun
 from mtlrun.backbones.cnn import CNN
@@ -33,7 +34,6 @@ from mtlrun.training.model import MultiTaskModel
 onnx = pytest.mark.skipif(
     any(find_spec(name) is None for name in ("onnx", "onnxscript", "onnxruntime")), reason="mtlrun[export] is absent"
 )
-SCHEMES = sorted(path.stem for path in (CONF / "sharing").glob("*.yaml"))
 OPTIONS = {"lora": {"layers": None}, "groups": {"groups": [["sign", "speed"], ["lane"]]}}
 
 
@@ -48,7 +48,7 @@ def network(scheme, backbone, shape, tasks, normalisation):
     return TrainedNetwork(MultiTaskModel(sharing, heads), tasks, [entry]), entry
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("scheme", ON_ANY_BACKBONE)
 def test_every_scheme_has_a_graph_for_any_number_of_rows(scheme):
     tasks = {"sign": Classification("sign", 3), "speed": Regression("speed"), "lane": Classification("lane", 2)}
     statistics = Normalisation("float64", mean=[0.0, 5.0, 1e9], deviation=[1.0, 2.0, 3.0], early=True)

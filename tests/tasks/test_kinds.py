@@ -44,7 +44,7 @@ def test_every_kind_says_all_that_it_takes(kind: str) -> None:
 
 def test_words_that_are_handed_on_keep_their_defaults() -> None:
     own, handed_on = (signature(kind).parameters for kind in (Regression, Measurement))
-    own_words = ["hidden", "dropout", "loss", "unit"]
+    own_words = ["hidden", "dropout", "loss", "statistics", "unit"]
     assert [*handed_on] == ["name", "outputs", "standardise", "head", "metrics", "judge", *own_words]
     assert all(handed_on[word].default == own[word].default for word in ("head", *own_words))
 
