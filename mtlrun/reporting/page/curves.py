@@ -15,7 +15,7 @@ from mtlrun.reporting.page.thinning import at_positions, common_positions, mean_
 from mtlrun.reporting.series import Array, Course, Series
 from mtlrun.reporting.text import NO_VERDICT, arrow, pair_name
 
-_MOST_VALUES = 100_000  # in all courses of a page together: about 650 KB
+_MOST_VALUES = 80_000  # in all courses of a page together: about 600 KB
 _FEWEST_POINTS = 12
 _DETAILS = [(points, singles) for singles in (True, False) for points in (200, 100, 50, 25, _FEWEST_POINTS)]
 
