@@ -6,8 +6,8 @@ import argparse
 import os
 import re
 from collections.abc import Sequence
-from typing import NoReturn
 
+from mtlrun.cli.words import OneLineParser
 from mtlrun.config.anchors import check_anchors
 from mtlrun.config.changes import ENGINE_SETTINGS, OPEN_GROUPS
 from mtlrun.config.simplex import quoted
@@ -18,12 +18,6 @@ _SWITCHES = ("-m/--multirun", "-r/--run", "--resolve", "--hydra-help")
 _VALUES = ("-cd/--config-dir", "-p/--package")
 _INFO = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 _CHOICES = {"-c/--cfg": ("job", "hydra", "all"), "-i/--info": _INFO}
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """Raise what argparse would print under a page of usage."""
-        raise ConfigError(message)
 
 
 def hydra_arguments(words: list[str]) -> list[str]:
@@ -71,7 +65,7 @@ _ENGINE = re.compile(rf"balancer\.({'|'.join(ENGINE_SETTINGS)})=")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="mtlrun", add_help=False, allow_abbrev=False)
+    parser = OneLineParser(prog="mtlrun", add_help=False, allow_abbrev=False)
     for switch in _SWITCHES:
         parser.add_argument(*switch.split("/"), action="store_true")
     for flag in _VALUES:

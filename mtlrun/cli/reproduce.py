@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import NoReturn
 
 from rich.console import Console
 from rich.text import Text
@@ -14,6 +13,7 @@ from mtlrun.cli.listed import train_listed
 from mtlrun.cli.reproduction import TableJob, Wanted, finished_runs, jobs_of, wanted
 from mtlrun.cli.tables_offered import offered
 from mtlrun.cli.timing import hours
+from mtlrun.cli.words import OneLineParser
 from mtlrun.errors import ConfigError
 from mtlrun.lines import printable
 from mtlrun.published.library import published_table
@@ -24,12 +24,6 @@ from mtlrun.reporting.terminal import fitting_tables
 from mtlrun.reporting.text import duration
 
 _LONG_HOURS = 1.0
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """Raise what argparse would print under a page of usage."""
-        raise ConfigError(f"{message}; see mtlrun help reproduce")
 
 
 def main(arguments: list[str]) -> int:
@@ -49,7 +43,9 @@ def main(arguments: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="mtlrun reproduce", add_help=False, allow_abbrev=False)
+    parser = OneLineParser(
+        prog="mtlrun reproduce", add_help=False, allow_abbrev=False, epilog="see mtlrun help reproduce"
+    )
     parser.add_argument("--methods", type=_names, default=[])
     parser.add_argument("--seeds", type=_count)
     parser.add_argument("--runs", type=_names, default=["outputs"])

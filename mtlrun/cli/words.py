@@ -1,8 +1,19 @@
-"""Flags and settings of verbs that take few: each function takes its own out of the words of a command line."""
+"""Flags and settings of verbs: a parser for those that take many, and functions that each take one out of the words."""
 
 from __future__ import annotations
 
+import argparse
+from typing import NoReturn
+
 from mtlrun.errors import ConfigError
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """argparse, whose mistakes are one line: its own, and `epilog`, if any, behind it."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse would print under a page of usage."""
+        raise ConfigError("; ".join(filter(None, (message, self.epilog))))
 
 
 def taken_flag(words: list[str], flag: str, usage: str) -> str | None:

@@ -12,10 +12,10 @@ import signal
 import sys
 from pathlib import Path
 
-from forked import server
+from forked import Forked
 
 
-class Command:
+class Command(Forked):
     """A running `mtlrun WORDS` in a session of its own, with what tests ask of a `subprocess.Popen`.
 
     Args:
@@ -26,16 +26,7 @@ class Command:
 
     def __init__(self, words: list[str], folder: Path, outputs: Path) -> None:
         self._paths = [outputs / name for name in ("stdout", "stderr")]
-        self._process = server.Process(target=_command, args=(words, folder, self._paths, dict(os.environ)))
-        self._process.start()
-        self.pid = self._process.pid
-
-    @property
-    def returncode(self) -> int | None:
-        return self._process.exitcode
-
-    def poll(self) -> int | None:
-        return self.returncode
+        super().__init__(_command, words, folder, self._paths, dict(os.environ))
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
         """What the command has written, once it has ended."""
@@ -44,9 +35,6 @@ class Command:
             raise TimeoutError(f"not ended after {timeout} seconds")
         out, err = (path.read_text() for path in self._paths)
         return out, err
-
-    def kill(self) -> None:
-        self._process.kill()
 
 
 def _command(words: list[str], folder: Path, outputs: list[Path], environment: dict[str, str]) -> None:

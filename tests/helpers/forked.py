@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from typing import Any
 
 import pytest
 
@@ -22,8 +23,8 @@ PREPARED = [
 ]
 """What takes seconds to import."""
 
-server = get_context("forkserver")
-server.set_forkserver_preload(PREPARED)
+_server = get_context("forkserver")
+_server.set_forkserver_preload(PREPARED)
 
 
 @contextmanager
@@ -34,11 +35,11 @@ def forked_workers() -> Iterator[None]:
         yield
 
 
-class ForkedWorker:
-    """A process of a training, with what a `WorkerGroup` asks of a `subprocess.Popen`."""
+class Forked:
+    """A process that runs a function, with what is asked of any `subprocess.Popen`."""
 
-    def __init__(self, line: Connection, environment: dict[str, str]) -> None:
-        self._process = server.Process(target=_work, args=(line, environment), daemon=True)
+    def __init__(self, work: Callable[..., None], *arguments: Any, daemon: bool = False) -> None:
+        self._process = _server.Process(target=work, args=arguments, daemon=daemon)
         self._process.start()
         self.pid = self._process.pid
 
@@ -49,11 +50,18 @@ class ForkedWorker:
     def poll(self) -> int | None:
         return self.returncode
 
-    def terminate(self) -> None:
-        self._process.terminate()
-
     def kill(self) -> None:
         self._process.kill()
+
+
+class ForkedWorker(Forked):
+    """A process of a training, with what a `WorkerGroup` asks of it too."""
+
+    def __init__(self, line: Connection, environment: dict[str, str]) -> None:
+        super().__init__(_work, line, environment, daemon=True)
+
+    def terminate(self) -> None:
+        self._process.terminate()
 
     def wait(self) -> int | None:
         self._process.join()

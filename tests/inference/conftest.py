@@ -1,5 +1,7 @@
 """Small runs, each trained once for all tests of this folder, and their data."""
 
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -79,3 +81,16 @@ def people(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         return mtlrun.run(["task=arrays", *paths, *QUIET], folder=folder / "run")
+
+
+@pytest.fixture
+def moved(tmp_path, monkeypatch):
+    """moved(run, kind) -> its scores. The run folder is alone in an empty folder, beside its test rows, new.KIND."""
+
+    def move(run, kind):
+        shutil.copytree(run.folder, tmp_path / "run")
+        shutil.copy(run.folder.parent / f"test.{kind}", tmp_path / f"new.{kind}")
+        monkeypatch.chdir(tmp_path)
+        return run.summary["tasks"]
+
+    return move

@@ -1,7 +1,6 @@
 """`mtlrun eval` on rows that the run has never seen, without its training data."""
 
 import json
-import shutil
 
 import numpy as np
 import pytest
@@ -16,12 +15,8 @@ def scores(capsys, *words):
 
 
 @pytest.fixture
-def alone(table, tmp_path, monkeypatch):
-    """The run folder by itself, and the test rows under another name."""
-    shutil.copytree(table.folder, tmp_path / "run")
-    shutil.copy(table.folder.parent / "test.npz", tmp_path / "new.npz")
-    monkeypatch.chdir(tmp_path)
-    return table.summary["tasks"]
+def alone(table, moved):
+    return moved(table, "npz")
 
 
 def test_new_rows_are_prepared_as_the_training_rows_were(alone, capsys):

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import shutil
 
 import pytest
 
@@ -12,12 +11,8 @@ from mtlrun.errors import DataError
 
 
 @pytest.fixture
-def alone(people, tmp_path, monkeypatch):
-    """The run folder by itself, and the test rows under another name."""
-    shutil.copytree(people.folder, tmp_path / "run")
-    shutil.copy(people.folder.parent / "test.csv", tmp_path / "new.csv")
-    monkeypatch.chdir(tmp_path)
-    return people.summary["tasks"]
+def alone(people, moved):
+    return moved(people, "csv")
 
 
 def test_eval_of_new_rows(alone, capsys):
