@@ -54,8 +54,6 @@ def test_follows_the_authors_code(eta, scales):
 @pytest.mark.parametrize("steps", [1, 3])
 def test_agrees_with_torchjd_on_averaged_references(steps):
     torchjd = pytest.importorskip("torchjd.aggregation", reason="torchjd is not installed")
-    if not hasattr(torchjd, "ExcessMTLWeighting"):
-        pytest.skip("this torchjd has no ExcessMTL")
     reference = torchjd.ExcessMTLWeighting(robust_step_size=0.3, n_warmup_steps=steps)
     balancer = load("excess_mtl", eta=0.3, baseline_steps=steps)
     for seed in range(8):

@@ -47,8 +47,6 @@ def test_follows_the_algorithm():
 
 def test_agrees_with_torchjd():
     torchjd = pytest.importorskip("torchjd.aggregation", reason="torchjd is not installed")
-    if not hasattr(torchjd, "MoDoWeighting"):
-        pytest.skip("this torchjd has no MoDo")
     balancer, other = load("modo", gamma=0.01, rho=0.1), torchjd.MoDoWeighting(gamma=0.01, rho=0.1)
     for step in range(10):
         first, second, third = (rows(5, 20, 10 * step + k) for k in range(3))

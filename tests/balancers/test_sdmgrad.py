@@ -74,8 +74,6 @@ def test_follows_the_algorithm_with_three_batches(options):
 
 def test_agrees_with_torchjd_on_three_batches():
     torchjd = pytest.importorskip("torchjd.aggregation", reason="torchjd is not installed")
-    if not hasattr(torchjd, "SDMGradWeighting"):
-        pytest.skip("this torchjd has no SDMGrad")
     balancer, other = load("sdmgrad", lr=0.3), torchjd.SDMGradWeighting(lr=0.3)
     for step in range(6):
         first, second, third = (rows(4, 50, 10 * step + k) + rows(4, 50, 99) for k in range(3))
