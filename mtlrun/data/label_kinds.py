@@ -189,6 +189,8 @@ def segmentation(name: str, values: Array) -> Labels:
 def other(name: str, values: Array) -> Labels:
     """Labels of a kind that only the configuration knows: as they are in the file, float32 or int64."""
     floats = values.dtype.kind == "f"
+    if values.dtype.kind == "u" and values.max(initial=0) > np.iinfo(np.int64).max:
+        raise DataError(f"{described(name, values)} reach {values.max()}, and int64 ends at {np.iinfo(np.int64).max}")
     missing = np.isnan(values) if floats else np.zeros(values.shape, bool)
     labelled = ~missing.reshape(len(values), -1).all(1)
     if not labelled.any():

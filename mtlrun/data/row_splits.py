@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from mtlrun.data.array_cache import Array
+from mtlrun.data.split_sizes import SPLITS
 from mtlrun.errors import ConfigError, DataError
 
-SPLITS = ("train", "val", "test")
 FEWEST_ROWS = 2  # of a split: some metrics are not defined on one
 
 Shares = Mapping[str, float | None]
@@ -132,9 +132,8 @@ def _by_group(key: SplitKey, sizes: Mapping[str, int], seed: int) -> Rows:
     order = torch.randperm(len(members), generator=torch.Generator().manual_seed(seed)).tolist()
     chosen = np.zeros(len(members), dtype=np.int64)
     for place, split in enumerate(SPLITS[1:], 1):
-        order.sort(
-            key=lambda group: members[group] > max(sizes[split], 1)
-        )  # stable: those that are too large come last
+        room = max(sizes[split], 1)
+        order.sort(key=lambda group: max(members[group], room))  # stable: too large ones come last, the largest at last
         taken = 0
         while len(order) > len(SPLITS) - place and (not taken or taken + members[order[0]] / 2 <= sizes[split]):
             group = order.pop(0)
@@ -151,7 +150,7 @@ def _by_order(key: SplitKey, sizes: Mapping[str, int]) -> Rows:
             f"data.order={key.name} holds words such as '{found}': write numbers, or dates as 2024-12-31 or 2024-12-31 "
             "23:59"
         )
-    times = key.values.astype(np.float64)
+    times = key.values if key.values.dtype.kind in "iu" else key.values.astype(np.float64)
     order = np.argsort(times, kind="stable")
     starts = np.unique(times[order], return_index=True)[1]  # where a time begins
     if len(starts) < len(SPLITS):

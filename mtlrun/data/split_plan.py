@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from mtlrun.data.label_kinds import Labels
-from mtlrun.data.row_splits import SPLITS, Rows, Shares, SplitKey, shares_of, sizes_of, split_by, split_rows, with_files
+from mtlrun.data.row_splits import Rows, Shares, SplitKey, shares_of, sizes_of, split_by, split_rows, with_files
+from mtlrun.data.split_sizes import SPLITS
 from mtlrun.data.stratify import rare_classes, stratified
 from mtlrun.errors import ConfigError, DataError
 
@@ -97,7 +98,8 @@ def statement(rows: Mapping[str, Tensor], labels: Mapping[str, Labels], how: str
     """How the splits were made and what the labels were taken for, in one line."""
     sizes = "/".join(str(len(rows[split])) for split in SPLITS)
     kinds = ", ".join(f"{task}: {found.summary}" for task, found in labels.items())
-    return f"{sizes} rows for train/val/test, split {how}; labels taken for {kinds}"
+    total = sum(len(rows[split]) for split in SPLITS)
+    return f"{sizes} rows for train/val/test, split {how}; labels of all {total} rows taken for {kinds}"
 
 
 def bits(values: Tensor) -> Tensor:

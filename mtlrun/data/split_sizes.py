@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from mtlrun.errors import ConfigError, near_miss
 from mtlrun.options import share, whole
 
-SPLITS = {"train": 0, "val": 10_000_000, "test": 20_000_000}
+SPLITS = ("train", "val", "test")
+
+FIRST_INDEX = {"train": 0, "val": 10_000_000, "test": 20_000_000}
 """First index of each drawn split: ranges never meet, and changing the size of one leaves the others alone."""
 
 MOST_ROWS = 10_000_000
@@ -28,6 +30,14 @@ def split_sizes(name: str, sizes: Mapping[str, int]) -> dict[str, int]:
     if missing:
         raise ConfigError(f"data.{name} lacks '{missing[0]}': set data.{name}.{missing[0]} to a number of rows")
     return {split: whole(f"data.{name}.{split}", sizes[split], 1, MOST_ROWS) for split in SPLITS}
+
+
+def held_out_counts(count: int, val: float, test: float) -> tuple[int, int]:
+    """Of so many rows those of validation and of test: their shares, one at least of a share that is not 0, and one row
+    at least is left to train on; enough are there if each split can have one."""
+    held_out, tested = (max(1, round(part * count)) if part else 0 for part in (val, test))
+    held_out = min(held_out, count - 1 - bool(test))
+    return held_out, min(tested, count - 1 - held_out)
 
 
 def val_and_test(val: float, test: float) -> list[float]:

@@ -65,10 +65,14 @@ def _members(label: Labels, index: int) -> Tensor:
 
 
 def _wanted(count: int, sizes: Mapping[str, int]) -> Tensor:
-    """Rows of a class for each split: its share, and one at least where there are three rows."""
+    """Rows of a class for each split, which add up to `count`: its share, and one at least where there are three."""
     total = sum(sizes.values())
-    shares = torch.tensor([count * sizes[split] / total for split in sizes], dtype=torch.float64)
-    return shares.clamp_min(1.0) if count >= len(sizes) else shares
+    wanted = torch.tensor([count * sizes[split] / total for split in sizes], dtype=torch.float64)
+    if count < len(sizes) or bool((wanted >= 1).all()):
+        return wanted
+    wanted[1:].clamp_min_(1.0)
+    wanted[0] = count - wanted[1:].sum()
+    return wanted if wanted[0] >= 1 else 1 + (count - len(sizes)) * wanted / wanted.sum()
 
 
 def _assign(rows: Tensor, assigned: Tensor, room: Tensor, wanted: Tensor) -> None:

@@ -53,7 +53,7 @@ def _labels(path: Path, task: Task, raw: RawColumn) -> Labels:
 def _numbered(path: Path, task: Task, raw: RawColumn, names: list[str]) -> RawColumn:
     """A column of words as numbers, in the order of the names; of a single label the named word is 1."""
     codes: dict[str, float] = {name: float(code) for code, name in enumerate(names)}
-    texts = raw.texts()
+    texts = raw.label_texts()
     if len(names) == 1:
         codes = {text: float(text == names[0]) for text in texts if text}
     unknown = next((text for text in texts if text and text not in codes), None)

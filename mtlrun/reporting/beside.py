@@ -12,7 +12,7 @@ from mtlrun.reporting.baselines import SINGLE_TASK_WORDS
 from mtlrun.reporting.entries import Entry
 from mtlrun.reporting.gains import Measure
 from mtlrun.reporting.model import PublishedCell, PublishedRow, PublishedValue, Row, Section, TaskColumn
-from mtlrun.reporting.reproduced import FEWEST_SEEDS, deviations, in_deviations
+from mtlrun.reporting.reproduced import FEWEST_SEEDS, deviations, in_deviations, lacking
 from mtlrun.reporting.settings import Settings
 from mtlrun.reporting.text import listed
 
@@ -100,7 +100,11 @@ def _compared(
 ) -> Iterator[str]:
     """A line for each row of ours that has a counterpart, and one for each way in which the protocol differs."""
     differing: dict[str, list[str]] = {}
-    pairs = [(row, chosen, method) for row in section.rows for chosen, method in _counterparts(row, table, settings)]
+    pairs = [(row, chosen, method) for row in section.rows for chosen, method in counterparts(row, table, settings)]
+    paired = [row for row, _, _ in pairs]
+    for row in section.rows:
+        if row not in paired and row.folders:
+            yield from _unlike(row, table, settings.get(row.folders[0], {}))
     for row, chosen, method in pairs:
         yield _difference(row, section.tasks, table, method, columns)
         for line in deviations(table, chosen, method):
@@ -110,17 +114,35 @@ def _compared(
         yield f"Protocol of {table.name} differs in {line}{whose}."
 
 
-def _counterparts(
+def counterparts(
     row: Row, table: PublishedTable, settings: Mapping[str, Settings]
 ) -> Iterator[tuple[Settings, PublishedMethod]]:
-    """The published row of the same balancer, or of single-task training."""
+    """The published rows of single-task training, or those that the run was trained as: of several, such as MGDA-UB
+    and MGDA, the one that says most."""
     chosen = settings.get(row.folders[0], {}) if row.folders else {}
-    for method in table.trained:
-        single = method.chosen("sharing") in SINGLE_TASK_WORDS
-        if (single and row.is_baseline) or (
-            not single and not row.is_baseline and method.chosen("balancer") == chosen.get("balancer")
-        ):
-            yield chosen, method
+    found = [method for method in _alike(row, table, chosen) if row.is_baseline or not lacking(table, method, chosen)]
+    most = max((len(method.words or ()) for method in found), default=0)
+    yield from ((chosen, method) for method in found if row.is_baseline or len(method.words or ()) == most)
+
+
+def _alike(row: Row, table: PublishedTable, chosen: Settings) -> list[PublishedMethod]:
+    """The methods of the same balancer, or of single-task training."""
+    single = [method for method in table.trained if method.chosen("sharing") in SINGLE_TASK_WORDS]
+    if row.is_baseline:
+        return single
+    return [
+        method
+        for method in table.trained
+        if method not in single and "balancer" in chosen and method.chosen("balancer") == chosen["balancer"]
+    ]
+
+
+def _unlike(row: Row, table: PublishedTable, chosen: Settings) -> Iterator[str]:
+    """Why a row of ours has no counterpart, although one has its balancer."""
+    found = [(lacking(table, method, chosen), method.name) for method in _alike(row, table, chosen)]
+    if found:
+        words, name = min(found, key=lambda pair: len(pair[0]))
+        yield f"{row.label} has no counterpart in {table.name}: {name} is trained with {' '.join(words)}."
 
 
 def _difference(

@@ -14,6 +14,8 @@ from mtlrun.runs.yamlfile import parse_yaml
 
 FEWEST_SEEDS = 3
 """With fewer no difference is called one."""
+SHARING = "hard"
+"""The scheme of experiments that choose none, as conf/config.yaml has it."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,26 @@ def deviations(table: PublishedTable, settings: Settings, method: PublishedMetho
         if point.ours:
             found.append(f"{point.point}: {point.ours} here; {point.says} there")
     return found
+
+
+def lacking(table: PublishedTable, method: PublishedMethod, settings: Settings) -> list[str]:
+    """The words of a row that do not hold for a run with these settings: none if the run is one of the method.
+
+    A row without a word on the sharing scheme has that of the experiment.
+    """
+    words = [*(method.words or ())]
+    if method.chosen("sharing") is None and "sharing" in settings:
+        shared = next((point.settings["sharing"] for point in table.protocol if "sharing" in point.settings), SHARING)
+        words.append(f"sharing={shared}")
+    return [word for word in words if not _holds(word, settings)]
+
+
+def _holds(word: str, settings: Settings) -> bool:
+    """Whether a setting is as the word says; '~NAME' says that there is none."""
+    name, _, value = word.lstrip("+").partition("=")
+    if word.startswith("~"):
+        return not any(_within(key, name.lstrip("~")) for key in settings)
+    return name in settings and bool(settings[name] == parse_yaml(value))
 
 
 def _own(method: PublishedMethod, settings: Settings) -> list[str]:

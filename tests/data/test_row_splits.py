@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from mtlrun.data.infer import infer_labels
-from mtlrun.data.row_splits import SPLITS, SplitKey, sizes_of, split_by
+from mtlrun.data.row_splits import SplitKey, sizes_of, split_by
 from mtlrun.data.split_plan import SplitOptions, planned
+from mtlrun.data.split_sizes import SPLITS
 from mtlrun.errors import ConfigError, DataError
 
 SHARES = {"val": 0.2, "test": 0.2}
@@ -34,6 +35,25 @@ def test_no_group_is_in_two_splits(groups, seed):
     assert sum(map(len, found)) == len(set.union(*found))
     assert all(len(part) >= 10 for part in parts(rows))
     assert len(rows["train"]) >= 50
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(
+    ("sizes", "least"),
+    [([3] * 200, [415, 85, 85]), ([50, 30, 20], [50, 20, 20]), ([600, *[1] * 400], [700, 140, 140])],
+    ids=["many small", "all too large", "one giant"],
+)
+def test_groups_come_near_to_the_shares(sizes, least, seed):
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    rows = split_by(SplitKey("group", "patient", groups), {"val": 0.15, "test": 0.15}, seed)
+    assert all(len(part) >= fewest for part, fewest in zip(parts(rows), least))
+
+
+def test_large_numbers_are_different_groups_and_times():
+    values = 2**53 + np.arange(N)
+    for kind in ("group", "order"):
+        rows = split_by(SplitKey(kind, "id", values), SHARES, seed=0)
+        assert [len(part) for part in parts(rows)] == [60, 20, 20]
 
 
 def test_the_newest_rows_are_the_test():
@@ -88,6 +108,16 @@ def test_rare_classes_are_in_every_split(seed):
     assert [len(part) for part in parts(rows)] == [60, 20, 20]
     assert [int((RARE[part] == 2).sum()) for part in parts(rows)] == [2, 1, 1]
     assert [int((ALSO[part] == 1).sum()) for part in parts(rows)] == [6, 2, 2]
+
+
+@pytest.mark.parametrize(("val", "test"), [(0.15, 0.15), (0.45, 0.45), (0.1, 0.6)])
+@pytest.mark.parametrize("count", [3, 4, 7])
+def test_three_rows_of_a_class_are_enough_for_every_split(count, val, test):
+    labels = {"a": infer_labels("a", np.where(np.arange(N) < count, 1, 0), None, 100)}
+    rows, _ = planned(options(val=val, test=test, stratify=True), [N], labels, None)
+    found = [int((part < count).sum()) for part in (rows[split] for split in SPLITS)]
+    assert sum(found) == count
+    assert min(found) >= 1
 
 
 def test_without_rare_classes_the_split_is_the_random_one():

@@ -82,4 +82,6 @@ def test_a_held_out_split_of_one_class_is_told(tmp_path, caplog):
 
 def test_rows_that_minus_one_leaves_out_are_counted(tmp_path):
     splits = load(written(tmp_path, np.arange(N) % 4 - 1))
-    assert splits.statement.endswith("labels taken for y: Classification of 3 (-1 in 10 rows is no label)")
+    assert splits.statement.endswith(
+        "labels of all 40 rows taken for y: Classification of 3 (-1 in 10 rows is no label)"
+    )

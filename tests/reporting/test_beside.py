@@ -8,8 +8,10 @@ import pytest
 
 from mtlrun.errors import ConfigError
 from mtlrun.published.library import published_table
+from mtlrun.reporting.beside import counterparts
 from mtlrun.reporting.exports import FORMATS
 from mtlrun.reporting.make import report
+from mtlrun.reporting.model import Row
 from mtlrun.reporting.reproduced import deviations, in_deviations, reproduced_row
 from mtlrun.reporting.terminal import as_text
 
@@ -123,6 +125,37 @@ def test_what_a_row_has_of_its_own_is_no_deviation_of_its_runs():
     assert deviations(table, single, table.method("STL")) == deviations(table, followed)
     other = {**single, "sharing": "soft"}
     assert any("sharing=soft here" in line for line in deviations(table, other, table.method("STL")))
+
+
+CITIES = "cagrad/nyuv2"
+MTAN = {"sharing": "segnet_mtan", "sharing.attention": "shared", "backbone": "segnet", "backbone.unpooling": True}
+CROSS = {"sharing": "cross_stitch", "backbone": "segnet", "backbone.unpooling": False}
+UB = {"balancer": "mgda", "balancer.normalization": "loss+", "balancer.heads": "weighted"}
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "found"),
+    [
+        (CITIES, {**MTAN, "balancer": "equal"}, ["LS"]),
+        (CITIES, {**CROSS, "balancer": "equal"}, ["Cross-Stitch"]),
+        (CITIES, {**CROSS, "balancer": "graddrop"}, []),
+        ("sener_koltun/celeba", {"sharing": "hard", **UB, "balancer.gradients": "features"}, ["MGDA-UB"]),
+        ("sener_koltun/celeba", {"sharing": "hard", **UB, "balancer.gradients": "parameters"}, ["MGDA"]),
+        ("sener_koltun/celeba", {"sharing": "soft", **UB, "balancer.gradients": "parameters"}, []),
+        ("sener_koltun/celeba", {}, []),  # a table of another tool, without settings
+    ],
+)
+def test_the_counterpart_is_the_row_that_the_run_was_trained_as(name, settings, found):
+    row = Row(label="ours", settings={}, seeds=(0,), folders=("a",), cells=())
+    assert [method.name for _, method in counterparts(row, published_table(name), {"a": settings})] == found
+
+
+def test_a_row_that_is_trained_otherwise_is_told_with_its_words(made, result):
+    result("soft", {"left": 0.9, "right": 0.9}, balancer="pcgrad", sharing="soft")
+    lines = made(1, published=[NAME]).sections[0].beside
+    assert any(
+        f"has no counterpart in {NAME}: PCGrad is trained with" in line and "sharing=hard" in line for line in lines
+    )
 
 
 def test_without_a_run_a_row_has_published_numbers_alone():

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mtlrun.data.array_cache import Arrays, code_version, file_name, kept
-from mtlrun.data.split_sizes import SPLITS
+from mtlrun.data.split_sizes import FIRST_INDEX, SPLITS
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,10 @@ def draw_splits(recipe: DrawingRecipe, sizes: Mapping[str, int], cache: str | No
         cache: folder in which drawings are kept, in the recipe's subfolder; None for nowhere.
     """
     folder = Path(cache).expanduser() / recipe.folder if cache else None
-    return {split: _rows(recipe, range(SPLITS[split], SPLITS[split] + size), folder) for split, size in sizes.items()}
+    return {
+        split: _rows(recipe, range(FIRST_INDEX[split], FIRST_INDEX[split] + size), folder)
+        for split, size in sizes.items()
+    }
 
 
 def counted(sizes: Mapping[str, int]) -> str:

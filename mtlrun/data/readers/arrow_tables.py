@@ -95,7 +95,7 @@ def read_tables(paths: Sequence[Path]) -> ArrowTable:
         ConfigError: if pyarrow is not installed.
         DataError: if a file is damaged, or they do not belong together.
     """
-    arrow = _library(paths[0])
+    arrow = arrow_library(paths[0])
     try:
         parts = [_read(path) for path in paths]
         table = arrow.concat_tables(parts)
@@ -106,7 +106,8 @@ def read_tables(paths: Sequence[Path]) -> ArrowTable:
     return ArrowTable(paths[0], columns, _class_names(parts[0].schema.metadata or {}, paths[0]))
 
 
-def _library(path: Path) -> ModuleType:
+def arrow_library(path: Path) -> ModuleType:
+    """pyarrow; raises ConfigError if it is not installed, for the file that needs it."""
     try:
         import pyarrow  # here: optional, and it takes a while to load
     except ImportError as error:

@@ -11,7 +11,6 @@ from itertools import groupby
 from pathlib import Path
 
 from mtlrun.data.readers.corpus_files import (
-    SPLITS,
     Numbered,
     blocks_of,
     corpus_folder,
@@ -19,6 +18,7 @@ from mtlrun.data.readers.corpus_files import (
     lines_of,
     optional_file,
 )
+from mtlrun.data.split_sizes import SPLITS
 from mtlrun.data.text.example import TextExample
 from mtlrun.data.text.labels import ENTITIES, TAGS, UNLABELLED, UPOS
 from mtlrun.errors import DataError, near_miss

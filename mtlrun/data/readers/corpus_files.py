@@ -9,8 +9,6 @@ from mtlrun.data.readers.folders import above, step_down
 from mtlrun.data.readers.plain_files import read_text
 from mtlrun.errors import DataError
 
-SPLITS = ("train", "val", "test")
-
 Numbered = list[tuple[int, str]]
 """Lines with their numbers in the file, from 1."""
 

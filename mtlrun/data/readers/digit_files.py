@@ -90,11 +90,6 @@ def find_folder(collection: Collection, root: Path, alone: bool, named: bool) ->
     raise DataError(absent(collection, root, tried, named))
 
 
-def named_in(folder: Path, collection: Collection) -> Path | None:
-    """The folder of the collection's name in a folder, if it has the files; others may be of another collection."""
-    return next((folder / name for name in collection.folders if has_digits(folder / name)), None)
-
-
 def has_digits(folder: Path) -> bool:
     """Whether an IDX file is there, or a folder for each class."""
     return any(file_in(folder, part) for part in PARTS) or any(part_in(folder, part) for part in ("train", "t10k"))

@@ -17,12 +17,11 @@ from mtlrun.data.readers.folders import above, class_folders, is_picture, step_d
 from mtlrun.data.readers.image_files import LazySource, Pictures, kept
 from mtlrun.data.readers.plain_files import read_text
 from mtlrun.data.source import Splits
-from mtlrun.data.split_sizes import val_and_test
+from mtlrun.data.split_sizes import SPLITS, held_out_counts, val_and_test
 from mtlrun.errors import ConfigError, DataError
 from mtlrun.options import whole
 
 DEFAULT_ROOT = "~/.cache/mtlrun"
-SPLITS = ("train", "val", "test")
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 Paths = dict[str, list[Path]]
@@ -135,7 +134,7 @@ def drawn(folder: Path, val: float, test: float, generator: torch.Generator) -> 
         paths = sorted(filter(is_picture, kind.iterdir()))
         order = torch.randperm(len(paths), generator=generator).tolist()
         few = len(paths) < len(SPLITS)
-        counts = [0 if few else max(1, round(part * len(paths))) for part in (val, test)]
+        counts = (0, 0) if few else held_out_counts(len(paths), val, test)
         parts["val"] += [paths[index] for index in order[: counts[0]]]
         parts["test"] += [paths[index] for index in order[counts[0] : sum(counts)]]
         parts["train"] += [paths[index] for index in order[sum(counts) :]]

@@ -24,13 +24,13 @@ from mtlrun.data.readers.folders import above, step_down
 from mtlrun.data.readers.image_files import DamagedFile, LazySource, PictureRows, sample_statistics
 from mtlrun.data.readers.npz import DAMAGE, open_npz, read_array
 from mtlrun.data.source import Source, TensorSource
+from mtlrun.data.split_sizes import SPLITS
 from mtlrun.data.statistics import channel_statistics
 from mtlrun.errors import ConfigError, DataError
 
 log = logging.getLogger(__name__)
 
 SIZES = (28, 64, 128, 224)
-SPLITS = ("train", "val", "test")
 HOME = "https://zenodo.org/records/10519652"
 
 

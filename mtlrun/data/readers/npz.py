@@ -21,13 +21,16 @@ DAMAGE = (
 """What NumPy raises for a damaged file: its header is read as Python, and may claim any type and size."""
 
 
-def read_table(path: Path, inputs: str, targets: Sequence[str] | None) -> dict[str, Array]:
-    """The inputs and the targets of one file, with the same number of rows.
+def read_table(
+    path: Path, inputs: str, targets: Sequence[str] | None, key: tuple[str, str] | None = None
+) -> dict[str, Array]:
+    """The inputs and the targets of one file, and what its rows are split by, with the same number of rows.
 
     Args:
         path: of the .npz file.
         inputs: name of the array of inputs; it comes first in the result.
         targets: names of the arrays of targets; None for all the others.
+        key: (option, name) of the array that rows are split by, which may hold texts and times.
 
     Raises:
         ConfigError: if the file has no array of one of the names.
@@ -36,10 +39,12 @@ def read_table(path: Path, inputs: str, targets: Sequence[str] | None) -> dict[s
     with open_npz(path) as archive:
         names = list(archive.files)
         if targets is None:
-            targets = [name for name in names if name != inputs]
-        for option, name in [("inputs", inputs), *(("targets", target) for target in targets)]:
+            targets = [name for name in names if name != inputs and (key is None or name != key[1])]
+        keys = [] if key is None else [key]
+        for option, name in [("inputs", inputs), *(("targets", target) for target in targets), *keys]:
             check_present(path, name, names, option)
         table = {name: read_array(path, archive, name) for name in (inputs, *targets)}
+        table |= {name: read_column(path, archive, name) for _, name in keys if name not in table}
     if not targets:
         raise DataError(f"{path} has no array besides '{inputs}': add one array of labels per task")
     check_rows(path, table, inputs)

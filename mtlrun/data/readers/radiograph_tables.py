@@ -12,6 +12,7 @@ from torch import Tensor
 from mtlrun.data.readers.image_files import LazySource, Pictures, kept, sample_statistics
 from mtlrun.data.readers.radiograph_labels import Reading, counted
 from mtlrun.data.source import Splits
+from mtlrun.data.split_sizes import SPLITS
 from mtlrun.errors import ConfigError, DataError
 from mtlrun.options import is_whole
 
@@ -89,7 +90,7 @@ def splits_of(name: str, tables: dict[str, RadiographTable], options: Options, h
         made[split] = LazySource(name, pictures[split], targets, labelled, mean, std)
     sizes = "/".join(str(len(source)) for source in made.values())
     known = counted({task: made["train"].labelled(task) for task in made["train"].tasks})
-    train, val, test = (kept([made[split]], options.memory_mb) for split in ("train", "val", "test"))
+    train, val, test = (kept([made[split]], options.memory_mb) for split in SPLITS)
     return Splits(
         train,
         val,

@@ -11,7 +11,8 @@ import re
 from bisect import bisect_left
 from pathlib import Path
 
-from mtlrun.data.readers.corpus_files import SPLITS, corpus_folder, find_file, lines_of, optional_file
+from mtlrun.data.readers.corpus_files import corpus_folder, find_file, lines_of, optional_file
+from mtlrun.data.split_sizes import SPLITS
 from mtlrun.data.text.example import TextExample
 from mtlrun.errors import ConfigError, DataError
 
@@ -50,8 +51,6 @@ def read_sentiment(folder: Path, classes: int) -> dict[str, list[TextExample]]:
         ConfigError: if there are as many classes in no file.
         DataError: if files are absent or damaged.
     """
-    if classes not in (2, 5):
-        raise ConfigError(f"data.sentiment_classes must be 2 or 5, found {classes}")
     folder = corpus_folder("sentiment", folder, FILES)
     if optional_file("sentiment", folder, ["train.tsv"], HOME) is not None:
         return _tables(folder, classes)

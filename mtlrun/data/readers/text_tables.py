@@ -9,14 +9,13 @@ from typing import Any
 
 from mtlrun.data.readers.arrow_tables import ArrowTable, read_tables
 from mtlrun.data.readers.conll import to_iob2
+from mtlrun.data.readers.sentiment_labels import sentiment_labels
 from mtlrun.data.readers.squad import asked
-from mtlrun.data.readers.sst import class_of, of_classes
 from mtlrun.data.text.example import TextExample
 from mtlrun.data.text.labels import TAGS, UNLABELLED, UPOS
 from mtlrun.errors import DataError
 
 Examples = list[TextExample]
-NO_LABEL = -1
 
 
 def read_text_tables(task: str, paths: Mapping[str, Sequence[Path]], classes: int) -> dict[str, Examples]:
@@ -30,13 +29,12 @@ def read_text_tables(task: str, paths: Mapping[str, Sequence[Path]], classes: in
     Raises:
         DataError: if columns or labels are missing or malformed, or only training rows are there.
     """
-    readers: dict[str, Callable[[ArrowTable], Examples]] = {
-        "ner": _ner,
-        "pos": _pos,
-        "sentiment": lambda table: _sentiment(table, classes),
-        "qa": _qa,
-    }
-    parts = {split: readers[task](read_tables(files)) for split, files in paths.items()}
+    readers: dict[str, Callable[[ArrowTable], Examples]] = {"ner": _ner, "pos": _pos, "qa": _qa}
+    tables = {split: read_tables(files) for split, files in paths.items()}
+    if task == "sentiment":
+        parts = _sentiment(tables, classes)
+    else:
+        parts = {split: readers[task](table) for split, table in tables.items()}
     parts = {split: examples for split, examples in parts.items() if examples}
     if "test" not in parts and "val" in parts:
         parts["test"] = parts.pop("val")
@@ -81,22 +79,17 @@ def _numbers(table: ArrowTable, column: str, words: list[str], tags: list[str], 
     return [UNLABELLED if tag == "_" else known.index(tag) for tag in tags]
 
 
-def _sentiment(table: ArrowTable, classes: int) -> Examples:
-    """Numbers from 0 to 1, as of SST; or classes, two or five by what `data.sentiment_classes` says; -1 is no label."""
-    texts, labels = table.column("sentence", "text"), table.column("label")
-    known = [(text.split(), label) for text, label in zip(texts, labels) if label is not None and label != NO_LABEL]
-    if any(isinstance(label, float) for _, label in known):
-        given = [(words, of_classes(class_of(label), classes)) for words, label in known]
-    elif any(label > 1 for _, label in known):
-        given = [(words, of_classes(label, classes)) for words, label in known if 0 <= label < 5]
-    else:
-        given = known
-    if len(given) < len(known) or (classes == 5 and given is known and known):
-        raise DataError(
-            f"{table.path}: labels should be 0 to {classes - 1} or numbers from 0 to 1, found others; see "
-            "data.sentiment_classes"
-        )
-    return [TextExample(words, sentiment=label) for words, label in given if label is not None and words]
+def _sentiment(tables: Mapping[str, ArrowTable], classes: int) -> dict[str, Examples]:
+    """The texts with labels of each split."""
+    labels = sentiment_labels(tables, classes)
+    return {
+        split: [
+            TextExample(words, sentiment=label)
+            for text, label in zip(table.column("sentence", "text"), labels[split])
+            if label is not None and text is not None and (words := text.split())
+        ]
+        for split, table in tables.items()
+    }
 
 
 def _qa(table: ArrowTable) -> Examples:

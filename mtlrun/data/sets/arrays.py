@@ -18,11 +18,13 @@ from mtlrun.data.infer import infer_labels
 from mtlrun.data.label_kinds import Labels
 from mtlrun.data.label_warnings import Inspected, warn_before_training
 from mtlrun.data.readers.npz import open_npz, read_table
-from mtlrun.data.row_splits import SPLITS, SplitKey, check_sizes, sizes_of
+from mtlrun.data.row_splits import SplitKey, check_sizes, sizes_of
 from mtlrun.data.source import Source, Splits, TensorSource
 from mtlrun.data.split_plan import SplitOptions, check_labels, planned, statement
+from mtlrun.data.split_sizes import SPLITS
 from mtlrun.data.tables.encode import EncodingOptions
-from mtlrun.data.tables.load import TableOptions, load_table
+from mtlrun.data.tables.load import TableOptions, column_key, load_table
+from mtlrun.data.tables.named_arrays import column_of_array
 from mtlrun.data.tables.read import is_table
 from mtlrun.data.variety import check_variety
 from mtlrun.errors import ConfigError, DataError, choose
@@ -147,14 +149,15 @@ def load_arrays(
         ConfigError, DataError: see `load`.
     """
     key = splitting.key
-    aside = [key[1]] if key else []
-    tables = read_tables(files, inputs, targets, aside)
+    tables = read_tables(files, inputs, targets, key)
     counts = [len(table[inputs]) for table in tables]
     check_sizes(sizes_of(counts[0], splitting.shares), sum(counts))
     whole = join(tables)
+    chosen = SplitKey(*key, key_values(key[1], whole[key[1]])) if key else None
+    if key and key[1] not in (targets or ()):  # named as a target too, it is one
+        whole.pop(key[1], None) if key[1] != inputs else None
     values = with_channels(inputs, whole.pop(inputs), options.channels)
     check_finite(inputs, values)
-    chosen = SplitKey(*key, key_values(key[1], whole.pop(key[1]))) if key else None
     image_shape = values.shape[2:] if values.ndim == 4 else None
     asked = kinds_of(whole, options.kinds)
     labels = {
@@ -174,10 +177,10 @@ def load_arrays(
 
 
 def key_values(name: str, values: Array) -> Array:
-    """An array [N] to split by."""
+    """An array [N] of numbers, times or texts to split by."""
     if values.ndim != 1:
         raise DataError(f"array '{name}' has the shape {list(values.shape)}: rows are split by one value each")
-    return values
+    return column_key(column_of_array(name, values))
 
 
 def inspected(name: str, values: Array, train: Array) -> Inspected | None:
@@ -198,16 +201,15 @@ def kinds_of(tasks: Collection[str], kinds: Mapping[str, str] | None) -> dict[st
 
 
 def read_tables(
-    paths: Sequence[Path], inputs: str, targets: Sequence[str] | None, aside: Sequence[str]
+    paths: Sequence[Path], inputs: str, targets: Sequence[str] | None, key: tuple[str, str] | None
 ) -> list[ArraysByName]:
-    """The arrays of each file; the first one says which, and of what shape and type. Those `aside` are no labels."""
-    first = read_table(paths[0], inputs, None if targets is None else [*targets, *aside])
-    for name in aside:
-        choose(name, first, "array")
-    tasks = [name for name in first if name != inputs and name not in aside]
+    """The arrays of each file; the first one says which, and of what shape and type. The key is a label only if it is
+    named as a target."""
+    first = read_table(paths[0], inputs, targets, key)
+    tasks = [name for name in first if name != inputs and (not key or name != key[1] or name in (targets or ()))]
     for task in tasks:
         check_task_name(task, "an array of labels")
-    others = [read_table(other, inputs, [*tasks, *aside]) for other in paths[1:]]
+    others = [read_table(other, inputs, tasks, key) for other in paths[1:]]
     for other, table in zip(paths[1:], others):
         check_alike(paths[0], first, other, table)
     return [first, *others]

@@ -31,10 +31,10 @@ from mtlrun.data.readers.image_files import (
 )
 from mtlrun.data.readers.plain_files import folder_of
 from mtlrun.data.source import Splits
+from mtlrun.data.split_sizes import SPLITS
 from mtlrun.errors import DataError, choose
 from mtlrun.options import share, whole
 
-SPLITS = ("train", "val", "test")
 TASKS = (*SCENE_TASKS, "sign")
 
 

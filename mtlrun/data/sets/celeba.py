@@ -13,11 +13,11 @@ from pathlib import Path
 from mtlrun.data.readers.celeba_files import check_first, find_faces, read_attributes, read_partition
 from mtlrun.data.readers.image_files import LazySource, Pictures, kept
 from mtlrun.data.source import Source, Splits
+from mtlrun.data.split_sizes import SPLITS
 from mtlrun.errors import ConfigError, DataError, choose
 from mtlrun.options import distinct, whole
 
 DEFAULT_ROOT = "~/.cache/mtlrun"
-SPLITS = ("train", "val", "test")
 JUDGES = ("f1", "accuracy", "auroc")
 
 

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 from torch import Tensor
+from torchmetrics.functional.classification import binary_auroc
 
 from mtlrun.data.drawn.shop_visits import Visits, draw_visits
-from mtlrun.data.row_splits import SPLITS
 from mtlrun.data.source import Splits
-from mtlrun.data.split_sizes import split_sizes
+from mtlrun.data.split_sizes import SPLITS, split_sizes
 from mtlrun.data.tables.encode import EncodingOptions, encoded, fitted
 from mtlrun.data.tables.raw import NUMBER, RawColumn, RawTable
 from mtlrun.data.tables.source import TableSource
@@ -91,14 +91,7 @@ def _ceilings(visits: Visits, clicked: Tensor, test: Tensor) -> dict[str, float]
     """What nobody can expect to surpass: the AUROC of the probabilities that the answers were drawn from."""
     found = {}
     for task, rows in (("click", test), ("purchase", test[clicked[test]])):
-        found[task] = area(visits.logits[task][rows], visits.answers[task][rows] == 1)
+        chances, answers = visits.logits[task][rows].double().sigmoid(), visits.answers[task][rows].long()
+        varied = 0 < int(answers.sum()) < len(answers)
+        found[task] = float(binary_auroc(chances, answers)) if varied else float("nan")
     return found
-
-
-def area(scores: Tensor, positive: Tensor) -> float:
-    """Share of the pairs of a positive and a negative row in which the positive one has the higher score; no ties."""
-    ranks = torch.empty(len(scores), dtype=torch.float64)
-    ranks[scores.argsort()] = torch.arange(1, len(scores) + 1, dtype=torch.float64)
-    count = int(positive.sum())
-    pairs = count * (len(scores) - count)
-    return float((ranks[positive].sum() - count * (count + 1) / 2) / pairs) if pairs else float("nan")

@@ -13,11 +13,10 @@ from mtlrun.data.readers.folders import folders_in, pictures_below, step_down
 from mtlrun.data.readers.image_files import LazySource, Pictures, kept, sample_statistics
 from mtlrun.data.readers.plain_files import folder_of
 from mtlrun.data.source import Splits
-from mtlrun.data.split_sizes import val_and_test
+from mtlrun.data.split_sizes import SPLITS, held_out_counts, val_and_test
 from mtlrun.errors import ConfigError, DataError, near_miss
 from mtlrun.options import distinct, is_number, whole
 
-SPLITS = ("train", "val", "test")
 PARTS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
 """Names of folders that are splits."""
 
@@ -182,9 +181,7 @@ def read_parts(
 def split_paths(paths: list[Path], val: float, test: float, generator: torch.Generator) -> dict[str, list[Path]]:
     """The pictures of a folder, dealt out to the splits; each gets one at least, but none of a share of 0."""
     mixed = [paths[index] for index in torch.randperm(len(paths), generator=generator).tolist()]
-    held_out, tested = (max(1, round(part * len(paths))) if part else 0 for part in (val, test))
-    held_out = min(held_out, len(paths) - 1 - bool(test))
-    ends = (held_out, min(tested, len(paths) - 1 - held_out))
+    ends = held_out_counts(len(paths), val, test)
     return {"val": mixed[: ends[0]], "test": mixed[ends[0] : sum(ends)], "train": mixed[sum(ends) :]}
 
 

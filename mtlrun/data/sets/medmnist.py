@@ -14,10 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mtlrun.data.readers.medmnist_files import SIZES, SPLITS, PictureForm, find_set, member, sources_of
+from mtlrun.data.readers.medmnist_files import SIZES, PictureForm, find_set, member, sources_of
 from mtlrun.data.readers.plain_files import folder_of
 from mtlrun.data.readers.radiograph_labels import counted
 from mtlrun.data.source import Source, Splits
+from mtlrun.data.split_sizes import SPLITS
 from mtlrun.errors import ConfigError, DataError, choose
 from mtlrun.options import distinct
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from mtlrun.data.drawn.drawings import counted
 from mtlrun.data.drawn.sentences.grammar import draw
 from mtlrun.data.source import Splits
-from mtlrun.data.split_sizes import SPLITS, split_sizes
+from mtlrun.data.split_sizes import FIRST_INDEX, split_sizes
 from mtlrun.data.text.source import TASKS, check_length, make_source, words_of
 from mtlrun.data.text.vocabulary import make_vocabulary
 from mtlrun.errors import ConfigError, near_miss
@@ -46,7 +46,7 @@ def load(
     sizes = split_sizes("num_rows", num_rows)
     check_length("length", length)
     masks = missing_labels(labelled, sizes["train"], seed)
-    drawn = {split: [draw(seed, SPLITS[split] + row) for row in range(size)] for split, size in sizes.items()}
+    drawn = {split: [draw(seed, FIRST_INDEX[split] + row) for row in range(size)] for split, size in sizes.items()}
     words = make_vocabulary(words_of(drawn["train"]), vocabulary, lower, tokenizer)
     made = {
         split: make_source("sentences", examples, words, length, masks if split == "train" else None)

@@ -14,7 +14,7 @@ import torch
 
 from mtlrun.data.readers.arrow_tables import find_tables
 from mtlrun.data.readers.conll import NER_FILES, POS_FILES, read_ner, read_pos
-from mtlrun.data.readers.corpus_files import SPLITS, has_any
+from mtlrun.data.readers.corpus_files import has_any
 from mtlrun.data.readers.folders import step_down
 from mtlrun.data.readers.squad import FILES as QA_FILES
 from mtlrun.data.readers.squad import read_qa, window
@@ -22,7 +22,7 @@ from mtlrun.data.readers.sst import FILES as SENTIMENT_FILES
 from mtlrun.data.readers.sst import read_sentiment
 from mtlrun.data.readers.text_tables import read_text_tables
 from mtlrun.data.source import Source, Splits, TensorSource
-from mtlrun.data.split_sizes import MOST_ROWS
+from mtlrun.data.split_sizes import MOST_ROWS, SPLITS
 from mtlrun.data.text.example import TextExample
 from mtlrun.data.text.source import check_length, make_source, words_of
 from mtlrun.data.text.vocabulary import Vocabulary, make_vocabulary

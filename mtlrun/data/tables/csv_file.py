@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
+from mtlrun.data.tables.number_texts import PLAIN
 from mtlrun.data.tables.raw import RawTable
-from mtlrun.data.tables.text_types import PLAIN, typed
+from mtlrun.data.tables.text_types import typed
 from mtlrun.errors import DataError
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -45,7 +46,7 @@ def read_csv_file(path: Path) -> RawTable:
     columns = {name: typed(name, column, first) for name, column in zip(names, cells) if name}
     notes = [] if delimiter == "," else [f"{path.name} is read with {DELIMITERS[delimiter]} between its columns"]
     if not all(names):
-        notes.append(f"a first column without a name in {path.name} is left out: it counts the rows")
+        notes.append(f"the first column of {path.name} has no name and counts the {len(rows)} rows: it is left out")
         _check_counts(path, cells[names.index("")])
     return RawTable(columns, notes)
 

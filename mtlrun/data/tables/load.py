@@ -17,11 +17,12 @@ from mtlrun.data.duplicates import warn_of_duplicates
 from mtlrun.data.fingerprint import ids_of_rows, ids_of_texts
 from mtlrun.data.label_kinds import Labels
 from mtlrun.data.label_warnings import Inspected, warn_before_training
-from mtlrun.data.row_splits import SPLITS, SplitKey, check_sizes, sizes_of
+from mtlrun.data.row_splits import SplitKey, check_sizes, sizes_of
 from mtlrun.data.source import Source, Splits
 from mtlrun.data.split_plan import SplitOptions, bits, check_labels, planned, statement
+from mtlrun.data.split_sizes import SPLITS
 from mtlrun.data.tables.encode import EncodingOptions, FittedColumns, encoded, fitted
-from mtlrun.data.tables.raw import TEXT, RawColumn, RawTable, appended
+from mtlrun.data.tables.raw import BLANK, EXACT, TEXT, RawColumn, RawTable, appended
 from mtlrun.data.tables.read import read_raw
 from mtlrun.data.tables.source import TableSource
 from mtlrun.data.tables.targets import labels_of_columns, task_names
@@ -134,7 +135,18 @@ def key_of(table: RawTable, key: tuple[str, str] | None) -> SplitKey | None:
     if key is None:
         return None
     column = table.columns[key[1]]
-    return SplitKey(key[0], key[1], column.values if column.kind == TEXT else column.numbers)
+    if key[0] == "order":
+        column.usable()
+    return SplitKey(key[0], key[1], column_key(column))
+
+
+def column_key(column: RawColumn) -> Array:
+    """[N] what rows are split by: numbers with NaN for none, or an object array of texts with '' for none."""
+    if column.kind != TEXT:
+        return column.distinct()
+    values = np.empty(len(column.values), dtype=object)
+    values[:] = column.texts()
+    return values
 
 
 def ids_of_columns(columns: Sequence[RawColumn]) -> Tensor:
@@ -144,7 +156,8 @@ def ids_of_columns(columns: Sequence[RawColumn]) -> Tensor:
 
 def _ids(column: RawColumn) -> Tensor:
     if column.kind != TEXT:
-        return bits(torch.from_numpy(column.numbers))
+        large = column.values.dtype.kind in "iu" and bool((np.abs(column.numbers) >= EXACT).any())
+        return torch.from_numpy(column.values.view(np.int64)) if large else bits(torch.from_numpy(column.numbers))
     known, places = np.unique(column.values.astype(str), return_inverse=True)
     return ids_of_texts(known.tolist())[torch.from_numpy(places)]
 
@@ -171,15 +184,29 @@ def tell(table: RawTable, found: FittedColumns, names: Mapping[str, str], rare: 
     if found.singular:
         log.info("left out, since no word occurs in %d training rows: %s", rare, shortened(found.singular))
     said = [f"{name}: {words}" for name, words in found.said.items() if words != "number"]
+    for column, task in names.items():
+        tell_of_marks(table.columns[column], task)
     plain = len(found.said) - len(said)
     numbers = [f"{plain} of plain numbers"] if plain else []
     flags = sum(column.kind == MISSING_FLAG for column in found.columns)
+    gaps = any(table.columns[name].missing.any() for name in found.said)
     log.info(
-        "inputs of %d columns%s: %s",
+        "inputs of %d columns%s%s: %s",
         len(found.said),
         f" and {flags} flags of missing values" if flags else "",
+        f", gaps counted in all {len(table)} rows" if gaps else "",
         "; ".join([*numbers, *said[:SHOWN]]) + (f"; and {len(said) - SHOWN:,} more" if len(said) > SHOWN else ""),
     )
+
+
+def tell_of_marks(column: RawColumn, task: str) -> None:
+    """Say which words are classes although many tables write them for no value."""
+    if column.kind != TEXT:
+        return
+    counts = {mark: int((column.values == mark).sum()) for mark in sorted(BLANK) if mark}
+    found = [f"'{mark}' in {count} rows" for mark, count in counts.items() if count]
+    if found:
+        log.info("%s: %s is a class of its own; leave cells empty that have no label", task, " and ".join(found))
 
 
 def _source(values: Array, rows: Tensor, labels: Mapping[str, Labels], found: FittedColumns, ids: Tensor) -> Source:

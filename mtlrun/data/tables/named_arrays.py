@@ -35,6 +35,8 @@ def column_of_array(name: str, values: Array) -> RawColumn:
         raise DataError(
             f"column '{name}' is of type {values.dtype}: a table takes numbers, truth values, times or texts"
         )
+    if kind == "u" and values.max(initial=0) > np.iinfo(np.int64).max:
+        return RawColumn(name, NUMBER, values.astype(np.uint64))
     wide = {"i": np.int64, "u": np.int64, "f": np.float64}
     return RawColumn(name, NUMBER, values if kind == "b" else values.astype(wide[kind]))
 
@@ -53,7 +55,7 @@ def arrays_of(data: Any) -> dict[str, Array]:
             texts.
     """
     if isinstance(data, Mapping):
-        return {str(name): plain_array(str(name), np.asarray(values)) for name, values in data.items()}
+        return {str(name): plain_array(str(name), _of_entry(values)) for name, values in data.items()}
     if not hasattr(data, "columns") or not hasattr(data, "dtypes"):
         raise DataError(
             f"data= takes a pandas data frame, or a mapping from names to arrays, found a {type(data).__name__}"
@@ -63,6 +65,11 @@ def arrays_of(data: Any) -> dict[str, Array]:
     if twice is not None:
         raise DataError(f"the data frame has two columns called '{twice}': give each a name of its own")
     return {name: plain_array(name, _of_series(data.iloc[:, place])) for place, name in enumerate(names)}
+
+
+def _of_entry(values: Any) -> Array:
+    """An array, a list or a pandas column as an array."""
+    return _of_series(values) if hasattr(values, "iloc") and hasattr(values, "dtype") else np.asarray(values)
 
 
 def _of_series(series: Any) -> Array:
@@ -76,7 +83,7 @@ def _of_series(series: Any) -> Array:
     elif kind in "iufb":
         found = series.to_numpy(dtype=getattr(series.dtype, "numpy_dtype", series.dtype))
     else:
-        found = np.asarray(series.astype(object))
+        found = np.asarray(series.astype(object).where(series.notna(), None))
     return found
 
 
@@ -86,13 +93,20 @@ def plain_array(name: str, values: Array) -> Array:
         return values
     if values.ndim != 1:
         raise DataError(f"'{name}' holds Python objects of shape {list(values.shape)}: make it an array of numbers")
-    found = [value for value in values if value is not None and value == value]
+    found = [value for value in values if not _absent(value)]
     odd = next((value for value in found if not isinstance(value, str | int | float | bool | np.generic)), None)
     if odd is not None and not hasattr(odd, "isoformat") and type(odd).__name__ != "Decimal":
         raise DataError(
             f"column '{name}' holds a {type(odd).__name__}: a table takes numbers, truth values, times or texts"
         )
-    return np.array(["" if value is None or value != value else _text(value) for value in values], dtype=str)
+    return np.array(["" if _absent(value) else _text(value) for value in values], dtype=str)
+
+
+def _absent(value: Any) -> bool:
+    """Whether it is None, NaN, NaT or what pandas calls NA, which is neither equal to itself nor not."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, float | np.generic) and bool(value != value)
 
 
 def _text(value: Any) -> str:

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from mtlrun.data.readers.arrow_tables import arrow_library
 from mtlrun.data.tables.named_arrays import column_of_array, plain_array
 from mtlrun.data.tables.raw import TEXT, RawColumn, RawTable
-from mtlrun.errors import ConfigError, DataError
+from mtlrun.errors import DataError
 
 INDEX = "__index_level_"
 """How pandas names an index that it writes beside the columns."""
@@ -22,11 +23,9 @@ def read_parquet_file(path: Path) -> RawTable:
         ConfigError: if pyarrow is not installed.
         DataError: if the file is damaged, has no row, or names a column twice.
     """
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError as error:
-        raise ConfigError(f"{path}: Parquet files are read by pyarrow: pip install 'mtlrun[tables]'") from error
+    pyarrow = arrow_library(path)
+    from pyarrow import parquet
+
     try:
         table = parquet.read_table(path)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
@@ -51,7 +50,8 @@ def _column(name: str, column: Any) -> RawColumn:
         values = column.to_numpy()
         return column_of_array(name, values if values.dtype != object else _with_gaps(values))
     if types.is_timestamp(kind) or types.is_date(kind):
-        return column_of_array(name, column.cast("timestamp[us]").to_numpy())
+        finer = getattr(kind, "unit", "") == "ns"  # what is below a microsecond may be dropped
+        return column_of_array(name, column.cast("timestamp[us]", safe=not finer).to_numpy())
     if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind) or types.is_decimal(kind):
         values = np.empty(len(column), dtype=object)
         values[:] = column.to_pylist()

@@ -9,7 +9,7 @@ from mtlrun.data.readers.npz import open_npz, read_column
 from mtlrun.data.tables.csv_file import read_csv_file
 from mtlrun.data.tables.named_arrays import column_of_array
 from mtlrun.data.tables.parquet_file import read_parquet_file
-from mtlrun.data.tables.raw import RawTable
+from mtlrun.data.tables.raw import RawTable, without_doubt
 from mtlrun.errors import DataError, near_miss
 
 ARRAYS = (".npz", ".npy")
@@ -57,4 +57,4 @@ def read_raw(path: Path) -> RawTable:
     if len(lengths) > 1:
         (one, first), (two, second), *_ = lengths.items()
         raise DataError(f"{path} has {one} rows of '{first}' but {two} of '{second}': a table needs one value a row")
-    return table
+    return without_doubt(table)

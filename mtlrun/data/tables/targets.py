@@ -68,7 +68,7 @@ def labels_of_words(task: str, column: RawColumn, kind: str | None, max_classes:
     Raises:
         DataError: for more classes than `max_classes` unless the kind is named, or a kind that takes no words.
     """
-    texts = column.texts()
+    texts = column.label_texts()
     names = sorted({text for text in texts if text})
     if kind is None and len(names) > max_classes:
         raise DataError(

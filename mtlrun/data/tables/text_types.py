@@ -14,7 +14,9 @@ from math import nan
 
 import numpy as np
 
-from mtlrun.data.tables.raw import DATE, NUMBER, TEXT, RawColumn
+from mtlrun.data.array_cache import Array
+from mtlrun.data.tables.number_texts import PLAIN, fit, plain_decimal, written
+from mtlrun.data.tables.raw import BLANK, DATE, EXACT, NUMBER, TEXT, RawColumn
 
 NO_VALUE = frozenset(
     [
@@ -24,9 +26,6 @@ NO_VALUE = frozenset(
 )
 """Texts that stand for no value: those of pandas, and the marks of older collections."""
 
-PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|Inf|infinity|Infinity)")
-WITH_COMMA = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+)(,\d+)?([eE][+-]?\d+)?")
-THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+")
 PADDED = re.compile(r"0\d+")
 ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?)?")
 ANSWERS = {"true": 1.0, "false": 0.0}
@@ -50,8 +49,8 @@ def typed(name: str, texts: Sequence[str], first_line: int = 2) -> RawColumn:
     if not known:
         return RawColumn(name, NUMBER, np.full(len(texts), nan))
     if any(PADDED.fullmatch(text) for text in known):
-        return _words(name, stripped, "words, since some numbers begin with 0" if _all(known, PLAIN) else "")
-    for read in (_answers, _plain_numbers, _numbers_with_comma, _dates):
+        return _words(name, stripped, "words, since some numbers begin with 0" if fit(known, PLAIN) else "")
+    for read in (_answers, _plain_numbers, _other_numbers, _dates):
         found = read(name, stripped, known)
         if found is not None:
             return found
@@ -62,10 +61,6 @@ def days(moment: datetime) -> float:
     """Days since 1970; a time without a zone is taken for UTC."""
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
     return (moment - EPOCH) // timedelta(microseconds=1) / DAY
-
-
-def _all(texts: Iterable[str], form: re.Pattern[str]) -> bool:
-    return all(form.fullmatch(text) for text in texts)
 
 
 def _filled(texts: Sequence[str], known: Iterable[str], read: Callable[[str], float]) -> np.ndarray:
@@ -82,28 +77,37 @@ def _answers(name: str, texts: Sequence[str], known: list[str]) -> RawColumn | N
 
 
 def _plain_numbers(name: str, texts: Sequence[str], known: list[str]) -> RawColumn | None:
-    if not _all(known, PLAIN):
+    if not fit(known, PLAIN):
         return None
-    whole = all(text.lstrip("+-").isdigit() for text in known)
     values = _filled(texts, known, float)
-    if whole and not np.isnan(values).any() and np.abs(values).max() < 2**53:
-        values = values.astype(np.int64)
-    return RawColumn(name, NUMBER, values)
+    if all(text.lstrip("+-").isdigit() for text in known) and not np.isnan(values).any():
+        values = _whole(texts, values)
+    return RawColumn(name, NUMBER, values, decimal=plain_decimal(known))
 
 
-def _numbers_with_comma(name: str, texts: Sequence[str], known: list[str]) -> RawColumn | None:
-    """Numbers as 1.234,5; where 1,234 may also be a number of thousands, nobody can tell."""
-    if not _all(known, WITH_COMMA):
+def _whole(texts: Sequence[str], floats: Array) -> Array:
+    """Whole numbers as int64 or uint64, exactly; as float64 if they have too many digits for either."""
+    if np.abs(floats).max() < EXACT:
+        return floats.astype(np.int64)
+    numbers = [int(text) for text in texts]
+    for kind in (np.int64, np.uint64):
+        if np.iinfo(kind).min <= min(numbers) and max(numbers) <= np.iinfo(kind).max:
+            return np.array(numbers, dtype=kind)
+    return floats
+
+
+def _other_numbers(name: str, texts: Sequence[str], known: list[str]) -> RawColumn | None:
+    """Numbers as 1.234,5 or 1,234.5; where nobody can tell which, a column in trouble."""
+    how = written(known)
+    if how is None:
         return None
-    if _all((text for text in known if "," in text), THOUSANDS):
-        example = next((text for text in known if "," in text), known[0])
-        return _in_trouble(name, texts, f"holds '{example}', which may be a decimal or a separator of thousands")
-    values = _filled(texts, known, lambda text: float(text.replace(".", "").replace(",", ".")))
-    return RawColumn(name, NUMBER, values, "numbers with a decimal comma")
+    if how.trouble:
+        return _in_trouble(name, texts, how.trouble)
+    return RawColumn(name, NUMBER, _filled(texts, known, how.read), how.note, decimal=how.decimal)
 
 
 def _dates(name: str, texts: Sequence[str], known: list[str]) -> RawColumn | None:
-    if not _all(known, ISO_DATE):
+    if not fit(known, ISO_DATE):
         return None
     try:
         values = _filled(texts, known, lambda text: days(datetime.fromisoformat(text)))
@@ -130,5 +134,5 @@ def _in_trouble(name: str, texts: Sequence[str], what: str) -> RawColumn:
 
 def _words(name: str, texts: Sequence[str], note: str = "") -> RawColumn:
     values = np.empty(len(texts), dtype=object)
-    values[:] = ["" if text in NO_VALUE else text for text in texts]
+    values[:] = ["" if text in NO_VALUE - BLANK else text for text in texts]
     return RawColumn(name, TEXT, values, note)

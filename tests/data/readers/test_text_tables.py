@@ -109,22 +109,81 @@ def test_names_beside_the_file(tmp_path: Path) -> None:
     assert read("ner", tmp_path, 2)["train"][0].tags == [TAGS.index("B-ORG"), 0]
 
 
+def labelled(labels: list[Any], names: list[str] | None = None) -> Any:
+    """A table of texts with these labels, and the names of their classes."""
+    made = pa.table({"text": ["a film"] * len(labels), "label": labels})
+    told = {"info": {"features": {"label": {"names": names, "_type": "ClassLabel"}}}}
+    return made.replace_schema_metadata({b"huggingface": json.dumps(told).encode()} if names else None)
+
+
+FIVE = ["very negative", "negative", "neutral", "positive", "very positive"]
+
+
 @pytest.mark.parametrize(
-    ("labels", "classes", "expected"),
+    ("labels", "names", "classes", "expected"),
     [
-        ([1, 0, 1], 2, [1, 0, 1]),
-        ([0.1, 0.5, 0.9], 2, [0, 1]),  # SST as numbers: the neutral one is left out
-        ([0.1, 0.5, 0.9], 5, [0, 2, 4]),
-        ([4, 2, 1], 5, [4, 2, 1]),
-        ([4, 2, 1], 2, [1, 0]),
+        ([1, 0, 1], None, 2, [1, 0, 1]),
+        ([1.0, 0.0, None], None, 2, [1, 0]),  # whole numbers that floats hold because of a gap
+        ([0.1, 0.5, 0.9], None, 2, [0, 1]),  # SST as numbers: the neutral one is left out
+        ([0.1, 0.5, 0.9], None, 5, [0, 2, 4]),
+        ([4, 3, 2, 1, 0], None, 5, [4, 3, 2, 1, 0]),
+        ([4, 3, 2, 1, 0], None, 2, [1, 1, 0, 0]),
+        ([0, 1], ["pos", "neg"], 2, [1, 0]),
+        ([0, 1, 2, 0], ["Negative", "neutral", "Positive"], 2, [0, 1, 0]),
+        ([4, 2, 1], FIVE, 5, [4, 2, 1]),
+        ([4, 2, 1], FIVE, 2, [1, 0]),
+        ([0, 4], [*reversed(FIVE)], 5, [4, 0]),
+        ([0, 4], ["1 star", "2 star", "3 stars", "4 stars", "5 stars"], 5, [0, 4]),
+        (["positive", "negative", "neutral"], None, 2, [1, 0]),  # words in place of numbers
+        ([1, 0], ["0", "1"], 2, [1, 0]),  # names that say no more than the numbers
     ],
 )
-def test_sentiment_in_classes_and_in_numbers(
-    tmp_path: Path, labels: list[Any], classes: int, expected: list[int]
+def test_labels_of_sentiment_go_by_their_names(
+    tmp_path: Path, labels: list[Any], names: list[str] | None, classes: int, expected: list[int]
 ) -> None:
-    rows = [{"text": "a film", "label": label} for label in labels]
-    found = read("sentiment", both(tmp_path, "sentiment", table("sentiment", rows)), classes)
+    found = read("sentiment", both(tmp_path, "sentiment", labelled(labels, names)), classes)
     assert [example.sentiment for example in found["train"]] == expected
+
+
+def test_what_labels_stand_for_is_decided_over_all_splits(tmp_path: Path) -> None:
+    """Test rows with 0 and 1 alone are no table of two classes if the training rows have five."""
+    save(tmp_path / "train.parquet", labelled([0, 1, 2, 3, 4]))
+    save(tmp_path / "test.parquet", labelled([1, 0]))
+    assert [example.sentiment for example in read("sentiment", tmp_path, 2)["test"]] == [0, 0]
+    save(tmp_path / "train.parquet", labelled([0, 1], ["pos", "neg"]))
+    assert [example.sentiment for example in read("sentiment", tmp_path, 2)["test"]] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("labels", "names", "classes", "message"),
+    [
+        (
+            [0, 1, 2],
+            None,
+            2,
+            "labels without names should be 0 and 1, all of 0 to 4 or numbers .*, found 0, 1, 2: save",
+        ),
+        ([0, 1], None, 5, "labels without names should be 0 to 4 or numbers"),
+        ([0, 2], ["bad", "good"], 2, "what the class 'bad' of 'label' means is not known: call the classes very neg"),
+        ([1, 0], ["1", "0"], 2, "what the class '1' of 'label' means"),
+        ([0, 1], ["neg", "pos"], 5, r"has 2 classes \(neg, pos\), not five: data.sentiment_classes=2"),
+        ([0, 2], ["neg", "pos"], 2, "has the label 2, and names 2 classes: neg, pos"),
+        ([[0], [1]], None, 2, "'label' holds a list: expected a number or a word"),
+    ],
+)
+def test_labels_of_sentiment_that_nobody_can_know_are_refused(
+    tmp_path: Path, labels: list[Any], names: list[str] | None, classes: int, message: str
+) -> None:
+    with pytest.raises(DataError, match=message) as caught:
+        read("sentiment", both(tmp_path, "sentiment", labelled(labels, names)), classes)
+    assert "\n" not in str(caught.value)
+
+
+def test_splits_that_name_their_classes_differently_are_refused(tmp_path: Path) -> None:
+    save(tmp_path / "train.parquet", labelled([0, 1], ["neg", "pos"]))
+    save(tmp_path / "test.parquet", labelled([0, 1], ["pos", "neg"]))
+    with pytest.raises(DataError, match="classes of 'label' are neg, pos in one split and pos, neg in another"):
+        read("sentiment", tmp_path, 2)
 
 
 def test_test_rows_without_labels_are_none(tmp_path: Path) -> None:
@@ -153,7 +212,7 @@ def test_questions_keep_texts_and_stay_with_their_articles(tmp_path: Path) -> No
         ("ner", [{"tokens": ["a"], "ner_tags": ["B-DATE"]}], r"no tag 'B-DATE' of ner_tags \(there are: O, B-PER"),
         ("ner", [{"tokens": ["a", "b"], "ner_tags": [0]}], "a row has 2 tokens and 1 ner_tags"),
         ("pos", [{"tokens": ["a"], "pos_tags": [0]}], r"no column upos or pos \(there are: tokens, pos_tags\)"),
-        ("sentiment", [{"sentence": "a", "label": 7}], "labels should be 0 to 1 or numbers"),
+        ("sentiment", [{"sentence": "a", "label": 7}], "has the label 7, and names 2 classes: negative, positive"),
         ("sentiment", [{"sentence": "a", "label": -1}], "has no labelled train rows of sentiment"),
         ("qa", [{"context": "a", "question": "b"}], "no column answers"),
     ],

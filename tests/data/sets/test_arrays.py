@@ -119,7 +119,8 @@ def test_fractions_seed_and_statement(tmp_path):
     splits = arrays.load(path, val=0.25, test=0.1, seed=3)
     assert [len(rows_of(splits, split)[0]) for split in ("train", "val", "test")] == [26, 10, 4]
     assert splits.statement == (
-        "26/10/4 rows for train/val/test, split at random (data.seed=3); labels taken for colour: Classification of 3"
+        "26/10/4 rows for train/val/test, split at random (data.seed=3); labels of all 40 rows taken for colour: "
+        "Classification of 3"
     )
     again, other = (arrays.load(path, val=0.25, test=0.1, seed=seed) for seed in (3, 4))
     assert torch.equal(everything(splits)[1]["colour"], everything(again)[1]["colour"])
@@ -321,3 +322,28 @@ def test_files_of_one_data_set_must_be_alike(tmp_path, other, message):
     path = write(tmp_path, inputs=VECTORS, y=CLASSES)
     with pytest.raises((DataError, ConfigError), match=message):
         arrays.load(path, val_path=write(tmp_path, "val.npz", **other))
+
+
+def test_a_key_that_is_a_target_too_is_a_task(tmp_path):
+    path = write(tmp_path, inputs=VECTORS, a=CLASSES, t=np.arange(N) * 0.5)
+    assert [*arrays.load(path, targets=["a", "t"], order="t").inferred] == ["a", "t"]
+    assert [*arrays.load(path, targets=["a"], order="t").inferred] == ["a"]
+    assert [*arrays.load(path, order="t").inferred] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("option", "key"),
+    [("group", np.array([f"p{row // 4}" for row in range(N)])), ("order", np.arange(N).astype("M8[D]"))],
+)
+def test_rows_are_split_by_texts_and_times(tmp_path, option, key):
+    path = write(tmp_path, inputs=np.arange(N * 1.0)[:, None], a=np.arange(N) % 2, key=key)
+    splits = arrays.load(path, standardise=False, **{option: "key"})
+    found = [{str(key[int(row)]) for row in rows_of(splits, split)[0][:, 0]} for split in ("train", "val", "test")]
+    assert sum(map(len, found)) == len(set.union(*found)) == len(set(key.tolist()))
+
+
+def test_rows_are_split_by_the_inputs_themselves(tmp_path):
+    path = write(tmp_path, inputs=np.arange(N)[::-1] * 1.0, a=np.arange(N) % 2)
+    assert rows_of(arrays.load(path, order="inputs", standardise=False), "test")[0].min() == N - 6
+    with pytest.raises(DataError, match=r"array 'inputs' has the shape \[40, 2\]: rows are split by one value each"):
+        arrays.load(write(tmp_path, "two.npz", inputs=np.zeros((N, 2)), a=np.arange(N) % 2), order="inputs")

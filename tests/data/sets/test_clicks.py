@@ -62,11 +62,6 @@ def test_effects_are_related_as_asked():
     assert likeness(1.0) == pytest.approx(1.0, abs=1e-4)
 
 
-def test_the_area_is_the_share_of_pairs_in_order():
-    scores, positive = torch.tensor([0.1, 0.9, 0.5, 0.7]), torch.tensor([False, True, True, False])
-    assert clicks.area(scores, positive) == 0.75
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [

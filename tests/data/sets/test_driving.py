@@ -25,7 +25,7 @@ from mtlrun.data.drawn.road.signs import SIGNS
 from mtlrun.data.drawn.road.thing import Thing
 from mtlrun.data.drawn.road.weather import CLEAR
 from mtlrun.data.sets.driving import load, road_targets
-from mtlrun.data.split_sizes import MOST_ROWS, SPLITS
+from mtlrun.data.split_sizes import FIRST_INDEX, MOST_ROWS
 from mtlrun.errors import ConfigError
 
 SIZES = {"train": 6, "val": 2, "test": 3}
@@ -91,7 +91,7 @@ def test_splits_do_not_meet() -> None:
     drawn = draw_splits(sign_recipe(0, 16), {"train": 20, "val": 20, "test": 20}, None)
     pictures = {image.tobytes() for arrays in drawn.values() for image in arrays["images"]}
     assert len(pictures) == 60
-    starts = sorted(SPLITS.values())
+    starts = sorted(FIRST_INDEX.values())
     assert all(later - start >= MOST_ROWS for start, later in pairwise(starts))
 
 

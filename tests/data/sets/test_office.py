@@ -88,6 +88,16 @@ def test_drawn_splits_are_disjoint_and_complete(tmp_path: Path) -> None:
     assert pictures(1) != [train, val, test]
 
 
+@pytest.mark.parametrize("share", [0.45, 0.49])
+def test_a_class_of_few_pictures_has_some_to_train_on(share: float, tmp_path: Path) -> None:
+    write(tmp_path)
+    for picture in [*tmp_path.glob("dslr/**/*.png")]:
+        if int(picture.stem) >= 4:
+            picture.unlink()
+    splits = load(tmp_path, val=share, test=share)
+    assert rows_of(splits, "train", 0)[1].bincount().tolist() == [1, 1, 1]
+
+
 def test_lists_of_the_papers(tmp_path: Path) -> None:
     lists = write_lists(tmp_path / "lists")
     splits = load(write(tmp_path / "office"), splits=str(lists))

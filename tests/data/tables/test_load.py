@@ -181,7 +181,9 @@ def test_names_that_settings_cannot_hold_are_changed(tmp_path, caplog):
 def test_every_inference_is_told(table, caplog):
     with caplog.at_level(logging.INFO):
         load(table)
-    assert caplog.messages[0].startswith("inputs of 5 columns and 1 flags of missing values: 2 of plain numbers; age")
+    assert caplog.messages[0].startswith(
+        "inputs of 5 columns and 1 flags of missing values, gaps counted in all 80 rows: 2 of plain numbers; age"
+    )
     assert "age: number, 9 missing are the median" in caplog.messages[0]
     assert "city: 3 words, 1 rare ones share a code" in caplog.messages[0]
     assert "since: days since 1970" in caplog.messages[0]
@@ -247,3 +249,36 @@ def test_words_that_hardly_occur_twice_are_left_out(tmp_path, caplog):
         splits = load(tmp_path / "mine.csv")
     assert "name" not in {column.name for column in splits.train[0].columns}
     assert "left out, since no word occurs in 3 training rows: name" in caplog.messages
+
+
+MARKS = ["None", "-", "yes"]
+
+
+def test_words_that_are_no_value_of_an_input_are_classes_of_labels(tmp_path, caplog):
+    words = [MARKS[row % 3] for row in range(N)]
+    table = pd.DataFrame({"x": np.arange(N), "same": words, "offer": words})
+    table.to_csv(tmp_path / "mine.csv", index=False)
+    with caplog.at_level(logging.INFO):
+        splits = load(tmp_path / "mine.csv", targets=["offer"])
+    assert splits.inferred["offer"]["classes"] == ["-", "None", "yes"]
+    assert all(source.labelled("offer").all() for split in SPLITS for source in getattr(splits, split))
+    assert splits.train[0].columns[-1].values in (("", "yes"), ("yes", ""))
+    assert (
+        "offer: '-' in 27 rows and 'None' in 27 rows is a class of its own; leave cells empty that have no label"
+        in (caplog.messages)
+    )
+
+
+def test_values_that_pandas_calls_na_are_none(tmp_path):
+    texts = pd.Series(["a", pd.NA, None, "b"], dtype="object")
+    whole = pd.Series([1, pd.NA, 3, 4], dtype="Int64")
+    for found in (arrays_of(pd.DataFrame({"t": texts, "n": whole})), arrays_of({"t": texts, "n": whole})):
+        assert found["t"].tolist() == ["a", "", "", "b"]
+        np.testing.assert_array_equal(found["n"], [1, np.nan, 3, 4])
+    assert arrays_of({"t": np.array([pd.NA, "a"], dtype=object)})["t"].tolist() == ["", "a"]
+
+
+def test_times_finer_than_a_microsecond_are_read(tmp_path):
+    moments = pd.to_datetime(["1970-01-02 00:00:00.000000001", None])
+    pd.DataFrame({"t": moments, "y": [0, 1]}).astype({"t": "datetime64[ns]"}).to_parquet(tmp_path / "mine.parquet")
+    np.testing.assert_array_equal(read_raw(tmp_path / "mine.parquet").columns["t"].numbers, [1.0, np.nan])

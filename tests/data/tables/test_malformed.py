@@ -5,6 +5,7 @@ import gzip
 import numpy as np
 import pytest
 
+from mtlrun.data.tables.raw import appended
 from mtlrun.data.tables.read import read_raw
 from mtlrun.errors import DataError
 
@@ -116,6 +117,8 @@ COLUMNS = {
     "postal codes": (["01234", "99999"], "text", ["01234", "99999"]),
     "zero": (["0", "0.5"], "number", [0, 0.5]),
     "decimal commas": (["1.234,5", "0,25"], "number", [1234.5, 0.25]),
+    "decimal commas, and points between thousands": (["1.234", "12.345.678", "2,5"], "number", [1234, 12345678, 2.5]),
+    "commas between thousands": (["1,234.5", "950", "2,345,678"], "number", [1234.5, 950, 2345678]),
     "words": (["low", "high", "-"], "text", ["low", "high", ""]),
     "nothing": (["", "NA"], "number", [NAN, NAN]),
     "a half of numbers": (["1", "a", "2", "b"], "text", ["1", "a", "2", "b"]),
@@ -131,7 +134,7 @@ def test_columns_are_typed_by_all_of_their_values(tmp_path, name):
     assert found.kind == kind
     assert not found.trouble
     if kind == "text":
-        assert found.values.tolist() == values
+        assert found.texts() == values
     else:
         np.testing.assert_array_equal(found.numbers, values)
 
@@ -139,6 +142,9 @@ def test_columns_are_typed_by_all_of_their_values(tmp_path, name):
 TROUBLES = {
     "a word among numbers": (["1"] * 9 + ["n.a."], r"column 'x' holds numbers, and 'n.a.' in line 11: correct it, or"),
     "units below the names": (["years", *map(str, range(9))], "holds numbers, and 'years' in line 2"),
+    "two marks of decimals": (["2,5", "3,5", "0.234"], "holds '0.234' and '2,5', so that its decimals have two marks"),
+    "a decimal point, and thousands or decimals": (["0.5", "1,125"], "holds '1,125' and '0.5': the first may be"),
+    "points alone, between thousands or not": (["1.234", "12.345.678"], "holds '12.345.678', with points that may"),
     "thousands, or decimals": (["1,234", "2,500"], "holds '1,234', which may be a decimal or a separator of thousands"),
 }
 
@@ -150,6 +156,63 @@ def test_what_nobody_can_know_is_told_where_it_is_used(tmp_path, name):
     with pytest.raises(DataError, match=message):
         found.usable()
     assert found.texts() == texts
+
+
+DOUBT = r"the points in column 'pop' may be decimals or stand between thousands \(1.234\), since column 'rate' has"
+
+
+@pytest.mark.parametrize(("pop", "doubted"), [("1.234", True), ("1.5", False), ("0.234", False), ("1234", False)])
+def test_points_beside_decimal_commas_are_refused_if_they_may_be_of_thousands(tmp_path, pop, doubted):
+    found = read_raw(written(tmp_path, f"pop;rate\n950;1,5\n{pop};2,5\n")).columns["pop"]
+    assert found.numbers.tolist() == [950, float(pop)]
+    if doubted:
+        with pytest.raises(DataError, match=DOUBT):
+            found.usable()
+    else:
+        assert found.usable() is found
+
+
+@pytest.mark.parametrize(
+    ("first", "other", "message"),
+    [
+        (
+            "rate\tpop\n1,5\t1\n",
+            "rate\tpop\n1.5\t1\n",
+            "column 'rate' has decimal commas in .*a.tsv and points in .*b.tsv",
+        ),
+        ("rate\tpop\n1.234\t1\n", "rate\tpop\n1,5\t1\n", "'rate' has decimal commas in .*b.tsv and points in .*a.tsv"),
+        ("rate\tpop\n1,5\t1\n", "rate\tpop\n2\t1.234\n", DOUBT),
+        ("rate\tpop\n1.5\t1\n", "rate\tpop\n2\t1.234\n", None),
+    ],
+)
+def test_files_of_different_conventions_are_refused(tmp_path, first, other, message):
+    paths = [written(tmp_path, first, "a.tsv"), written(tmp_path, other, "b.tsv")]
+    tables = [read_raw(path) for path in paths]
+    if message is None:
+        assert appended(*tables, paths).columns["pop"].usable().numbers.tolist() == [1, 1.234]
+        return
+    with pytest.raises(DataError, match=message):
+        appended(*tables, paths).columns["pop"].usable()
+
+
+LARGE = ["9007199254740993", "9007199254740992", "18446744073709551615"]
+
+
+@pytest.mark.parametrize("numbers", [LARGE[:2], LARGE, [f"-{LARGE[0]}", LARGE[1]]])
+def test_whole_numbers_of_64_bits_stay_apart(tmp_path, numbers):
+    column = read_raw(written(tmp_path, "id,y\n" + "".join(f"{number},1\n" for number in numbers))).columns["id"]
+    assert column.texts() == numbers
+    assert column.distinct().tolist() == [*map(int, numbers)]
+    np.savez(tmp_path / "mine.npz", id=column.values, y=np.ones(len(numbers)))
+    assert read_raw(tmp_path / "mine.npz").columns["id"].texts() == numbers
+
+
+@pytest.mark.parametrize("numbers", [[*LARGE[:2], ""], [LARGE[2], "-1"], ["1" * 25, "1" * 24 + "2"]])
+def test_numbers_that_would_be_merged_are_refused_as_words(tmp_path, numbers):
+    column = read_raw(written(tmp_path, "id,y\n" + "".join(f"{number},1\n" for number in numbers))).columns["id"]
+    assert column.kind == "number"
+    with pytest.raises(DataError, match="column 'id' holds numbers of more digits than are told apart"):
+        column.texts()
 
 
 def test_ten_thousand_columns(tmp_path):
