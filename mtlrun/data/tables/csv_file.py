@@ -79,14 +79,15 @@ def _lines(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[st
                 yield before + 1, row
             before = reader.line_num
     except csv.Error as error:
-        raise DataError(f"{path}, line {before + 1}: a quotation mark is not closed, or stands alone") from error
+        long = f", or the field is longer than {csv.field_size_limit():,}" if "limit" in str(error) else ""
+        raise DataError(f"{path}, line {before + 1}: a quotation mark is not closed, or stands alone{long}") from error
 
 
 def _delimiter(path: Path, text: str) -> str:
     """The one by which most of the first lines have as many fields as the line of names, and the most of them.
 
     Raises:
-        DataError: if by none of them there are two columns.
+        DataError: if by none of them there are two columns, or by two of them as many in every line.
     """
     found = {}
     for delimiter in DELIMITERS:
@@ -98,7 +99,13 @@ def _delimiter(path: Path, text: str) -> str:
             found[delimiter] = (widths.count(widths[0]) / len(widths), widths[0])
     if not found:
         raise DataError(f"{path} has a single column: separate columns by commas, semicolons or tabs")
-    return max(found, key=lambda delimiter: found[delimiter])
+    best = [delimiter for delimiter in found if found[delimiter] == max(found.values())]
+    if len(best) > 1 and found[best[0]][0] == 1:
+        one, two, *_ = (DELIMITERS[delimiter] for delimiter in best)
+        raise DataError(
+            f"{path}: columns may be separated by {one} or by {two}: quote the fields that hold one of them"
+        )
+    return best[0]
 
 
 def _names(path: Path, header: list[str]) -> list[str]:

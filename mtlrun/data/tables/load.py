@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -142,6 +143,8 @@ def key_of(table: RawTable, key: tuple[str, str] | None) -> SplitKey | None:
 
 def column_key(column: RawColumn) -> Array:
     """[N] what rows are split by: numbers with NaN for none, or an object array of texts with '' for none."""
+    if column.missing.all():
+        column.usable()
     if column.kind != TEXT:
         return column.distinct()
     values = np.empty(len(column.values), dtype=object)
@@ -158,7 +161,7 @@ def _ids(column: RawColumn) -> Tensor:
     if column.kind != TEXT:
         large = column.values.dtype.kind in "iu" and bool((np.abs(column.numbers) >= EXACT).any())
         return torch.from_numpy(column.values.view(np.int64)) if large else bits(torch.from_numpy(column.numbers))
-    known, places = np.unique(column.values.astype(str), return_inverse=True)
+    known, places = np.unique(np.array(column.texts()), return_inverse=True)
     return ids_of_texts(known.tolist())[torch.from_numpy(places)]
 
 
@@ -171,7 +174,7 @@ def inspected(table: RawTable, inputs: Sequence[str], found: FittedColumns) -> I
 def _numbers(column: RawColumn) -> Array:
     if column.kind != TEXT:
         return column.numbers
-    return np.unique(column.values.astype(str), return_inverse=True)[1].astype(np.float64)
+    return np.unique(np.array(column.texts()), return_inverse=True)[1].astype(np.float64)
 
 
 def tell(table: RawTable, found: FittedColumns, names: Mapping[str, str], rare: int) -> None:
@@ -185,7 +188,7 @@ def tell(table: RawTable, found: FittedColumns, names: Mapping[str, str], rare: 
         log.info("left out, since no word occurs in %d training rows: %s", rare, shortened(found.singular))
     said = [f"{name}: {words}" for name, words in found.said.items() if words != "number"]
     for column, task in names.items():
-        tell_of_marks(table.columns[column], task)
+        tell_of_words(table.columns[column], task)
     plain = len(found.said) - len(said)
     numbers = [f"{plain} of plain numbers"] if plain else []
     flags = sum(column.kind == MISSING_FLAG for column in found.columns)
@@ -199,14 +202,19 @@ def tell(table: RawTable, found: FittedColumns, names: Mapping[str, str], rare: 
     )
 
 
-def tell_of_marks(column: RawColumn, task: str) -> None:
-    """Say which words are classes although many tables write them for no value."""
+def tell_of_words(column: RawColumn, task: str) -> None:
+    """Say which words are classes although many tables write them for no value, and which are spelled alike."""
     if column.kind != TEXT:
         return
     counts = {mark: int((column.values == mark).sum()) for mark in sorted(BLANK) if mark}
     found = [f"'{mark}' in {count} rows" for mark, count in counts.items() if count]
     if found:
         log.info("%s: %s is a class of its own; leave cells empty that have no label", task, " and ".join(found))
+    words = sorted({str(value) for value in column.values})
+    spelled = Counter(word.casefold() for word in words)
+    twice = [word for word in words if spelled[word.casefold()] > 1]
+    if twice:
+        log.warning("classes of %s differ in capitals alone, and count as different: %s", task, shortened(twice))
 
 
 def _source(values: Array, rows: Tensor, labels: Mapping[str, Labels], found: FittedColumns, ids: Tensor) -> Source:

@@ -11,16 +11,16 @@ import numpy as np
 
 from mtlrun.atomic import complete_file
 from mtlrun.data.array_cache import Array
-from mtlrun.data.tables.raw import DATE, NUMBER, RawColumn
+from mtlrun.data.tables.raw import DATE, NUMBER, TEXT, RawColumn
 from mtlrun.data.tables.text_types import DAY, typed
 from mtlrun.errors import DataError
 
 
 def column_of_array(name: str, values: Array) -> RawColumn:
-    """A column from an array [N] of numbers, truth values, times or texts.
+    """A column from an array [N] of numbers, truth values, times or texts; others are trouble, told only if used.
 
     Raises:
-        DataError: if it has another shape or type.
+        DataError: if it has another shape, or bytes that are no text.
     """
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
@@ -28,17 +28,28 @@ def column_of_array(name: str, values: Array) -> RawColumn:
         raise DataError(f"column '{name}' has the shape {list(values.shape)}: a table takes one value for each row")
     kind = values.dtype.kind
     if kind in "US":
-        return typed(name, [str(text) for text in values.astype(str)], first_line=0)
+        return typed(name, _texts(name, values), first_line=0)
     if kind == "M":
         return RawColumn(name, DATE, _days(values), "dates, as days since 1970")
     if kind not in "biuf":
-        raise DataError(
-            f"column '{name}' is of type {values.dtype}: a table takes numbers, truth values, times or texts"
-        )
+        return unusable(name, len(values), str(values.dtype))
     if kind == "u" and values.max(initial=0) > np.iinfo(np.int64).max:
         return RawColumn(name, NUMBER, values.astype(np.uint64))
     wide = {"i": np.int64, "u": np.int64, "f": np.float64}
     return RawColumn(name, NUMBER, values if kind == "b" else values.astype(wide[kind]))
+
+
+def unusable(name: str, count: int, kind: str) -> RawColumn:
+    """A column of values that no table takes; whoever uses it is told."""
+    trouble = f"column '{name}' holds values of type {kind}: a table takes numbers, truth values, times or texts"
+    return RawColumn(name, TEXT, np.full(count, "", dtype=object), trouble=trouble)
+
+
+def _texts(name: str, values: Array) -> list[str]:
+    try:
+        return [value.decode() if isinstance(value, bytes) else str(value) for value in values.tolist()]
+    except UnicodeDecodeError as error:
+        raise DataError(f"column '{name}' holds bytes that are no UTF-8 text: write it as texts") from error
 
 
 def _days(values: Array) -> Array:
@@ -55,21 +66,29 @@ def arrays_of(data: Any) -> dict[str, Array]:
             texts.
     """
     if isinstance(data, Mapping):
-        return {str(name): plain_array(str(name), _of_entry(values)) for name, values in data.items()}
-    if not hasattr(data, "columns") or not hasattr(data, "dtypes"):
+        return {str(name): plain_array(str(name), _of_entry(str(name), values)) for name, values in data.items()}
+    if not all(hasattr(data, part) for part in ("columns", "dtypes", "iloc")):
         raise DataError(
             f"data= takes a pandas data frame, or a mapping from names to arrays, found a {type(data).__name__}"
         )
     names = [str(name) for name in data.columns]
+    if not names or not len(data):
+        raise DataError(f"the data frame has {len(data)} rows of {len(names)} columns: there is nothing to learn")
     twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
     if twice is not None:
         raise DataError(f"the data frame has two columns called '{twice}': give each a name of its own")
     return {name: plain_array(name, _of_series(data.iloc[:, place])) for place, name in enumerate(names)}
 
 
-def _of_entry(values: Any) -> Array:
+def _of_entry(name: str, values: Any) -> Array:
     """An array, a list or a pandas column as an array."""
-    return _of_series(values) if hasattr(values, "iloc") and hasattr(values, "dtype") else np.asarray(values)
+    if hasattr(values, "iloc") and hasattr(values, "dtype"):
+        return _of_series(values)
+    try:
+        return np.asarray(values)
+    except (ValueError, TypeError, RuntimeError) as error:  # rows of unequal length; a tensor with a gradient
+        why = str(error).partition("\n")[0]
+        raise DataError(f"'{name}' is no array: give it as numpy.ndarray, with a value for each row ({why})") from error
 
 
 def _of_series(series: Any) -> Array:
@@ -77,11 +96,14 @@ def _of_series(series: Any) -> Array:
     kind = getattr(series.dtype, "kind", "O")
     if kind in "iufb" and series.isna().any():  # a nullable type, which NumPy has not
         found: Array = series.to_numpy(dtype=np.float64, na_value=np.nan)
-    elif kind == "M":
+    elif kind == "M" and "date32" not in str(series.dtype):
         aware = getattr(series.dtype, "tz", None) is not None
         found = (series.dt.tz_convert(None) if aware else series).to_numpy(dtype="M8[us]")
-    elif kind in "iufb":
-        found = series.to_numpy(dtype=getattr(series.dtype, "numpy_dtype", series.dtype))
+    elif kind == "m":
+        found = series.to_numpy(dtype="m8[us]")
+    elif kind in "iufb":  # a sparse column says of what its values are
+        kinds = (getattr(series.dtype, name, None) for name in ("numpy_dtype", "subtype"))
+        found = series.to_numpy(dtype=next((known for known in kinds if known is not None), series.dtype))
     else:
         found = np.asarray(series.astype(object).where(series.notna(), None))
     return found

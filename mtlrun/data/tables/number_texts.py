@@ -14,9 +14,12 @@ from dataclasses import dataclass
 from mtlrun.data.tables.raw import COMMA, EITHER, POINT
 
 PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|Inf|infinity|Infinity)")
+PADDED = re.compile(r"0\d+")
 WITH_COMMA = re.compile(r"[+-]?(\d+|[1-9]\d{0,2}(\.\d{3})+)(,\d+)?([eE][+-]?\d+)?")
 THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?")
 """With commas between them."""
+SIGNS = re.compile(r"(?<=\d)['’ \u00a0\u202f](?=\d{3})|^\s*[$€£¥]\s*|\s*[%€$£¥]\s*$|^\u2212")
+"""Marks between thousands, currencies, percent, and the minus of typography."""
 POINT_OR_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}\.\d{3}")
 
 
@@ -46,28 +49,46 @@ def plain_decimal(known: Sequence[str]) -> str:
     return EITHER if fit(pointed, POINT_OR_THOUSANDS) else POINT
 
 
+def are_numbers(texts: Iterable[str]) -> bool:
+    """Whether each text is a number in some convention."""
+    return all(any(form.fullmatch(text) for form in (PLAIN, WITH_COMMA, THOUSANDS)) for text in texts)
+
+
 def written(known: Sequence[str]) -> Written | None:
     """How numbers are written that are not all plain; None if a text among them is no number in any convention."""
-    if not all(PLAIN.fullmatch(text) or WITH_COMMA.fullmatch(text) or THOUSANDS.fullmatch(text) for text in known):
+    if not are_numbers(known):
         return None
-    marked = [text for text in known if "," in text]
-    pointed = [text for text in known if "." in text]
+    commas = [text for text in known if "," in text]
+    odd = next(text for text in known if not PLAIN.fullmatch(text))
     if fit(known, WITH_COMMA):
-        if not marked:
-            return Written(trouble=f"holds '{_odd(known)}', with points that may stand between thousands or not")
-        if not fit(marked, THOUSANDS):
-            return Written(
-                COMMA, lambda text: float(text.replace(".", "").replace(",", ".")), "numbers with a decimal comma"
-            )
-        return Written(trouble=f"holds '{marked[0]}', which may be a decimal or a separator of thousands")
-    if not fit(marked, THOUSANDS):
-        one = next(text for text in known if not WITH_COMMA.fullmatch(text))
-        two = next(text for text in marked if not THOUSANDS.fullmatch(text))
-        return Written(trouble=f"holds '{one}' and '{two}', so that its decimals have two marks")
-    if not any(text.count(",") > 1 or "." in text for text in marked):
-        return Written(trouble=f"holds '{marked[0]}' and '{pointed[0]}': the first may be a decimal or thousands")
+        if not commas:
+            return Written(trouble=f"holds '{odd}', with points that may stand between thousands or not")
+        if fit(commas, THOUSANDS):
+            return Written(trouble=f"holds '{commas[0]}', which may be a decimal or a separator of thousands")
+        return Written(COMMA, _of_comma, "numbers with a decimal comma")
+    other = next(text for text in known if not WITH_COMMA.fullmatch(text))
+    if not fit(commas, THOUSANDS):
+        return Written(trouble=f"holds '{other}' and '{_decimal(commas)}', so that its decimals have two marks")
+    if not any(text.count(",") > 1 or "." in text for text in commas):
+        return Written(trouble=f"holds '{commas[0]}' and '{other}': the first may be a decimal or thousands")
     return Written(POINT, lambda text: float(text.replace(",", "")), "numbers with commas between thousands")
 
 
-def _odd(known: Sequence[str]) -> str:
-    return next(text for text in known if not PLAIN.fullmatch(text))
+def _of_comma(text: str) -> float:
+    return float(text.replace(".", "").replace(",", "."))
+
+
+def _decimal(commas: Sequence[str]) -> str:
+    return next(text for text in commas if not THOUSANDS.fullmatch(text))
+
+
+def marked(known: Sequence[str]) -> Written | None:
+    """Numbers with signs that are not read, such as 12 % or 1 234: trouble, since as words they would lose their order.
+
+    None if some are words without them, or begin with 0 as telephone numbers do.
+    """
+    bare = [SIGNS.sub("", text) for text in known]
+    if not are_numbers(bare) or any(PADDED.fullmatch(text) for text in bare):
+        return None
+    example = next(text for text, number in zip(known, bare) if text != number)
+    return Written(trouble=f"holds '{example}', a number with a sign that is not read")

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from mtlrun.data.readers.arrow_tables import arrow_library
-from mtlrun.data.tables.named_arrays import column_of_array, plain_array
-from mtlrun.data.tables.raw import TEXT, RawColumn, RawTable
+from mtlrun.data.tables.named_arrays import column_of_array, plain_array, unusable
+from mtlrun.data.tables.raw import RawColumn, RawTable
 from mtlrun.errors import DataError
 
 INDEX = "__index_level_"
@@ -41,7 +41,7 @@ def read_parquet_file(path: Path) -> RawTable:
 
 def _column(name: str, column: Any) -> RawColumn:
     """A column of an Arrow table; lists and other nested values are trouble, told only if they are used."""
-    from pyarrow import types
+    from pyarrow import ArrowInvalid, types
 
     kind = column.type
     if types.is_dictionary(kind):
@@ -51,15 +51,17 @@ def _column(name: str, column: Any) -> RawColumn:
         return column_of_array(name, values if values.dtype != object else _with_gaps(values))
     if types.is_timestamp(kind) or types.is_date(kind):
         finer = getattr(kind, "unit", "") == "ns"  # what is below a microsecond may be dropped
-        return column_of_array(name, column.cast("timestamp[us]", safe=not finer).to_numpy())
+        try:
+            return column_of_array(name, column.cast("timestamp[us]", safe=not finer).to_numpy())
+        except ArrowInvalid:
+            return unusable(name, len(column), f"{kind} beyond the year 290000")
     if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind) or types.is_decimal(kind):
         values = np.empty(len(column), dtype=object)
         values[:] = column.to_pylist()
         return column_of_array(name, plain_array(name, values))
     if types.is_null(kind):
         return column_of_array(name, np.full(len(column), np.nan))
-    trouble = f"column '{name}' holds values of type {kind}: a table takes numbers, truth values, times or texts"
-    return RawColumn(name, TEXT, np.full(len(column), "", dtype=object), trouble=trouble)
+    return unusable(name, len(column), str(kind))
 
 
 def _with_gaps(values: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from mtlrun.data.array_cache import Array
 from mtlrun.data.readers.npz import open_npz, read_column
 from mtlrun.data.tables.csv_file import read_csv_file
 from mtlrun.data.tables.named_arrays import column_of_array
@@ -48,7 +49,7 @@ def read_raw(path: Path) -> RawTable:
     else:
         with open_npz(path) as archive:
             arrays = {name: read_column(path, archive, name) for name in archive.files}
-        table = RawTable({name: column_of_array(name, values) for name, values in arrays.items() if values.ndim == 1})
+        table = RawTable({name: column_of_array(name, values) for name, values in arrays.items() if _is_column(values)})
         if not table.columns:
             raise DataError(
                 f"{path} has no array [N], and so no column: name its array of inputs with data.inputs=NAME"
@@ -58,3 +59,7 @@ def read_raw(path: Path) -> RawTable:
         (one, first), (two, second), *_ = lengths.items()
         raise DataError(f"{path} has {one} rows of '{first}' but {two} of '{second}': a table needs one value a row")
     return without_doubt(table)
+
+
+def _is_column(values: Array) -> bool:
+    return values.ndim == 1 or (values.ndim == 2 and values.shape[1] == 1)

@@ -15,7 +15,7 @@ from math import nan
 import numpy as np
 
 from mtlrun.data.array_cache import Array
-from mtlrun.data.tables.number_texts import PLAIN, fit, plain_decimal, written
+from mtlrun.data.tables.number_texts import PADDED, PLAIN, fit, marked, plain_decimal, written
 from mtlrun.data.tables.raw import BLANK, DATE, EXACT, NUMBER, TEXT, RawColumn
 
 NO_VALUE = frozenset(
@@ -26,8 +26,7 @@ NO_VALUE = frozenset(
 )
 """Texts that stand for no value: those of pandas, and the marks of older collections."""
 
-PADDED = re.compile(r"0\d+")
-ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?)?")
+ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)?)?")
 ANSWERS = {"true": 1.0, "false": 0.0}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1) / timedelta(microseconds=1)
@@ -98,7 +97,7 @@ def _whole(texts: Sequence[str], floats: Array) -> Array:
 
 def _other_numbers(name: str, texts: Sequence[str], known: list[str]) -> RawColumn | None:
     """Numbers as 1.234,5 or 1,234.5; where nobody can tell which, a column in trouble."""
-    how = written(known)
+    how = written(known) or marked(known)
     if how is None:
         return None
     if how.trouble:

@@ -282,3 +282,59 @@ def test_times_finer_than_a_microsecond_are_read(tmp_path):
     moments = pd.to_datetime(["1970-01-02 00:00:00.000000001", None])
     pd.DataFrame({"t": moments, "y": [0, 1]}).astype({"t": "datetime64[ns]"}).to_parquet(tmp_path / "mine.parquet")
     np.testing.assert_array_equal(read_raw(tmp_path / "mine.parquet").columns["t"].numbers, [1.0, np.nan])
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"x": [[1, 2], [3]], "y": [0, 1]}, "'x' is no array: give it as numpy.ndarray"),
+        ({"x": torch.ones(2, requires_grad=True)}, "'x' is no array: give it as numpy.ndarray"),
+        (pd.DataFrame({"a": []}), "the data frame has 0 rows of 1 columns: there is nothing to learn"),
+        (pd.DataFrame(), "the data frame has 0 rows of 0 columns"),
+        (
+            type("Polars", (), {"columns": ["a"], "dtypes": ["i"]})(),
+            "data= takes a pandas data frame, .* found a Polars",
+        ),
+    ],
+)
+def test_data_that_are_no_table_get_one_line(data, message):
+    with pytest.raises(DataError, match=message) as caught:
+        arrays_of(data)
+    assert "\n" not in str(caught.value)
+
+
+def test_columns_that_no_table_takes_are_told_only_if_they_are_used(tmp_path):
+    wait = pd.to_timedelta(np.arange(N), unit="D")
+    frame = pd.DataFrame({"x": np.arange(N), "wait": wait, "y": np.arange(N) % 2})
+    write_arrays(tmp_path / "mine.npz", {**arrays_of(frame), "wave": np.ones(N) * 1j})
+    assert [*load(tmp_path / "mine.npz", targets=["y"], inputs=["x"]).inferred] == ["y"]
+    for name, kind in (("wait", "timedelta64"), ("wave", "complex128")):
+        with pytest.raises(DataError, match=f"column '{name}' holds values of type {kind}"):
+            load(tmp_path / "mine.npz", targets=["y"], inputs=["x", name])
+        with pytest.raises(DataError, match=f"column '{name}' holds values of type {kind}"):
+            load(tmp_path / "mine.npz", targets=["y"], inputs=["x"], group=name)
+
+
+def test_columns_of_one_entry_a_row_and_sparse_ones_are_columns(tmp_path):
+    table = pd.DataFrame({"x": pd.arrays.SparseArray(np.arange(N) * 1.0), "y": np.arange(N) % 2})
+    found = {name: values[:, None] for name, values in arrays_of(table).items()}
+    np.savez(tmp_path / "mine.npz", **found)
+    columns = read_raw(tmp_path / "mine.npz").columns
+    assert columns["x"].numbers.tolist() == [*range(N)]
+    assert columns["y"].values.tolist() == [row % 2 for row in range(N)]
+
+
+def test_bytes_are_texts_or_told(tmp_path):
+    np.savez(tmp_path / "mine.npz", x=np.array(["é".encode(), b"b"]))
+    assert read_raw(tmp_path / "mine.npz").columns["x"].texts() == ["é", "b"]
+    np.savez(tmp_path / "mine.npz", x=np.array([b"\xe9", b"b"]))
+    with pytest.raises(DataError, match="column 'x' holds bytes that are no UTF-8 text"):
+        read_raw(tmp_path / "mine.npz")
+
+
+def test_classes_that_differ_in_capitals_alone_are_told(tmp_path, caplog):
+    pd.DataFrame({"x": np.arange(N), "y": [["Yes", "yes", "no"][row % 3] for row in range(N)]}).to_csv(
+        tmp_path / "mine.csv", index=False
+    )
+    load(tmp_path / "mine.csv", targets=["y"])
+    assert "classes of y differ in capitals alone, and count as different: Yes, yes" in caplog.messages
