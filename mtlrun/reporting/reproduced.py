@@ -102,10 +102,10 @@ def lacking(table: PublishedTable, method: PublishedMethod, settings: Settings) 
     if method.chosen("sharing") is None and "sharing" in settings:
         shared = next((point.settings["sharing"] for point in table.protocol if "sharing" in point.settings), SHARING)
         words.append(f"sharing={shared}")
-    return [word for word in words if not _holds(word, settings)]
+    return [word for word in words if not holds(word, settings)]
 
 
-def _holds(word: str, settings: Settings) -> bool:
+def holds(word: str, settings: Settings) -> bool:
     """Whether a setting is as the word says; '~NAME' says that there is none."""
     name, _, value = word.lstrip("+").partition("=")
     if word.startswith("~"):

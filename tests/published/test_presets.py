@@ -9,7 +9,7 @@ from mtlrun.cli.groups import groups
 from mtlrun.cli.reproduction import effective_settings
 from mtlrun.paths import CONF
 from mtlrun.published.library import published_table, table_names
-from mtlrun.reporting.reproduced import deviations
+from mtlrun.reporting.reproduced import deviations, holds
 
 TABLES = [published_table(name) for name in table_names()]
 EXPERIMENTS = sorted({table.experiment for table in TABLES})
@@ -70,6 +70,7 @@ WORDS = sorted({(base(table, method), " ".join(method.words)) for table in TABLE
 def test_the_settings_of_a_method_are_there(experiment, words):
     """Presets differ in no group that a balancer looks at; what they leave set, the chosen option takes."""
     settings = effective_settings([f"experiment={experiment}", *words.split()])
+    assert [word for word in words.split() if not holds(word, settings)] == []
     for group in GROUPS:
         taken = inspect.signature(get_class(settings[f"{group}._target_"])).parameters
         given = {key.split(".")[1] for key in settings if key.startswith(f"{group}.")}

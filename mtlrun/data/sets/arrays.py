@@ -154,8 +154,8 @@ def load_arrays(
     check_sizes(sizes_of(counts[0], splitting.shares), sum(counts))
     whole = join(tables)
     chosen = SplitKey(*key, key_values(key[1], whole[key[1]])) if key else None
-    if key and key[1] not in (targets or ()):  # named as a target too, it is one
-        whole.pop(key[1], None) if key[1] != inputs else None
+    if key and key[1] not in (inputs, *(targets or ())):
+        del whole[key[1]]
     values = with_channels(inputs, whole.pop(inputs), options.channels)
     check_finite(inputs, values)
     image_shape = values.shape[2:] if values.ndim == 4 else None

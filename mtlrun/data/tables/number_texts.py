@@ -87,8 +87,10 @@ def marked(known: Sequence[str]) -> Written | None:
 
     None if some are words without them, or begin with 0 as telephone numbers do.
     """
+    if not are_numbers(SIGNS.sub("", text) for text in known):
+        return None
     bare = [SIGNS.sub("", text) for text in known]
-    if not are_numbers(bare) or any(PADDED.fullmatch(text) for text in bare):
+    if any(PADDED.fullmatch(text) for text in bare):
         return None
     example = next(text for text, number in zip(known, bare) if text != number)
     return Written(trouble=f"holds '{example}', a number with a sign that is not read")

@@ -45,6 +45,8 @@ def typed(name: str, texts: Sequence[str], first_line: int = 2) -> RawColumn:
     stripped = [text.strip() for text in texts]
     counts = Counter(stripped)
     known = [text for text in counts if text not in NO_VALUE]
+    if not known and any(counts[mark] for mark in BLANK if mark):
+        return _words(name, stripped)  # which another file's labels may need
     if not known:
         return RawColumn(name, NUMBER, np.full(len(texts), nan))
     if any(PADDED.fullmatch(text) for text in known):

@@ -269,6 +269,15 @@ def test_words_that_are_no_value_of_an_input_are_classes_of_labels(tmp_path, cap
     )
 
 
+def test_a_class_called_none_alone_in_a_file_is_that_class(tmp_path):
+    for name, words, count in (("a", MARKS, N), ("b", MARKS[:1], 9)):
+        pd.DataFrame({"x": np.arange(count), "y": [words[row % len(words)] for row in range(count)]}).to_csv(
+            tmp_path / f"{name}.csv", index=False
+        )
+    splits = load(tmp_path / "a.csv", val_path=str(tmp_path / "b.csv"), targets=["y"])
+    assert splits.val[0].targets("y").tolist() == [splits.inferred["y"]["classes"].index("None")] * 9
+
+
 def test_values_that_pandas_calls_na_are_none(tmp_path):
     texts = pd.Series(["a", pd.NA, None, "b"], dtype="object")
     whole = pd.Series([1, pd.NA, 3, 4], dtype="Int64")
