@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -76,6 +77,8 @@ def job(config: DictConfig) -> Objective | None:
     # A job of a sweep is told by its own settings, which also train it alone.
     words = as_typed(hydra.overrides.task) if sweeping else sys.argv[1:]
     as_in_the_command()
+    if sweeping:
+        gc.collect()  # errors caught in Hydra and matplotlib hold the last job's network in cycles: free it
     try:
         folder = claimed(lambda: refuse_used(path), config)
         resume, alone = goes_on(path), not sweeping

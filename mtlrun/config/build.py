@@ -59,6 +59,7 @@ def build(config: DictConfig, folder: RunFolder, ranks: Ranks | None = None) -> 
     settings, diagnostics = typed(config.trainer, TrainerSettings), typed(config.diagnostics, DiagnosticsSettings)
     ranks = ranks or Ranks()
     device = devices.resolve(settings.device)
+    devices.forget_peak_memory(device)
     devices.seed_everything(config.seed)
     balancer, engine_settings = build_balancer(config)
     sampler: Sampler = instantiate(config.sampler, "sampler", Sampler)

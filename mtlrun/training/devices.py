@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+import re
 import resource
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -133,10 +135,24 @@ def set_rng_state(state: dict[str, torch.Tensor]) -> None:
         torch.cuda.set_rng_state(state["cuda"].cpu())
 
 
+def forget_peak_memory(device: torch.device) -> None:
+    """Count the largest memory anew: a process may train many runs, and each has its own.
+
+    Where the system cannot (outside of Linux), a run without an accelerator is told the largest of its process so far.
+    """
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
 def peak_memory_bytes(device: torch.device) -> int:
-    """Largest memory in use so far: of the accelerator where it is counted, else of this process."""
+    """Largest memory in use since `forget_peak_memory`: the accelerator's where that is counted, else the process's."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
+    with suppress(OSError):
+        (kilobytes,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+        return int(kilobytes) * 1024
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 

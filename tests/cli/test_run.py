@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from pathlib import Path
 
 import pytest
@@ -142,6 +143,22 @@ def test_a_failing_job_does_not_stop_a_sweep(command, training):
     assert outcome.err == f"mtlrun: error: job 1: RuntimeError: boom (details: {sweep}/1_seed-1/run.log)\n"
     assert "boom" in outcome.out
     assert outcome.out.splitlines()[-1] == str(sweep)
+
+
+def test_a_job_begins_when_the_memory_of_the_last_one_is_free(command, training):
+    networks, alive = [], []
+
+    class Network:
+        def __init__(self):
+            self.itself = self  # freed by the collector alone, as what a caught error holds
+
+    def train(config):
+        alive.append(sum(network() is not None for network in networks))
+        networks.append(weakref.ref(Network()))
+
+    training.behave = train
+    assert command("-m", "seed=0,1,2").code == 0
+    assert alive == [0, 0, 0]
 
 
 def test_an_interrupt_stops_a_sweep(command, training):
