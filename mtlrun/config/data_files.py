@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mtlrun.config.whereabouts import OWN_DATA
+from mtlrun.data.must_be_named import WHERE, named_path
 from mtlrun.errors import DataError, near_miss
 
 _OURS = "mtlrun.data.sets."
@@ -22,11 +23,15 @@ def check_data_files(config: DictConfig) -> None:
     """Refuse a file or folder that is not there; what is wrong inside of one is found when it is read.
 
     Raises:
+        ConfigError: if none is named and the set is nowhere by itself.
         DataError: for the first one.
     """
     target = str(config.data.get("_target_"))
     if not target.startswith(_OURS):
         return
+    source = target.removeprefix(_OURS).removesuffix(".load")
+    if source in WHERE and not OmegaConf.is_missing(config.data, option := WHERE[source][0]):
+        named_path(source, _value(config, f"data.{option}"))
     words = (*_WORDS, *(_CORPORA if target == f"{_OURS}text_files.load" else ()))
     for key in config.data:
         value = _value(config, f"data.{key}") if str(key).rpartition("_")[2] in words else None

@@ -1,4 +1,4 @@
-"""A collection's folder that the user names, and the texts and tables in it."""
+"""Texts and tables of a collection's folder."""
 
 from __future__ import annotations
 
@@ -6,18 +6,7 @@ import csv
 from collections.abc import Collection
 from pathlib import Path
 
-from mtlrun.errors import ConfigError, DataError, near_miss
-
-
-def folder_of(root: str | None, what: str) -> Path:
-    """The folder that the user names with data.root.
-
-    Raises:
-        ConfigError: if none is named.
-    """
-    if not root:
-        raise ConfigError(f"data.root is not set: say where {what} is with data.root=FOLDER")
-    return Path(root).expanduser()
+from mtlrun.errors import DataError, near_miss
 
 
 def read_text(path: Path) -> str:

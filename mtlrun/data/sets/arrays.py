@@ -17,6 +17,7 @@ from mtlrun.data.fingerprint import ids_of_rows
 from mtlrun.data.infer import infer_labels
 from mtlrun.data.label_kinds import Labels
 from mtlrun.data.label_warnings import Inspected, warn_before_training
+from mtlrun.data.must_be_named import named_path
 from mtlrun.data.readers.npz import open_npz, read_table
 from mtlrun.data.row_splits import SplitKey, check_sizes, sizes_of
 from mtlrun.data.source import Source, Splits, TensorSource
@@ -86,10 +87,9 @@ def load(
         ConfigError: if an option is missing or out of range, or names an array that is not there.
         DataError: if the files are missing, malformed, or not enough to train each task.
     """
-    if path is None:
-        raise ConfigError("data.path is not set: say which file to train on with data.path=FILE.npz or FILE.csv")
+    first = named_path("arrays", path)
     named = None if targets is None else distinct("data.targets", targets)
-    files = [Path(file).expanduser() for file in (path, val_path, test_path) if file]
+    files = [first, *(Path(file).expanduser() for file in (val_path, test_path) if file)]
     table = as_table(files[0], inputs, named)
     spread = table if stratify is None else stratify
     splitting = SplitOptions(val_path, test_path, val, test, seed, group, order, spread)

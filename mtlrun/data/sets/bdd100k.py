@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from mtlrun.data.must_be_named import named_path
 from mtlrun.data.readers.bdd100k_labels import Boxes, Part, classes_of, drivable_masks, lane_masks, read_part
 from mtlrun.data.readers.bdd100k_places import SCENE_TASKS, BDD100KPlaces, find_places
 from mtlrun.data.readers.bdd100k_words import Census
@@ -29,7 +30,6 @@ from mtlrun.data.readers.image_files import (
     sample_statistics,
     unreadable,
 )
-from mtlrun.data.readers.plain_files import folder_of
 from mtlrun.data.source import Splits
 from mtlrun.data.split_sizes import SPLITS
 from mtlrun.errors import DataError, choose
@@ -76,7 +76,7 @@ def load(
         ConfigError: if an option is missing or out of range.
         DataError: if files are missing or malformed, or a scene holds more boxes.
     """
-    folder = folder_of(root, "the folder of BDD100K")
+    folder = named_path("bdd100k", root)
     size = whole("data.height", height, 32, 4096), whole("data.width", width, 32, 4096)
     share("data.val", val, empty=False), choose(signs, (*CLASSES, "none"), "data.signs")
     most = whole("data.max_boxes", max_boxes, 1)

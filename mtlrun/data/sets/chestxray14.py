@@ -12,8 +12,9 @@ from pathlib import Path
 
 import torch
 
+from mtlrun.data.must_be_named import named_path
 from mtlrun.data.readers.folders import above, step_down
-from mtlrun.data.readers.plain_files import folder_of, read_csv, read_text
+from mtlrun.data.readers.plain_files import read_csv, read_text
 from mtlrun.data.readers.radiograph_labels import Reading
 from mtlrun.data.readers.radiograph_tables import Options, RadiographTable, split_patients, splits_of
 from mtlrun.data.source import Splits
@@ -54,7 +55,7 @@ def load(
         ConfigError: if an option is missing or out of range.
         DataError: if files are missing or malformed.
     """
-    above_all = folder_of(root, "the folder of ChestX-ray14")
+    above_all = named_path("chestxray14", root)
     options = Options(size, Reading(), memory_mb)
     folder = step_down(above_all, lambda folder: _first(folder, TABLES) is not None) or above_all
     table_path, tested = _first(folder, TABLES), _first(folder, TESTED)

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import torch
 
+from mtlrun.data.must_be_named import named_path
 from mtlrun.data.readers.folders import above, step_down
-from mtlrun.data.readers.plain_files import folder_of, read_csv
+from mtlrun.data.readers.plain_files import read_csv
 from mtlrun.data.readers.radiograph_labels import Reading
 from mtlrun.data.readers.radiograph_tables import Options, RadiographTable, split_patients, splits_of
 from mtlrun.data.source import Splits
@@ -58,7 +59,7 @@ def load(
         ConfigError: if an option is missing or out of range.
         DataError: if files are missing or malformed.
     """
-    root_path = folder_of(root, "the folder of CheXpert")
+    root_path = named_path("chexpert", root)
     options = Options(size, Reading(uncertain, blank), memory_mb)
     shares = [share("data.val", val, empty=False)] if test is None else val_and_test(val, test)
     folder = next((root_path / name for name in FOLDERS if _has_table(root_path / name)), None)

@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from mtlrun.data.must_be_named import named_path
 from mtlrun.data.readers.folders import folders_in, pictures_below, step_down
 from mtlrun.data.readers.image_files import LazySource, Pictures, kept, sample_statistics
-from mtlrun.data.readers.plain_files import folder_of
 from mtlrun.data.source import Splits
 from mtlrun.data.split_sizes import SPLITS, held_out_counts, val_and_test
 from mtlrun.errors import ConfigError, DataError, near_miss
@@ -112,7 +112,7 @@ def find_collection(root: str | None, detect: Sequence[str]) -> Path:
     Raises:
         ConfigError: if no root is given.
     """
-    folder = folder_of(root, "the folder that holds one folder of pictures for each kind of thing")
+    folder = named_path("image_folders", root)
 
     def fits(folder: Path) -> bool:
         return any((folder / part / name).is_dir() for name in detect for part in (".", *PARTS["train"]))

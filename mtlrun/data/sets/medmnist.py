@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mtlrun.data.must_be_named import named_path
 from mtlrun.data.readers.medmnist_files import SIZES, PictureForm, find_set, member, sources_of
-from mtlrun.data.readers.plain_files import folder_of
 from mtlrun.data.readers.radiograph_labels import counted
 from mtlrun.data.source import Source, Splits
 from mtlrun.data.split_sizes import SPLITS
@@ -67,7 +67,7 @@ def load(
         ConfigError: if an option is missing or out of range.
         DataError: if a file is missing or malformed.
     """
-    folder, findings = folder_of(root, "the folder of chestmnist.npz"), findings or {}
+    folder, findings = named_path("medmnist", root), findings or {}
     choose(str(size), map(str, SIZES), "data.size")
     names = check_sets(sets)
     columns = {task: FINDINGS.index(choose(name, FINDINGS, f"data.findings.{task}")) for task, name in findings.items()}
