@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+_MOST_NAMES = 16
+
 
 class MtlrunError(ValueError):
     """What is wrong, where it was set and what to do, in one line."""
@@ -44,12 +46,29 @@ def near_miss(word: str, options: Iterable[str]) -> str:
     return f"; did you mean '{close[0]}'?" if close else ""
 
 
-def choose(word: str, options: Iterable[str], what: str) -> str:
-    """Return `word` if it is one of `options`; otherwise raise ConfigError that lists them."""
+def named(options: Iterable[str], command: str = "") -> str:
+    """' (there are: a, b)'; of many the first ones, how many more, and the command, if any, that lists them all."""
+    names = [str(option) for option in options]
+    more = len(names) - _MOST_NAMES
+    if more > 1:  # one more takes no more room than its count
+        rest = f", ... {more} more" + (f": {command}" if command else "")
+        return f" (there are: {', '.join(names[:_MOST_NAMES])}{rest})"
+    return f" (there are: {', '.join(names) or 'none'})"
+
+
+def choose(word: str, options: Iterable[str], what: str, command: str = "") -> str:
+    """Return `word` if it is one of `options`; otherwise raise ConfigError that lists them.
+
+    Args:
+        word: what the user chose.
+        options: what there is.
+        what: the options are called.
+        command: that lists them all, for a list too long for an error.
+    """
     options = list(options)
     if word in options:
         return word
-    raise ConfigError(f"no {what} '{word}'{near_miss(word, options)} (there are: {', '.join(options)})")
+    raise ConfigError(f"no {what} '{word}'{near_miss(word, options)}{named(options, command)}")
 
 
 class Interrupted(SystemExit):

@@ -18,6 +18,7 @@ LAYERS = [
         "paths",
         "version",
         "lines",
+        "commands",
         "atomic",
         "seeds",
         "troubles",
@@ -142,7 +143,7 @@ def test_rooms_of_data_point_down():
     [
         ("runs", {"errors", "atomic", "troubles"}),
         ("published", {"errors", "runs"}),
-        ("reporting", {"errors", "lines", "published", "runs"}),
+        ("reporting", {"commands", "errors", "lines", "published", "runs"}),
         *((part, set()) for part in LAYERS[0]),
     ],
 )

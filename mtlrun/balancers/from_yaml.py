@@ -46,7 +46,7 @@ def load_with_engine(name: str, options: Mapping[str, Any]) -> tuple[Balancer, d
 
 def _settings(name: str) -> dict[str, Any]:
     """Every setting of `balancer=name` with its default, those of the engine first."""
-    choose(name, sorted(path.stem for path in (CONF / "balancer").glob("*.yaml")), "balancer")
+    choose(name, sorted(path.stem for path in (CONF / "balancer").glob("*.yaml")), "balancer", "mtlrun list balancer")
     own: dict[str, Any] = dict(read_yaml(CONF / "balancer" / f"{name}.yaml"))
     shared: dict[str, Any] = {}
     for entry in own.pop("defaults", ()):

@@ -17,11 +17,12 @@ from mtlrun.cli.logs import logging_to
 from mtlrun.cli.together import claimed
 from mtlrun.config.compose import as_mistake, compose, hydra_alone
 from mtlrun.config.composed import without_hydra
-from mtlrun.config.whereabouts import OWN_DATA
+from mtlrun.config.words import quoted_text
 from mtlrun.data.tables.named_arrays import arrays_of, write_arrays
 from mtlrun.errors import ConfigError
 from mtlrun.experiment import run as experiment
 from mtlrun.runs.folder import made
+from mtlrun.runs.reader import OWN_DATA
 
 if TYPE_CHECKING:
     from mtlrun.reporting.loading import Runs
@@ -113,7 +114,7 @@ def _sweep(overrides: Sequence[str], folder: str | Path | None) -> SweepResult:
     from mtlrun.cli.run import run_hydra  # here: one run does without
     from mtlrun.reporting.exports import write_beside
 
-    words = [*overrides, *([] if folder is None else [f"hydra.sweep.dir='{folder}'"])]
+    words = [*overrides, *([] if folder is None else [f"hydra.sweep.dir={quoted_text(str(folder))}"])]
     with hydra_alone(), _logging_as_it_was():
         before = len(RunFolders.sweeps)
         try:

@@ -19,6 +19,7 @@ from mtlrun.cli.terminal import complain
 from mtlrun.config.compose import compose
 from mtlrun.config.composed import without_hydra
 from mtlrun.config.explain import explain
+from mtlrun.config.words import quoted_text
 from mtlrun.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ def _search_path(folder: str | None) -> list[str]:
     if folder is None:
         return []
     for_good = os.environ.get("MTLRUN_CONF_DIR", "pkg://hydra.conf")  # the command line cannot interpolate here
-    return [f"hydra.searchpath=['{for_good}','file://{Path(folder).resolve()}']"]
+    searched = (for_good, f"file://{Path(folder).resolve()}")
+    return [f"hydra.searchpath=[{','.join(map(quoted_text, searched))}]"]
 
 
 def _check(config: DictConfig, groups: list[str]) -> int:

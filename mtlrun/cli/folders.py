@@ -20,10 +20,11 @@ from mtlrun.cli.launching import check_directions, check_plugins, leave_to_the_s
 from mtlrun.cli.sweep import jobs, points, save_sweep
 from mtlrun.cli.terminal import remark
 from mtlrun.cli.together import refuse_sweep, write_nothing
+from mtlrun.commands import command_line
 from mtlrun.config.composed import check_composed
 from mtlrun.config.explain import explain
 from mtlrun.config.simplex import expand, refuse_single
-from mtlrun.config.words import as_typed
+from mtlrun.config.words import as_typed, quoted_text
 from mtlrun.errors import ConfigError
 from mtlrun.runs.folder import claim, made
 from mtlrun.runs.sweeps import knows_its_jobs
@@ -106,7 +107,8 @@ def goes_on(folder: Path) -> bool:
 def refuse_used(folder: Path) -> Path:
     """The folder; raises ConfigError if it holds a run, unless that is this job's own."""
     if (folder / "run.json").exists() and not goes_on(folder):
-        raise ConfigError(f"{folder} already holds a run: continue it with mtlrun resume {folder}, or choose another")
+        again = command_line("mtlrun", "resume", str(folder))
+        raise ConfigError(f"{folder} already holds a run: continue it with {again}, or choose another")
     return folder
 
 
@@ -142,7 +144,7 @@ def _sweep_folder(config: DictConfig) -> Path:
         return made(folder)
     folder = claim(folder.with_name(f"{folder.name}-{secrets.token_hex(2)}"))
     # Jobs are composed anew from the list of overrides, so that is where they must find the folder.
-    config.hydra.overrides.hydra.append(f"hydra.sweep.dir='{folder}'")
+    config.hydra.overrides.hydra.append(f"hydra.sweep.dir={quoted_text(str(folder))}")
     config.hydra.sweep.dir = str(folder)
     return folder
 
@@ -153,7 +155,7 @@ def _name_jobs_by_what_varies(config: DictConfig) -> None:
     fixed = [override.key_or_group for override in overrides if not override.is_sweep_override()]
     key = "hydra.job.config.override_dirname.exclude_keys"
     if fixed and not _given(config, key):
-        quoted = ",".join(f"'{name}'" for name in fixed)
+        quoted = ",".join(map(quoted_text, fixed))
         config.hydra.overrides.hydra.append(f"{key}=[{quoted}]")
 
 

@@ -13,10 +13,12 @@ def main(arguments: list[str]) -> int:
     listed = groups(config_dir)
     found = listed | unlisted_groups()
     if len(names) == 2 and names[0] in found and names[1] not in found:
-        print(_option(names[0], choose(names[1], found[names[0]], names[0]), config_dir), end="")
+        group, option = names
+        choose(option, found[group], group, f"mtlrun list {group}")
+        print(_option(group, option, config_dir), end="")
         return 0
     for name in names:
-        choose(name, found, "group")
+        choose(name, found, "group", "mtlrun list")
     shown = {name: found[name] for name in names} if names else listed
     print("\n\n".join(_block(group, options) for group, options in shown.items()))
     return 0

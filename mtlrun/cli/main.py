@@ -12,12 +12,14 @@ from mtlrun.cli.output import leave_quietly, open_closed_streams, steady_output
 from mtlrun.cli.terminal import complain
 from mtlrun.cli.together import refuse_verb
 from mtlrun.cli.verbs import VERBS
+from mtlrun.commands import command_line
 from mtlrun.config.whereabouts import look_in
-from mtlrun.errors import ConfigError, MtlrunError, near_miss
+from mtlrun.errors import ConfigError, MtlrunError, named, near_miss
 from mtlrun.training.interrupt import exit_code, unwind_on_signals
 from mtlrun.troubles import trouble
 
 _TRAINING = ("run", "resume")
+_WORDS_FOR_TRAINING = ("train", "fit", "start")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -78,5 +80,8 @@ def _split(words: list[str]) -> tuple[str, list[str]]:
 
 def _refuse_bare_word(words: list[str]) -> None:
     if words and words[0].replace("-", "").isalnum() and not words[0].startswith("-"):
-        hint = near_miss(words[0], VERBS) or f" (there are: {', '.join(VERBS)})"
+        if words[0].lower() in _WORDS_FOR_TRAINING:
+            again = command_line("mtlrun", *(words[1:] or ["task=..."]))
+            raise ConfigError(f"no command '{words[0]}': training has none, the settings alone train: {again}")
+        hint = near_miss(words[0], VERBS) or named(VERBS)
         raise ConfigError(f"no command '{words[0]}'{hint}; a setting is written key=value")

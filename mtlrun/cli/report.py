@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 
 from mtlrun.cli.usages import usage
+from mtlrun.commands import command_line
 from mtlrun.errors import ConfigError, near_miss
 
 _FILES = ("html", "csv", "json", "latex", "markdown")
@@ -72,12 +74,18 @@ def _next(rest: Iterator[str], word: str) -> str:
 
 def _check_option(name: str, word: str) -> None:
     if name not in _OPTIONS:
-        raise ConfigError(f"no option '{word}'{near_miss(name, _OPTIONS)}; see mtlrun report --help")
+        near = near_miss(f"--{name}", [f"--{option}" for option in _OPTIONS])
+        raise ConfigError(f"no option '{word}'{near}; see mtlrun report --help")
 
 
 def _refuse_setting(word: str) -> None:
     if re.fullmatch(r"[\w.]+=.*", word) and not Path(word).exists():
-        raise ConfigError(f"no folder '{word}': to choose runs by a setting write --where {word}")
+        name, _, value = word.partition("=")
+        near = get_close_matches(name, _OPTIONS, n=1)
+        if near and "." not in name:
+            raise ConfigError(f"no folder '{word}': did you mean {command_line(f'--{near[0]}', value)}?")
+        chosen = command_line("--where", word)
+        raise ConfigError(f"no folder '{word}': to choose runs by a setting write {chosen}")
 
 
 def _one(options: dict[str, list[str]], name: str) -> str | None:

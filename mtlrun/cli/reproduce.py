@@ -14,6 +14,7 @@ from mtlrun.cli.reproduction import TableJob, Wanted, finished_runs, jobs_of, wa
 from mtlrun.cli.tables_offered import offered
 from mtlrun.cli.timing import hours
 from mtlrun.cli.words import OneLineParser
+from mtlrun.commands import command_line
 from mtlrun.errors import ConfigError
 from mtlrun.lines import printable
 from mtlrun.published.library import published_table
@@ -90,7 +91,8 @@ def show_reproduction(request: Wanted, done: Sequence[tuple[TableJob, Entry]]) -
     ]
     for place, line in enumerate(heading(table, request.quick)):
         screen.print(Text(printable(line), style="bold" if place == 0 else ""))
-    for drawn in fitting_tables(reproduced_columns(table, rows), screen):
+    columns = reproduced_columns(table, rows)
+    for drawn in fitting_tables(columns, screen) if columns[0].cells else ():  # a table of points is empty at first
         screen.print(drawn)
     for line in notes(table, rows):
         screen.print(Text(printable(line), style="dim"))
@@ -99,11 +101,7 @@ def show_reproduction(request: Wanted, done: Sequence[tuple[TableJob, Entry]]) -
 def _list(missing: Sequence[TableJob], request: Wanted) -> None:
     print(f"{len(missing)} of {request.count} runs are missing; each is one of these commands:")
     for job in missing:
-        print("  mtlrun " + " ".join(_quoted(word) for word in job.words))
-
-
-def _quoted(word: str) -> str:
-    return f"'{word}'" if set(word) & set("[]{}(), $*?") else word
+        print(f"  {command_line('mtlrun', *job.words)}")
 
 
 def _check_time(request: Wanted, missing: Sequence[TableJob], agreed: bool) -> None:

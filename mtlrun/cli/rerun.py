@@ -17,6 +17,7 @@ from mtlrun.cli.run import attempt, close_sweep, raw_errors
 from mtlrun.cli.sweep import Job, Sweep
 from mtlrun.config.saved import change, is_longer, load_config
 from mtlrun.config.whereabouts import look_in, started_in
+from mtlrun.config.words import quoted_text
 from mtlrun.errors import ConfigError, near_miss
 from mtlrun.lines import path_from_here
 from mtlrun.runs.reader import Run
@@ -116,4 +117,4 @@ def _launch(sweep: Sweep, jobs: Sequence[Job], plans: dict[int, Plan], changes: 
 def _overrides(sweep: Sweep, job: Job, plan: Plan) -> list[str]:
     """The job's own, its folder, and that Hydra leaves the configuration there as it is."""
     kept = [] if plan.action == NEW else ["hydra.output_subdir=null"]
-    return [*job.overrides, f"hydra.sweep.subdir='{sweep.name(job)}'", *kept]
+    return [*job.overrides, f"hydra.sweep.subdir={quoted_text(sweep.name(job))}", *kept]

@@ -23,6 +23,7 @@ from mtlrun.cli.folders import Refused, RunFolders, goes_on, refuse_used
 from mtlrun.cli.launching import prefer_ready_options
 from mtlrun.cli.terminal import complain, show
 from mtlrun.cli.together import claimed
+from mtlrun.commands import command_line
 from mtlrun.config.explain import explain
 from mtlrun.config.schema import register_schema
 from mtlrun.config.whereabouts import look_in
@@ -146,11 +147,11 @@ def _of_the_sweep(error: Exception) -> str | None:
     """The line for what a launcher or a sweeper says of its jobs; None for anything else."""
     if not RunFolders.sweeps:
         return None
-    folder = path_from_here(RunFolders.sweeps[-1])
+    again = command_line("mtlrun", "rerun", path_from_here(RunFolders.sweeps[-1]))
     if type(error).__name__ == "TerminatedWorkerError":
-        return f"a process of the sweep was killed; to go on: mtlrun rerun {folder}"
+        return f"a process of the sweep was killed; to go on: {again}"
     if type(error).__module__.startswith("submitit"):
-        return f"a job of the sweep ended without a result; to go on: mtlrun rerun {folder}"
+        return f"a job of the sweep ended without a result; to go on: {again}"
     if str(error).startswith("No trials are completed"):
         return "no job of the sweep has finished"
     return None

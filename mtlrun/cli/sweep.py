@@ -20,9 +20,10 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from mtlrun.cli.launching import check_plugins, prefer_ready_options
+from mtlrun.commands import command_line
 from mtlrun.config.compose import as_mistake
 from mtlrun.config.schema import register_schema
-from mtlrun.config.words import as_typed
+from mtlrun.config.words import as_typed, quoted_text
 from mtlrun.errors import ResumeError, near_miss
 from mtlrun.paths import CONF
 from mtlrun.runs.reader import find_runs
@@ -155,7 +156,7 @@ class Sweep:
     def _overrides(self) -> list[str]:
         """The words of the command, each key with its last value, and the folder where it lies now."""
         before = self._record.overrides
-        own = [*self._words, f"hydra.sweep.dir='{self.folder.resolve()}'"]
+        own = [*self._words, f"hydra.sweep.dir={quoted_text(str(self.folder.resolve()))}"]
         keys = {word.lstrip("+~").partition("=")[0] for word in own}
         replaced = tuple(f"{key.replace('/', '.')}." for key in keys if "/" in key)  # settings of another launcher
         kept = [word for word in as_typed(before.hydra) if word.lstrip("+~").partition("=")[0] not in keys]
@@ -178,7 +179,8 @@ def _load_record(folder: Path) -> Any:
         beside = [entry.name for entry in folder.parent.glob("*/")] if folder.parent.is_dir() else []
         raise ResumeError(f"no folder '{folder}'{near_miss(folder.name, beside)}")
     if (folder / ".hydra" / "config.yaml").is_file():
-        raise ResumeError(f"{folder} is a run: continue it with mtlrun resume {folder}")
+        again = command_line("mtlrun", "resume", str(folder))
+        raise ResumeError(f"{folder} is a run: continue it with {again}")
     try:
         return OmegaConf.load(folder / RECORD).hydra
     except (OSError, YAMLError, OmegaConfBaseException) as error:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from string import ascii_lowercase
+from textwrap import shorten
 
 from rich.console import Console
 from rich.text import Text
@@ -18,10 +20,11 @@ from mtlrun.reporting.text import duration
 from mtlrun.runs.reader import find_runs
 
 _WIDE = 120
+_LONGEST_NEED = 150
 
 
 def offered(folders: Sequence[str]) -> None:
-    """Print a line for each table, then what the data of some are waiting for."""
+    """Print a line for each table, then what some are waiting for, once for all of the same data."""
     screen = Console(highlight=False)
     requests = [wanted(published_table(name), (), None, (), quick=False) for name in table_names()]
     print("Timing a few steps where data are there: a minute the first time ...", flush=True)
@@ -31,8 +34,11 @@ def offered(folders: Sequence[str]) -> None:
         del columns[1]  # the titles
     for drawn in fitting_tables(columns, screen):
         screen.print(drawn)
-    for need, names in _needs(requests, found).items():
-        screen.print(Text(printable(f"{', '.join(names)}: {need}")))
+    waiting = _needs(found)
+    for need, letter in waiting.items():
+        screen.print(Text(printable(f"({letter}) {_first_part(need)}")))
+    if waiting:
+        screen.print(Text("mtlrun reproduce PAPER/NAME says where its data are from."))
     screen.print(Text("* chooses its epoch by test rows. Then: mtlrun reproduce PAPER/NAME [--quick]"))
 
 
@@ -40,7 +46,8 @@ def _columns(
     requests: Sequence[Wanted], found: Sequence[tuple[float | None, str]], existing: Counter[str]
 ) -> list[GridColumn]:
     names = [f"{request.table.name}{'*' if request.table.chooses_by_test else ''}" for request in requests]
-    times = ["no data" if total is None else duration(3600 * total) for total, _ in found]
+    letters = _needs(found)
+    times = [f"no data ({letters[needs]})" if total is None else duration(3600 * total) for total, needs in found]
     return [
         _column("table", names, "setting"),
         _column("title", [_short(request.table.title) for request in requests], "setting"),
@@ -72,10 +79,11 @@ def _existing(folders: Sequence[str]) -> Counter[str]:
     return Counter(str(run.choices.get("experiment")) for run in runs if run.status == "finished")
 
 
-def _needs(requests: Sequence[Wanted], found: Sequence[tuple[float | None, str]]) -> dict[str, list[str]]:
-    """What is missing -> the tables that wait for it."""
-    waiting: dict[str, list[str]] = {}
-    for request, (_, needs) in zip(requests, found):
-        if needs:
-            waiting.setdefault(needs, []).append(request.table.name)
-    return waiting
+def _needs(found: Sequence[tuple[float | None, str]]) -> dict[str, str]:
+    """What is missing -> the letter that stands for it in the table."""
+    return dict(zip(dict.fromkeys(needs for _, needs in found if needs), ascii_lowercase))
+
+
+def _first_part(need: str) -> str:
+    """What is missing, without where it may be had."""
+    return shorten(need.partition(": ")[0].partition("; ")[0], _LONGEST_NEED, placeholder=" ...")

@@ -8,9 +8,9 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from mtlrun.config.whereabouts import OWN_DATA
 from mtlrun.data.must_be_named import WHERE, named_path
 from mtlrun.errors import DataError, near_miss
+from mtlrun.runs.reader import OWN_DATA
 
 _OURS = "mtlrun.data.sets."
 _WORDS = ("path", "root", "splits")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import re
-import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from traceback import walk_tb
@@ -21,7 +20,8 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from omegaconf.nodes import BooleanNode, EnumNode, FloatNode, IntegerNode, StringNode
 from yaml import MarkedYAMLError, YAMLError
 
-from mtlrun.errors import MtlrunError, near_miss
+from mtlrun.commands import command_line
+from mtlrun.errors import MtlrunError, named, near_miss
 from mtlrun.paths import CONF
 
 _DEEPEST = 100  # frames of a traceback that say what went round in circles
@@ -62,10 +62,10 @@ def explain(error: BaseException) -> str | None:
     return None
 
 
-def suggest(word: str, options: Iterable[str]) -> str:
-    """The nearest option as a question; all options if none is near."""
+def suggest(word: str, options: Iterable[str], command: str = "") -> str:
+    """The nearest option as a question; if none is near the options, of many a part and the command that lists them."""
     names = [str(option) for option in options if not str(option).startswith("_")]
-    return near_miss(word, names) or f" (there are: {', '.join(names) or 'none'})"
+    return near_miss(word, names) or named(names, command)
 
 
 def _missing_option(error: MissingConfigException) -> str:
@@ -75,7 +75,8 @@ def _missing_option(error: MissingConfigException) -> str:
         return f"{where}no configuration file '{option}'"
     if group.startswith("experiment/"):
         return where + _missing_preset(f"{group.partition('/')[2]}/{option}")
-    return f"{where}no {group} '{option}'{_left_out(group, option) or suggest(option, error.options or [])}"
+    hint = _left_out(group, option) or suggest(option, error.options or [], f"mtlrun list {group}")
+    return f"{where}no {group} '{option}'{hint}"
 
 
 def _left_out(group: str, option: str) -> str:
@@ -85,14 +86,14 @@ def _left_out(group: str, option: str) -> str:
     if file is None:
         return ""
     folder = file.parents[group.count("/") + 1]
-    return f": {file} is there, so add --config-dir {shlex.quote(str(folder))}"
+    return f": {file} is there, so add {command_line('--config-dir', str(folder))}"
 
 
 def _missing_preset(name: str) -> str:
     """Those of papers lie in a folder for each paper."""
     home = CONF / "experiment"
     known = [path.relative_to(home).with_suffix("").as_posix() for path in sorted(home.glob("*/*.yaml"))]
-    return f"no experiment '{name}'{suggest(name, known)}"
+    return f"no experiment '{name}'{suggest(name, known, 'mtlrun list experiment')}"
 
 
 def _broken_yaml(error: MarkedYAMLError) -> str:

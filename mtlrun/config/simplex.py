@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from omegaconf import DictConfig, open_dict
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from mtlrun.config.words import as_typed
+from mtlrun.data.tables.target_names import task_names
 from mtlrun.errors import ConfigError
+from mtlrun.runs.sweeps import sweep_words
 
 _WORD = re.compile(r"""(?P<key>[+]*[\w./]+)=\s*(?P<quote>['"]?)simplex\((?P<points>[^()]*)\)(?P=quote)\s*""")
 _MOST = 10_000
 _DIGITS = 4
+_CHOOSING_TASKS = ("task", "tasks", "data.targets")
 
 
 def quoted(word: str) -> str:
@@ -88,13 +92,25 @@ def _choices(points: str, config: DictConfig, key: str) -> str:
 
 def _tasks(config: DictConfig, key: str) -> list[str]:
     """Of the run; all jobs must share them."""
-    varied = [word for word in as_typed(config.hydra.overrides.task) if re.match(r"[+]*(task|tasks)=.*,", word)]
-    if any(not re.fullmatch(r"[+]*tasks=\[[^\[\]]*\]", word) for word in varied):
+    typed = sweep_words(config.hydra.sweeper.get("params"), as_typed(config.hydra.overrides.task))
+    choosing = [word for word in typed if word.lstrip("+").partition("=")[0] in _CHOOSING_TASKS]
+    varied = [one.input_line for one in OverridesParser.create().parse_overrides(choosing) if one.is_sweep_override()]
+    if varied:
         raise ConfigError(f"{key}=simplex(...): one set of tasks at a time, found {varied[0]}")
-    names = config.tasks if config.tasks is not None else [] if config.task.inferred else config.task.tasks
-    tasks = [str(name) for name in names]
+    tasks = [*_names(config)]
     if not tasks:
-        raise ConfigError(f"{key}=simplex(...): the tasks are known only with the data, name them: tasks=[a,b]")
+        name = "data.targets" if "targets" in config.data else "tasks"
+        raise ConfigError(f"{key}=simplex(...): the tasks are known only with the data, name them: {name}=[a,b]")
     if len(tasks) == 1:
         raise ConfigError(f"{key}=simplex(...): the single task '{tasks[0]}' has nothing to be weighed against")
     return tasks
+
+
+def _names(config: DictConfig) -> Iterable[str]:
+    """Of the tasks; none where only the data tell them. The columns that a table is to predict name its tasks."""
+    if config.tasks is not None:
+        return [str(name) for name in config.tasks]
+    if not config.task.inferred:
+        return [str(name) for name in config.task.tasks]
+    targets = config.data.get("targets")
+    return task_names(map(str, targets)).values() if OmegaConf.is_list(targets) else ()

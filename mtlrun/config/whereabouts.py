@@ -10,14 +10,11 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from mtlrun.errors import ConfigError
+from mtlrun.runs.reader import OWN_DATA
 from mtlrun.runs.yamlfile import read_yaml
 
 _GROUPS = ("data", "backbone")
 _WORDS = ("path", "root", "folder", "file", "weights")  # last words of the options that name files
-
-
-OWN_DATA = "data.npz"
-"""Of a run's folder: the data that were handed over in memory."""
 
 
 def started_in(run: Path) -> Path | None:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from hydra.core.override_parser.types import Quote, QuotedString
 from omegaconf import Container, OmegaConf
 
 
@@ -17,6 +18,11 @@ def as_typed(overrides: Any) -> list[str]:
     """The entries of one of Hydra's lists of overrides."""
     plain: Any = OmegaConf.to_container(overrides, resolve=False) if isinstance(overrides, Container) else overrides
     return [str(word) for word in plain]
+
+
+def quoted_text(text: str) -> str:
+    """A text as Hydra's grammar of settings takes any text: between quotes."""
+    return QuotedString(text, Quote.single).with_quotes()
 
 
 def without_secrets(config: Container) -> Any:

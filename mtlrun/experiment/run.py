@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from mtlrun.commands import command_line
 from mtlrun.config.check import check
 from mtlrun.config.explain import explain
 from mtlrun.config.words import portable
@@ -104,7 +105,8 @@ def verdict(error: BaseException, folder: Path) -> tuple[int, str]:
         return 1, failure(error)
     refused = trouble(error)
     if refused is not None:
-        return 1, f"{failure(error)}; {refused[1]}, then: mtlrun resume {path_from_here(folder)}"
+        again = command_line("mtlrun", "resume", path_from_here(folder))
+        return 1, f"{failure(error)}; {refused[1]}, then: {again}"
     return 1, f"{failure(error)} (details: {path_from_here(folder / 'run.log')})"
 
 
@@ -120,7 +122,8 @@ def _in_processes(config: DictConfig, folder: RunFolder, resume: bool) -> dict[s
 
         return train(config, folder, resume)
     except ProcessLost as error:
-        raise ProcessLost(f"{error}; to go on: mtlrun resume {folder.path}") from error
+        again = command_line("mtlrun", "resume", str(folder.path))
+        raise ProcessLost(f"{error}; to go on: {again}") from error
     except FileNotFoundError:
         folder.check_there()  # which says what a path alone does not
         raise

@@ -14,7 +14,8 @@ from mtlrun.data.source import Source
 from mtlrun.data.tables.raw import TEXT, RawColumn
 from mtlrun.data.tables.read import read_raw
 from mtlrun.data.tables.source import TableSource
-from mtlrun.data.tables.targets import labels_of_columns, task_names
+from mtlrun.data.tables.target_names import task_names
+from mtlrun.data.tables.targets import labels_of_columns
 from mtlrun.errors import DataError
 from mtlrun.inference.description import InputDescription, ModelDescription
 from mtlrun.inference.reading import encoded_rows

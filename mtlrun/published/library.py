@@ -41,7 +41,7 @@ def published_table(name: str) -> PublishedTable:
     """
     path = Path(name)
     if path.suffix != ".yaml":
-        path = HOME / f"{choose(name, table_names(), 'published table')}.yaml"
+        path = HOME / f"{choose(name, table_names(), 'published table', 'mtlrun reproduce')}.yaml"
     content = read_yaml(path)
     if not isinstance(content, dict):
         raise ConfigError(f"{path} is no published table: cannot read it as YAML")

@@ -32,6 +32,14 @@ def find_baseline(row: RunPool, rows: Sequence[RunPool]) -> RunPool | None:
     return ranked[0] if ranked else None
 
 
+def alike(rows: Sequence[RunPool]) -> list[list[RunPool]]:
+    """The rows that one baseline would serve, together: those of the same data, backbone and budget."""
+    found: dict[str, list[RunPool]] = {}
+    for row in rows:
+        found.setdefault(_basis(row), []).append(row)
+    return [*found.values()]
+
+
 def _basis(row: RunPool) -> str:
     settings = row.first.settings
     kept = [key for key in sorted(settings) if key in _BUDGET or key.partition(".")[0] in _SAME]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mtlrun.reporting.cautions import cautions
-from mtlrun.reporting.settings import Settings, effective_overrides, settings
+from mtlrun.reporting.settings import Settings, data_from_python, effective_overrides, settings
 from mtlrun.runs.overall import overall
 from mtlrun.runs.reader import Run
 
@@ -55,6 +55,7 @@ class Entry:
 
     status: finished, running, silent (on another machine, nothing written for an hour), failed, interrupted, lost
     (its process died) or not started.
+    from_python: whether its data were handed over in Python, so that no command can name them.
     """
 
     folder: str
@@ -71,6 +72,7 @@ class Entry:
     validation: float | None = None
     doubts: tuple[str, ...] = ()
     config_dir: str | None = None
+    from_python: bool = False
 
     @property
     def complete(self) -> bool:
@@ -97,6 +99,7 @@ def read_entry(run: Run, by: By = "best") -> Entry:
         validation=_number(summary.get("best_score")) if by == "best" else validation_score(tasks.values()),
         doubts=tuple(cautions(summary, by)),
         config_dir=run.config_dir,
+        from_python=data_from_python(run),
     )
 
 

@@ -8,7 +8,7 @@ from glob import glob, has_magic
 from pathlib import Path
 from typing import Any
 
-from mtlrun.errors import ConfigError, choose, near_miss
+from mtlrun.errors import ConfigError, near_miss
 from mtlrun.reporting.beside import published_values, with_published
 from mtlrun.reporting.entries import BY, By, Entry, read_entry
 from mtlrun.reporting.foreign import read_table
@@ -18,6 +18,7 @@ from mtlrun.reporting.pooling import RunPool, label, pools, task_set, varying
 from mtlrun.reporting.section import make_section
 from mtlrun.reporting.settings import spelled
 from mtlrun.reporting.shown import ShownReport
+from mtlrun.reporting.to_finish import commands_to_finish
 from mtlrun.reporting.tuning import refuse_unknown, tune
 from mtlrun.runs.reader import Run, find_runs
 
@@ -50,8 +51,8 @@ def report(
     Raises:
         ConfigError: for a path without runs, or a word that does not fit.
     """
-    choose(by, BY, "--by")
-    choose(measure, MEASURES, "measure")
+    _one_of("--by", by, BY)
+    _one_of("--measure", measure, MEASURES)
     given = [paths] if isinstance(paths, str | Path) else [*paths]
     entries = [read_entry(run, by) for run in runs_below(given)]
     for table in tables:
@@ -66,6 +67,13 @@ def report(
     return replace(made, sections=sections, published=tuple(published_values(published)))
 
 
+def _one_of(option: str, word: str, words: Iterable[str]) -> None:
+    """Raise ConfigError for a word that the option does not take; all that it takes are named, as its usage does."""
+    words = [*words]
+    if word not in words:
+        raise ConfigError(f"{option} {word}{near_miss(word, words)}: write {option} {'|'.join(words)}")
+
+
 def report_on(
     entries: Sequence[Entry],
     by: By = "best",
@@ -77,7 +85,14 @@ def report_on(
     rows = pools(entries)
     chosen = [next((row for row in rows if row == pool), pool) for pool in baselines]
     sections = [*_sections([*rows, *_added(chosen, rows)], chosen, tune_keys, measure)]
-    return ShownReport(by, measure, tuple(sections), tuple(_unfinished(entries)), tuple(_tidy(entries, sections)))
+    return ShownReport(
+        by,
+        measure,
+        tuple(sections),
+        tuple(_unfinished(entries)),
+        tuple(_tidy(entries, sections)),
+        to_finish=tuple(commands_to_finish(entries)),
+    )
 
 
 def runs_below(paths: Sequence[str | Path]) -> list[Run]:

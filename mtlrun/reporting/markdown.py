@@ -22,6 +22,8 @@ def as_markdown(report: Report) -> str:
             reason = f" ({_escape(run.reason)})" if run.reason else ""
             lines.append(f"- {run.status}: {_escape(run.label)}{reason}, {_code(run.folder)}")
         lines.append("")
+    if report.to_finish:
+        lines += ["To finish what was stopped:", "", "```sh", *report.to_finish, "```", ""]
     return "\n".join(lines or ["No finished run: nothing to average yet.", ""])
 
 

@@ -195,7 +195,7 @@ class PublishedValue:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that a report says."""
+    """Everything that a report says. to_finish: commands for the runs that were stopped or killed."""
 
     by: str
     measure: Measure
@@ -203,3 +203,4 @@ class Report:
     unfinished: tuple[Unfinished, ...] = ()
     tidy: tuple[TidyValue, ...] = ()
     published: tuple[PublishedValue, ...] = ()
+    to_finish: tuple[str, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from mtlrun.reporting.baselines import alike
 from mtlrun.reporting.compared import Compared
 from mtlrun.reporting.further_seeds import further_seeds, single_task_runs
 from mtlrun.reporting.gains import MEANINGS, Measure
@@ -12,6 +13,8 @@ from mtlrun.reporting.pooling import label
 from mtlrun.reporting.text import listed
 from mtlrun.reporting.tuning import Tuned, describe
 from mtlrun.reporting.verdicts import power_note
+
+_MOST_BASELINES = 4
 
 
 def notes(
@@ -46,10 +49,12 @@ def _others(rows: Sequence[Row], choice: Tuned) -> list[str]:
 
 
 def commands(rows: Sequence[Row], compared: Sequence[Compared]) -> list[str]:
-    """What would let the table say more: single-task runs where there are none, and seeds up to five."""
+    """What would let the table say more: single-task runs for the rows that have none, and seeds up to five."""
     pools = [entry.pool for entry in compared]
-    missing = None if any(row.is_baseline for row in rows) else single_task_runs(pools[0])
-    return [*([missing] if missing else []), *further_seeds(pools)]
+    served = [row.is_baseline or entry.baseline is not None for row, entry in zip(rows, compared)]
+    known = {id(pool) for pool, there in zip(pools, served) if there}
+    lacking = [group for group in alike(pools) if not any(id(pool) in known for pool in group)]
+    return [*filter(None, map(single_task_runs, lacking[:_MOST_BASELINES])), *further_seeds(pools)]
 
 
 def _correction(rows: Sequence[Row]) -> str | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any
 
-from mtlrun.runs.reader import Run
+from mtlrun.runs.reader import OWN_DATA, Run
 from mtlrun.runs.yamlfile import parse_yaml, read_yaml
 
 Settings = dict[str, Any]
@@ -34,6 +35,16 @@ def effective_overrides(run: Run) -> list[str]:
     records = [read_yaml(record) for record in sorted((run.path / ".hydra").glob("resume-*.yaml"))]
     later = [str(word) for words in records if isinstance(words, list) for word in words]
     return [*{word.lstrip("+").partition("=")[0]: word for word in (*run.overrides, *later)}.values()]
+
+
+def data_from_python(run: Run) -> bool:
+    """Whether the run's data were handed over in Python: a word stands for them that no command can do anything with.
+
+    A file of the same name that a command named is told apart by its path, which stays as it was typed.
+    """
+    word = f"data.path={OWN_DATA}"
+    data = run.config.get("data") if word in effective_overrides(run) else None
+    return isinstance(data, dict) and os.path.isabs(str(data.get("path")))
 
 
 def settings(run: Run) -> Settings:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import shlex
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from textwrap import wrap
@@ -15,6 +14,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from mtlrun.commands import command_line
 from mtlrun.lines import printable
 from mtlrun.reporting.entries import BY_WORDS
 from mtlrun.reporting.grid import GridCell, GridColumn, grid, tasks_as_rows
@@ -35,6 +35,7 @@ def show_report(report: Report, console: Console | None = None) -> None:
     for section in report.sections:
         _section(section, report, screen)
     _unfinished(report.unfinished, screen)
+    _commands(report.to_finish, screen, "To finish what was stopped:")
     if not report.sections:
         _say("No finished run: nothing to average yet.", screen)
 
@@ -120,10 +121,10 @@ def _paragraph(
         _say(text, screen, style, colours)
 
 
-def _commands(commands: Sequence[str], screen: Console) -> None:
+def _commands(commands: Sequence[str], screen: Console, title: str = "To go on:") -> None:
     """Each on one line however long, so that it can be copied."""
     if commands:
-        _say("To go on:", screen)
+        _say(title, screen)
     for line in commands:
         screen.print(Text(f"  {printable(line)}", style="cyan"), soft_wrap=True)
 
@@ -132,15 +133,15 @@ def _folders(rows: Sequence[Row], screen: Console) -> None:
     """Where the runs of each row lie, below the folder that holds them all; broken between names only."""
     parents = [*dict.fromkeys(os.path.dirname(folder) for row in rows for folder in row.folders)]
     if len(rows) > _MOST_ROWS_WITH_FOLDERS:
-        _say("Folders:", screen, whole=map(shlex.quote, parents))
+        _say("Folders:", screen, whole=map(command_line, parents))
         return
     screen.print()
     one_kind = len({os.path.isabs(parent) for parent in parents}) == 1
     root = os.path.commonpath(parents) if one_kind else ""
-    _say("Folders:" if not root else "Folders, in", screen, whole=[f"{shlex.quote(root)}:"] if root else ())
+    _say("Folders:" if not root else "Folders, in", screen, whole=[f"{command_line(root)}:"] if root else ())
     for row in rows:
         names = [os.path.relpath(folder, root) if root else folder for folder in row.folders]
-        _say(f"{row.label}:", screen, "dim", whole=map(shlex.quote, names))
+        _say(f"{row.label}:", screen, "dim", whole=map(command_line, names))
 
 
 def _unfinished(runs: Sequence[Unfinished], screen: Console) -> None:
@@ -150,7 +151,7 @@ def _unfinished(runs: Sequence[Unfinished], screen: Console) -> None:
     for run in runs:
         reason = f" ({run.reason})" if run.reason else ""
         style = "red" if run.status == "failed" else "yellow"
-        _say(f"{run.status}: {run.label}{reason}", screen, style, whole=[shlex.quote(run.folder)])
+        _say(f"{run.status}: {run.label}{reason}", screen, style, whole=[command_line(run.folder)])
 
 
 def _say(

@@ -10,6 +10,8 @@ from mtlrun.reporting.paired import Estimate, detectable
 from mtlrun.reporting.text import listed, with_interval
 
 _TASKS_IN_FULL = 4
+_LARGEST_SAID = 10
+"""Deviations that a reader can make something of."""
 
 
 def judge_gain(gain: Estimate | None) -> Verdict | None:
@@ -64,9 +66,13 @@ def power_note(rows: Sequence[Row], comparisons: int) -> str | None:
         return "1 seed: no spread is known, and nothing is tested or bold." if counts else None
     if fewest >= 5:
         return None
+    if fewest == 2:
+        return "2 seeds decide nothing but differences many times larger than their spread: take five."
     line = f"{fewest} seeds: only differences above about {detectable(fewest):.0f} standard deviations can show"
     if comparisons > 1:
-        line += f", above about {detectable(fewest, comparisons):.0f} among {comparisons} comparisons"
+        among = detectable(fewest, comparisons)
+        size = f"above about {among:.0f}" if among <= _LARGEST_SAID else "and only far larger ones"
+        line += f", {size} among {comparisons} comparisons"
     return f"{line} (deviations of the paired difference)."
 
 

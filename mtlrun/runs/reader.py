@@ -15,6 +15,9 @@ from mtlrun.runs.lock import is_held
 from mtlrun.runs.records import Row, read
 from mtlrun.runs.yamlfile import read_yaml
 
+OWN_DATA = "data.npz"
+"""In a run's folder: the data that were handed over in Python."""
+
 
 class Run:
     """One run folder. Settings are read once, results at each access, since the run may still go on.

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from mtlrun.commands import command_line
 from mtlrun.data.source import Splits
 from mtlrun.diagnostics.gradients import default_interval
 from mtlrun.errors import Interrupted, NonFiniteError, ResumeError
@@ -258,8 +259,8 @@ class Trainer:
         self.recorder.flush()
         self.save()
         if self.folder.writes:
-            step, path = self.position.step, self.folder.path
-            log.warning("interrupted at step %d; to go on: mtlrun resume %s", step, path)
+            again = command_line("mtlrun", "resume", str(self.folder.path))
+            log.warning("interrupted at step %d; to go on: %s", self.position.step, again)
         received = [number for number in self.ranks.all_gather_object(interrupt.received) if number is not None]
         raise Interrupted(exit_code(received[0]))
 

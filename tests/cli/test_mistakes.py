@@ -2,6 +2,7 @@
 
 # ruff: noqa: E501 (a mistake and its line stand side by side)
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -77,6 +78,12 @@ MISTAKES = [
     ("--experimental-rerun=x", "no flag '--experimental-rerun=x'; see mtlrun --help"),
     ("--cfg jbo", "argument -c/--cfg: invalid choice: 'jbo' (choose from 'job', 'hydra', 'all')"),
     ("resme outputs", "no command 'resme'; did you mean 'resume'?; a setting is written key=value"),
+    ("train task=toy", "no command 'train': training has none, the settings alone train: mtlrun task=toy"),
+    ("report . --htm F", "no option '--htm'; did you mean '--html'?; see mtlrun report --help"),
+    ("report . htm=F", "no folder 'htm=F': did you mean --html F?"),
+    ("report . a.b=[1]", "no folder 'a.b=[1]': to choose runs by a setting write --where 'a.b=[1]'"),
+    ("report --by frist .", "--by frist: write --by best|last|mean_of_last"),
+    ("report --measure delta .", "--measure delta; did you mean 'delta_p'?: write --measure delta_m|delta_p"),
     ("list balancr", "no group 'balancr'; did you mean 'balancer'? (there are: {groups})"),
     ("list --config-dir nowhere", "--config-dir nowhere: no such folder"),
     ("-m seed=range(0,0)", "this sweep has no job: one of its lists or ranges of values is empty"),
@@ -159,6 +166,12 @@ def test_an_option_in_a_folder_here_is_hinted_at(folder, named, command, tmp_pat
     file = f"{folder}/balancer/mybal.yaml".removeprefix("./")
     assert (f": {file} is there, so add --config-dir {named}\n" in line) is (named is not None)
     assert ("there are: " in line) is (named is None)
+
+
+@pytest.mark.parametrize("words", ["balancer=nothing_like_it", "list balancer nothing_like_it"])
+def test_a_long_list_of_names_is_cut_and_says_what_lists_them_all(words, command):
+    line = command(*words.split()).err
+    assert re.search(r"\(there are: (\w+, ){16}\.\.\. \d+ more: mtlrun list balancer\)$", line)
 
 
 def test_a_syntax_error_names_file_and_line(command, tmp_path):

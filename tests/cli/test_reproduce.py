@@ -7,7 +7,7 @@ from mtlrun.cli.main import main
 from mtlrun.cli.reproduction import Wanted, jobs_of, same_experiment, wanted
 from mtlrun.cli.timing import takes_passes
 from mtlrun.errors import ConfigError
-from mtlrun.published.library import published_table
+from mtlrun.published.library import published_table, table_names
 from mtlrun.runs.reader import find_runs
 
 FEW = ["data.rows=3", "trainer.max_steps=3", "diagnostics.plots=false", "diagnostics.pictures=0"]
@@ -107,6 +107,23 @@ def test_every_table_is_listed(monkeypatch, capsys):
         assert any(line.split()[:1] == [name] for line in lines)
     assert max(map(len, lines)) <= 80
     assert any(line.split() == ["cagrad/toy", "4", "12", "6.0", "h", "0"] for line in lines)
+
+
+def test_what_tables_wait_for_is_told_once(monkeypatch, capsys):
+    need = "no files in /data: expected a lot; get them"
+    monkeypatch.setattr(timing, "_measure", lambda requests: [{"needs": need} for _ in requests])
+    assert main(["reproduce"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("no files in /data") == out.count("\n(a) no files in /data\n") == 1
+    assert out.count("no data (a)") == len(table_names())
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_a_table_of_points_without_runs_is_not_drawn(capsys):
+    assert main(["reproduce", "nash_mtl/toy", "--list", "--methods", "LS"]) == 0
+    out = capsys.readouterr().out
+    assert "No run yet: LS." in out
+    assert "ends at" not in out
 
 
 def test_measurements_are_kept_and_needs_are_looked_at_again(monkeypatch):

@@ -22,6 +22,18 @@ def test_a_job_for_each_weighting_and_seed(start, command, training):
     assert f"++balancer.task_weights={{{first}:1,{second}:1}}" in record["command"]
 
 
+@pytest.mark.parametrize(
+    ("more", "tasks"), [([], ["churn", "customer_value"]), (["tasks=[customer_value,age]"], ["customer_value", "age"])]
+)
+def test_the_columns_that_a_table_is_to_predict_name_the_tasks(more, tasks, command, training):
+    Path("own.csv").write_text("x,churn,age,customer value (€)\n1,0,1,2\n")
+    table = ["task=table", "data.path=own.csv", f"data.targets=[churn,{'age,' if more else ''}'customer value (€)']"]
+    outcome = command(*SWEEP, *table, *more, WEIGHTS)
+    assert outcome.code == 0, outcome.err
+    wanted = [dict(zip(tasks, (weight, 2 - weight))) for weight in (0, 1, 2)]
+    assert [config.balancer.task_weights for config, _, _ in training.calls] == wanted
+
+
 def test_a_sweep_in_a_file(command, training, tmp_path):
     (tmp_path / "conf/experiment").mkdir(parents=True)
     (tmp_path / "conf/experiment/front.yaml").write_text(
@@ -51,6 +63,8 @@ def test_a_sweep_in_a_file(command, training, tmp_path):
             [*SWEEP, "task=driving", "tasks=[lane]", WEIGHTS],
             f"{OPEN}: the single task 'lane'",
         ),
+        ([*SWEEP, "task=table", "data.targets=[a],[b,c]", WEIGHTS], f"{OPEN}: one set of tasks at a time"),
+        ([*SWEEP, "task=table", WEIGHTS], f"{OPEN}: the tasks are known only with the data, name them: data.targets="),
         ([*SWEEP, "task=driving,presence", WEIGHTS], f"{OPEN}: one set of tasks at a time"),
     ],
 )

@@ -153,6 +153,12 @@ def test_it_prints_once_per_change_and_ends_with_the_report(tmp_path, capsys):
     assert "boom" in out
 
 
+def test_of_killed_runs_it_says_how_to_go_on(tmp_path, capsys):
+    path = write_result(tmp_path / "a", {}, status="running")  # nobody holds its lock
+    assert watch([str(tmp_path)]) == 1
+    assert f"To finish what was stopped:\n  mtlrun resume {path}\n" in capsys.readouterr().out
+
+
 def _finish(path):
     record = json.loads((path / "run.json").read_text())
     (path / "new.json").write_text(json.dumps({**record, "status": "failed", "error": "boom"}))

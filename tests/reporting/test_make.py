@@ -268,7 +268,7 @@ def test_the_noise_of_the_test_set_is_told_where_it_is_known(result, tmp_path):
         ({"paths": "absent"}, "no folder 'absent'"),
         ({"paths": "."}, "no run in '.'"),
         ({"paths": []}, "name what to report on"),
-        ({"by": "bset"}, "no --by 'bset'; did you mean 'best'?"),
+        ({"by": "bset"}, "--by bset; did you mean 'best'?: write --by best|last|mean_of_last"),
         ({"where": ["optimizer.rl=1"]}, "no run has a setting 'optimizer.rl'; did you mean 'optimizer.lr'?"),
         ({"where": ["balancer"]}, "cannot read --where balancer"),
         ({"where": ["balancer=x"]}, "no run is left by --where"),

@@ -215,6 +215,8 @@ def test_in_a_browser_by_keyboard(page):
         assert shown.run(scores) == rising[::-1]
         assert shown.run("document.querySelectorAll('.results [aria-sort]').length") == 1
         assert shown.run("document.documentElement.scrollWidth") <= 400
+        captions = "[...document.querySelectorAll('.caption')].map(line => line.getBoundingClientRect().right)"
+        assert max(shown.run(captions)) <= 400
         assert shown.problems == []
 
 
@@ -224,6 +226,10 @@ def test_in_a_browser_plots_switch(page):
     with chromium.Page(page) as shown:
         assert shown.run("document.querySelectorAll('.plot canvas').length") == 1
         assert shown.run("document.querySelectorAll('.legend button').length") == 3  # single-task runs left no curve
+        dashes = "[...document.querySelectorAll('.legend path')].map(path => path.getAttribute('stroke-dasharray'))"
+        assert len({*shown.run(dashes)}) == 3  # of lines on each other each shows in the gaps of the next
+        cut_off = "[...document.querySelectorAll('.wide')].filter(part => part.scrollWidth > part.clientWidth).length"
+        assert shown.run(cut_off) == 0
         shown.run(f"({choose})('.quantity', '5')")
         assert "cosine of gradients of task00 – task01" in shown.run("document.querySelector('.plot').ariaLabel")
         shown.run(f"({choose})('.which', 'r1')")

@@ -26,7 +26,8 @@ from mtlrun.data.tables.encode import EncodingOptions, FittedColumns, encoded, f
 from mtlrun.data.tables.raw import BLANK, EXACT, TEXT, RawColumn, RawTable, appended
 from mtlrun.data.tables.read import read_raw
 from mtlrun.data.tables.source import TableSource
-from mtlrun.data.tables.targets import labels_of_columns, task_names
+from mtlrun.data.tables.target_names import task_names
+from mtlrun.data.tables.targets import labels_of_columns
 from mtlrun.data.variety import check_variety
 from mtlrun.errors import ConfigError, choose, near_miss
 from mtlrun.lines import shortened

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -12,26 +12,9 @@ from mtlrun.data.infer import infer_labels
 from mtlrun.data.label_kinds import Labels
 from mtlrun.data.tables.raw import TEXT, RawColumn
 from mtlrun.errors import DataError
-from mtlrun.runs.task_names import check_task_name
 
 OTHER_LETTERS = re.compile(r"[^A-Za-z0-9_-]+")
 BINARY = 2
-
-
-def task_names(columns: Iterable[str]) -> dict[str, str]:
-    """Column -> what its task is called: the same, with '_' for what a task's name cannot hold.
-
-    Raises:
-        DataError: if nothing is left of a name, or two tasks would have the same.
-    """
-    names: dict[str, str] = {}
-    for column in columns:
-        name = check_task_name(OTHER_LETTERS.sub("_", column).strip("_") or column, "a column of labels")
-        if name in names.values():
-            first = next(other for other, known in names.items() if known == name)
-            raise DataError(f"columns '{first}' and '{column}' would both be the task '{name}': rename one")
-        names[column] = name
-    return names
 
 
 def labels_of_columns(

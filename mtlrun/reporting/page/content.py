@@ -13,7 +13,7 @@ from mtlrun.runs.reader import Run
 
 _SHOWN_AT_FIRST = 8
 COLOURS = 8
-"""Colours of the page's style sheet; rows beyond it have other dashes."""
+"""Colours of the page's style sheet, in turn; dashes change from row to row."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,6 @@ class PageRow:
     def colour(self) -> int:
         """Place in the palette."""
         return (self.number - 1) % COLOURS
-
-    @property
-    def dash(self) -> int:
-        """Place among the dash patterns."""
-        return (self.number - 1) // COLOURS
 
     def judged(self, tasks: Sequence[TaskColumn]) -> list[tuple[TaskColumn, Cell]]:
         """The tasks that are better or worse than single-task training."""

@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mtlrun.reporting.further_seeds import command
+from mtlrun.reporting.further_seeds import repeated
 from mtlrun.reporting.page.content import PageRow
-from mtlrun.reporting.settings import Settings, effective_overrides, fingerprint, settings, short_key, spelled
+from mtlrun.reporting.settings import (
+    Settings,
+    data_from_python,
+    effective_overrides,
+    fingerprint,
+    settings,
+    short_key,
+    spelled,
+)
 
 _ABSENT = "not set"
 _LONGEST = 200
@@ -33,12 +41,13 @@ def differences(rows: Sequence[PageRow]) -> list[Difference]:
 
 
 def repeat_command(row: PageRow) -> str | None:
-    """The sweep over the row's seeds; None where its runs or their words are not known."""
+    """What trains the row's seeds again; None where its runs or their words are not known."""
     if not row.runs or not row.runs[0].overrides:
         return None
-    words = [word for word in effective_overrides(row.runs[0]) if word.lstrip("+").partition("=")[0] != "seed"]
-    seeds = [str(seed) for seed in row.row.seeds if seed is not None]
-    return command([*words, *([f"seed={','.join(seeds)}"] if seeds else [])], row.runs[0].config_dir)
+    first = row.runs[0]
+    words = [word for word in effective_overrides(first) if word.lstrip("+").partition("=")[0] != "seed"]
+    seeds = [seed for seed in row.row.seeds if seed is not None]
+    return repeated(words, seeds, first.config_dir, data_from_python(first))
 
 
 def _settings(row: PageRow) -> Settings:

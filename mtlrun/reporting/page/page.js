@@ -1,14 +1,16 @@
 "use strict";
 // What moves on the page: sorting, choosing curves, moving points to other axes. All text is set as text, never as markup.
 (() => {
-  const DASHES = [[], [8, 3], [2, 3], [8, 3, 2, 3], [14, 4], [4, 4]];
+  // A row's dashes differ from those of the rows beside it, and their gaps show a line below that has the same course. The
+  // number of patterns shares no factor with that of the colours, so that no two of the first 40 rows look alike.
+  const DASHES = [[], [9, 9], [3, 7], [14, 9, 3, 9], [22, 16]];
   const COLOURS = 8;
   const data = JSON.parse(document.getElementById("data").textContent);
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const redraws = [];
 
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const dashOf = (row) => DASHES[Math.floor(row / COLOURS) % DASHES.length];
+  const dashOf = (row) => DASHES[row % DASHES.length];
   const make = (name, className, text) => {
     const element = document.createElement(name);
     element.className = className;
@@ -150,8 +152,8 @@
       legend.replaceChildren(
         ...entries.map((entry, place) => {
           const button = make("button", `f${entry.look % COLOURS}`, "");
-          const sample = svg("svg", { viewBox: "0 0 26 10", "aria-hidden": "true" });
-          sample.append(svg("path", { d: "M0 5H26", "stroke-dasharray": dashOf(entry.look).join(" ") }));
+          const sample = svg("svg", { viewBox: "0 0 44 10", "aria-hidden": "true" });
+          sample.append(svg("path", { d: "M0 5H44", "stroke-dasharray": dashOf(entry.look).join(" ") }));
           button.type = "button";
           button.setAttribute("aria-pressed", String(!entry.hidden));
           button.append(sample, entry.label, outputs[place]);
