@@ -10,14 +10,25 @@ from typing import Any
 
 import torch
 
+from mtlrun.atomic import whole_folder
 from mtlrun.config.saved import load_config
 from mtlrun.data.text.vocabulary import WordVocabulary
 from mtlrun.errors import ConfigError, choose
 from mtlrun.inference.description import InputDescription, ModelDescription, content_of, read, vocabulary_of
-from mtlrun.inference.graph import Graph, check_alike, differences, example, latency, recorded, to_onnx
+from mtlrun.inference.graph import (
+    Graph,
+    check_alike,
+    differences,
+    example,
+    latency,
+    quiet,
+    recorded,
+    refused,
+    to_onnx,
+)
 from mtlrun.inference.onnx_network import MODEL, WORDS
 from mtlrun.inference.rebuild import trained_network
-from mtlrun.inference.usage import usage
+from mtlrun.inference.usage import takes_of, usage
 from mtlrun.runs.jsonfile import write_json
 from mtlrun.training.settings import Precision
 
@@ -63,11 +74,12 @@ def export(
     if tasks is not None:
         network.keep(tasks)
     entries = [entry for entry in description.inputs if any(task in network.tasks for task in entry.tasks)]
-    made = []
-    for entry in entries:
-        graph = Graph(network, entry, raw)
-        to = folder if len(entries) == 1 else folder / entry.name
-        made.append(_write(run, to, graph, entry, description, formats))
+    with whole_folder(folder) as unfinished:
+        made = []
+        for entry in entries:
+            name = "" if len(entries) == 1 else entry.name
+            written = _write(run, unfinished / name, Graph(network, entry, raw), entry, description, formats)
+            made.append(replace(written, folder=folder / name, files=[folder / name / f.name for f in written.files]))
     return made
 
 
@@ -110,20 +122,16 @@ def _put(
     path, count = folder / f"model.{name}", len(words or ()) + 4
     if name == "safetensors":
         return _safetensors(path, graph, content)
-    unfinished = path.with_name(f"unfinished.{name}")
-    try:
+    with refused(f"{path.name} cannot be written, or not be read again: "), quiet():
         if name == "pt2":
-            torch.export.save(program, str(unfinished), extra_files={"model.json": json.dumps(content)})
-            run: Any = torch.export.load(str(unfinished)).module()
+            torch.export.save(program, str(path), extra_files={"model.json": json.dumps(content)})
+            run: Any = torch.export.load(str(path)).module()
         else:
             metadata = {MODEL: json.dumps(content)} | ({WORDS: json.dumps(words)} if words is not None else {})
-            to_onnx(program, graph, unfinished, metadata)
-            run = _session(unfinished)
+            to_onnx(program, graph, path, metadata)
+            run = _session(path)
         checks[name] = differences(run, graph, entry, count)
-        check_alike(checks[name], path.name)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    check_alike(checks[name], path.name)
     return path
 
 
@@ -153,7 +161,8 @@ def _content(run: Path, graph: Graph, entry: InputDescription, description: Mode
     made = ModelDescription((replace(entry, tasks=tuple(tasks)),), description.kinds, description.constants)
     data = load_config(run).data
     reading = {"array": str(data.get("inputs") or "inputs"), "channels": str(data.get("channels") or "auto")}
-    return content_of(made, tasks) | reading | {"raw": graph.raw, "run": str(run.resolve())}
+    takes = {"takes": takes_of(entry)} if entry.columns else {}
+    return content_of(made, tasks) | takes | reading | {"raw": graph.raw, "run": str(run.resolve())}
 
 
 def _words(run: Path, entry: InputDescription) -> list[str] | None:
