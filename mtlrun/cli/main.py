@@ -11,13 +11,17 @@ from pathlib import Path
 from mtlrun.cli.output import leave_quietly, open_closed_streams, steady_output
 from mtlrun.cli.terminal import complain
 from mtlrun.cli.together import refuse_verb
+from mtlrun.cli.usages import flags_of
 from mtlrun.cli.verbs import VERBS
+from mtlrun.cli.words import refuse_flags
 from mtlrun.config.whereabouts import look_in
 from mtlrun.errors import ConfigError, MtlrunError, near_miss
 from mtlrun.training.interrupt import exit_code, unwind_on_signals
 from mtlrun.troubles import trouble
 
 _TRAINING = ("run", "resume")
+_HYDRAS = ("run", "check")
+"""Verbs that take flags of Hydra too, which `cli/flags.py` knows."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         verb, rest = _split(words)
         refuse_verb(verb)
+        if verb in VERBS and verb not in _HYDRAS:
+            refuse_flags(verb, rest, flags_of(verb))
         if verb in _TRAINING:
             with steady_output():
                 return import_module(f"mtlrun.cli.{verb}").main(rest)

@@ -196,13 +196,15 @@ def _by_column(data: Any, columns: tuple[InputColumn, ...]) -> Any:
     if hasattr(data, "columns") and hasattr(data, "loc"):
         return data
     if not isinstance(data, list | tuple):
-        raise DataError(f"inputs must be {FORMS}: found a {type(data).__name__}")
+        raise DataError(f"inputs must be {FORMS}: found {type(data).__name__}")
     odd = next((row for row in data if not isinstance(row, Mapping)), None)
     if odd is not None or not data:
-        what = "no row" if odd is None else f"a {type(odd).__name__} among the rows"
+        what = "no row" if odd is None else f"{type(odd).__name__} among the rows"
         raise DataError(f"inputs must be {FORMS}: found {what}")
     _check_rows(data, columns)
-    return {name: _column([row.get(name) for row in data]) for name in dict.fromkeys(key for row in data for key in row)}
+    return {
+        name: _column([row.get(name) for row in data]) for name in dict.fromkeys(key for row in data for key in row)
+    }
 
 
 def _only(given: Any, names: Collection[str]) -> Any:

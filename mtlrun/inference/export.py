@@ -12,8 +12,9 @@ import torch
 
 from mtlrun.atomic import whole_folder
 from mtlrun.config.saved import load_config
-from mtlrun.data.text.vocabulary import WordVocabulary
+from mtlrun.data.text.vocabulary import SPECIAL, WordVocabulary
 from mtlrun.errors import ConfigError, choose
+from mtlrun.inference.description import WORDS as VOCABULARY
 from mtlrun.inference.description import InputDescription, ModelDescription, content_of, read, vocabulary_of
 from mtlrun.inference.graph import (
     Graph,
@@ -28,7 +29,8 @@ from mtlrun.inference.graph import (
 )
 from mtlrun.inference.onnx_network import MODEL, WORDS
 from mtlrun.inference.rebuild import trained_network
-from mtlrun.inference.usage import takes_of, usage
+from mtlrun.inference.usage import usage
+from mtlrun.inference.usage_inputs import takes_of
 from mtlrun.runs.jsonfile import write_json
 from mtlrun.training.settings import Precision
 
@@ -93,16 +95,19 @@ def _write(
 ) -> Exported:
     """One source's files."""
     words = _words(run, entry)
-    program = recorded(graph, example(entry, TRACED, len(words or ()) + 4))
+    count = _numbers_of(entry, words)
+    program = recorded(graph, example(entry, TRACED, count))
     content = _content(run, graph, entry, description)
     checks: dict[str, Any] = {}
     folder.mkdir(parents=True, exist_ok=True)
     files = [_put(name, folder, program, graph, entry, content, words, checks) for name in formats]
     write_json(folder / "model.json", content)
+    if words is not None:
+        write_json(folder / VOCABULARY, {"words": words})
     write_json(folder / "check.json", {"tolerance": "relative to the largest value", **checks})
     (folder / "USE.md").write_text(usage(formats, graph.names, entry, content), encoding="utf-8")
     with torch.no_grad():
-        row = example(entry, 1, len(words or ()) + 4)
+        row = example(entry, 1, count)
         milliseconds = latency(lambda: graph(row))
     worst = max((value for rows in checks.values() for at in rows.values() for value in at.values()), default=0.0)
     return Exported(folder, files, _parameters(program), milliseconds, worst)
@@ -119,7 +124,7 @@ def _put(
     checks: dict[str, Any],
 ) -> Path:
     """Write one format, unless it differs from PyTorch."""
-    path, count = folder / f"model.{name}", len(words or ()) + 4
+    path, count = folder / f"model.{name}", _numbers_of(entry, words)
     if name == "safetensors":
         return _safetensors(path, graph, content)
     with refused(f"{path.name} cannot be written, or not be read again: "), quiet():
@@ -170,6 +175,12 @@ def _words(run: Path, entry: InputDescription) -> list[str] | None:
         return None
     vocabulary = vocabulary_of(entry, run)
     return [*vocabulary.numbers] if isinstance(vocabulary, WordVocabulary) else None
+
+
+def _numbers_of(entry: InputDescription, words: list[str] | None) -> int:
+    """How many numbers a token can have; 0 where there are none."""
+    vocabulary = entry.vocabulary or {}
+    return len(words) + SPECIAL if words is not None else int(vocabulary.get("size", 0))
 
 
 def _parameters(program: torch.export.ExportedProgram) -> int:

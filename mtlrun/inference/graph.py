@@ -159,13 +159,13 @@ def quiet() -> Iterator[None]:
 
 
 def _relative(found: Any, wanted: Tensor, centre: Tensor | float) -> float:
-    """Beyond what both round away: beside a large mean that is more than the deviations' own share."""
+    """The scale is at least what rounding the values themselves comes to: beside a large mean that is much."""
     one, two = torch.as_tensor(found).detach().double(), wanted.double()
     if one.shape != two.shape:
         return float("inf")
-    rounding = 4 * torch.finfo(wanted.dtype).eps * two.abs() if wanted.is_floating_point() else 0.0
-    scale = max(float((two - centre).abs().max()), 1e-6)
-    return float(((one - two).abs() - rounding).clamp_min(0).max()) / scale
+    rounding = 4 * torch.finfo(wanted.dtype).eps * float(two.abs().max()) if wanted.is_floating_point() else 0.0
+    scale = max(float((two - centre).abs().max()), rounding / TOLERANCE, 1e-6)
+    return float((one - two).abs().max()) / scale
 
 
 def _centre(graph: Graph, task: str) -> Tensor | float:

@@ -34,7 +34,9 @@ def table_rows(path: Path, entry: InputDescription, description: ModelDescriptio
     alike = [column for column, task in names.items() if len(_names(tasks[task])) > 1]
     written = read_raw(path, [*words, *alike]).columns if alike else {}
     columns = {
-        task: written[column] if column in written and _all_named(written[column], tasks[task]) else table.columns[column]
+        task: written[column]
+        if column in written and _all_named(written[column], tasks[task])
+        else table.columns[column]
         for column, task in names.items()
     }
     if not columns:

@@ -149,7 +149,7 @@ class TrainedNetwork(nn.Module):
         _, entry = self._entry(source)
         if not entry.columns:
             raise DataError(f"the network was trained on no table: it takes {entry}")
-        return rows_of_table("the inputs", table_of(inputs, entry.columns), entry.columns)
+        return rows_of_table("the data", table_of(inputs, entry.columns), entry.columns)
 
     def keep(self, tasks: Sequence[str]) -> None:
         """Leave out the heads of all other tasks; parts that serve them alone are not run any more.
