@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -97,6 +98,10 @@ def _write(
     words = _words(run, entry)
     count = _numbers_of(entry, words)
     program = recorded(graph, example(entry, TRACED, count))
+    unused = _unused(program)
+    if unused:
+        graph = _without(graph, unused)
+        program = recorded(graph, example(entry, TRACED, count))
     content = _content(run, graph, entry, description)
     checks: dict[str, Any] = {}
     folder.mkdir(parents=True, exist_ok=True)
@@ -110,7 +115,7 @@ def _write(
         row = example(entry, 1, count)
         milliseconds = latency(lambda: graph(row))
     worst = max((value for rows in checks.values() for at in rows.values() for value in at.values()), default=0.0)
-    return Exported(folder, files, _parameters(program), milliseconds, worst)
+    return Exported(folder, files, sum(values.numel() for _, values in program.named_parameters()), milliseconds, worst)
 
 
 def _put(
@@ -183,11 +188,17 @@ def _numbers_of(entry: InputDescription, words: list[str] | None) -> int:
     return len(words) + SPECIAL if words is not None else int(vocabulary.get("size", 0))
 
 
-def _parameters(program: torch.export.ExportedProgram) -> int:
-    """Numbers in the parameters that the graph uses: those of experts and heads that no task needs are left out."""
-    used = {
-        spec.target
-        for spec, node in zip(program.graph_signature.input_specs, program.graph.find_nodes(op="placeholder"))
-        if spec.target is not None and node.users
-    }
-    return sum(values.numel() for name, values in program.named_parameters() if name in used)
+def _unused(program: torch.export.ExportedProgram) -> list[str]:
+    """Names of parameters and buffers that the graph does not read: of heads and experts that no kept task needs."""
+    inputs = zip(program.graph_signature.input_specs, program.graph.find_nodes(op="placeholder"))
+    unread = {spec.target for spec, node in inputs if spec.target is not None and not node.users}
+    return [name for name in program.state_dict if name in unread]
+
+
+def _without(graph: Graph, names: Sequence[str]) -> Graph:
+    """A copy that does not have these parameters and buffers, so that no file holds them."""
+    made = copy.deepcopy(graph)
+    for name in names:
+        path, _, last = name.rpartition(".")
+        delattr(made.get_submodule(path), last)
+    return made

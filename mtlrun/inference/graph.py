@@ -61,6 +61,8 @@ def example(entry: InputDescription, rows: int, words: int, seed: int = 0) -> Te
         ends = torch.randint(3, shape[1] + 1, (rows, 1), generator=generator)
         there = (torch.arange(shape[1]) < ends).long()
         return torch.stack([ids * there, there], 2)
+    if len(entry.input_shape) == 2:
+        return _molecules(shape, generator)
     if normalisation.dtype == "uint8":
         return torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
     values = torch.randn(shape, generator=generator, dtype=torch.float64)
@@ -69,6 +71,15 @@ def example(entry: InputDescription, rows: int, words: int, seed: int = 0) -> Te
             column = torch.tensor(statistic, dtype=torch.float64).view(-1, *[1] * (len(shape) - 2))
             values = change(values, column)
     return values.to(getattr(torch, normalisation.dtype))
+
+
+def _molecules(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """Made-up molecules [B, A, 4 or more]: number, position, facts and bonds (if any) of some atoms; then padding."""
+    atoms = torch.randint(0, 3, shape, generator=generator).float()
+    atoms[..., 0] = torch.randint(6, 10, shape[:2], generator=generator)
+    atoms[..., 1:4] = torch.randn(*shape[:2], 3, generator=generator)
+    count = torch.randint(min(2, shape[1]), shape[1] + 1, (shape[0], 1), generator=generator)
+    return atoms * (torch.arange(shape[1]) < count).unsqueeze(2)
 
 
 def recorded(graph: Graph, rows: Tensor) -> torch.export.ExportedProgram:
@@ -147,7 +158,8 @@ def quiet() -> Iterator[None]:
     """Without what torch's exporters print and log on their way."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript", "onnx_ir", "torch")]
     levels = [logger.level for logger in loggers]
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+    nowhere = io.StringIO()
+    with warnings.catch_warnings(), contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
         warnings.simplefilter("ignore")
         for logger in loggers:
             logger.setLevel(logging.ERROR)
