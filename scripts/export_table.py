@@ -10,7 +10,9 @@ calls with one row. What is refused is a line below the table.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
+import io
 import json
 import logging
 import random
@@ -30,7 +32,7 @@ from mtlrun.inference.graph import BATCHES, example, latency
 from mtlrun.lines import one_line
 from mtlrun.paths import CONF
 
-QUICK = ["trainer.epochs=1", "trainer.device=cpu", "trainer.eval_every=1", "diagnostics=off"]
+QUICK = ["trainer.epochs=1", "trainer.device=cpu", "trainer.batch_size=6", "diagnostics=off"]
 SMALL = {
     "animals": ["data.num_rows={train: 12, val: 6, test: 6}"],
     "clicks": ["data.num_rows={train: 400, val: 90, test: 90}", "data.users=20", "data.items=40", "data.shops=5"],
@@ -51,7 +53,10 @@ SMALL = {
 """Settings that make a set small; a set that is not here is tried as it is, and needs data of its own."""
 OPTIONS = {"groups": ["sharing.groups=[[lane,drivable],[detection,sign]]"]}
 """What a scheme cannot do without, on `driving`."""
-ELSEWHERE = {"segnet_mtan": ("medical", ["data.size=32", "backbone=segnet", "trainer.batch_size=4"])}
+ELSEWHERE = {
+    "lora": ("text", []),
+    "segnet_mtan": ("medical", ["data.size=32", "backbone=segnet", "trainer.batch_size=4"]),
+}
 """Schemes that are tried on another set, and how."""
 FORMATS = ("pt2", "onnx")
 
@@ -71,7 +76,7 @@ def people(path: Path) -> list[str]:
 def cases(options: argparse.Namespace, folder: Path) -> Iterator[tuple[str, list[str]]]:
     """(name, settings) of each network."""
     own = {"table": people(folder / "people.csv")}
-    for name in options.sets.split(","):
+    for name in filter(None, options.sets.split(",")):
         yield f"{name} x hard", [f"task={name}", *SMALL.get(name, own.get(name, [])), "sharing=hard"]
     for name in filter(None, options.schemes.split(",")):
         task, more = ELSEWHERE.get(name, (options.on, OPTIONS.get(name, []) if options.on == "driving" else []))
@@ -80,8 +85,8 @@ def cases(options: argparse.Namespace, folder: Path) -> Iterator[tuple[str, list
 
 def exported(settings: list[str], steps: int, folder: Path) -> list[Exported]:
     """Train a little, and export."""
-    words = [*settings, *QUICK, f"trainer.max_steps={steps}"]
-    mtlrun.run(words, folder=folder)
+    with contextlib.redirect_stdout(io.StringIO()):  # the lines of its epochs
+        mtlrun.run([*QUICK, f"trainer.max_steps={steps}", *settings], folder=folder)
     return export(folder, folder / "export", FORMATS, raw=False, tasks=None)
 
 
@@ -129,7 +134,7 @@ def main() -> None:
             except MtlrunError as error:
                 refused.append(f"{name}: {one_line(error)}")
                 print(refused[-1], flush=True)
-    Console(width=140).print(table, *refused, sep="\n")
+    Console(width=140, markup=False).print(table, *refused, sep="\n")
 
 
 if __name__ == "__main__":

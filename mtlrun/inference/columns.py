@@ -169,8 +169,7 @@ class EncodeColumns(nn.Module):
 def _numbers(where: object, raw: RawColumn, column: TakenColumn) -> Array:
     """float64 [N]: a column of the table as the network takes it."""
     if column.is_words:
-        codes = {text: float(code) for code, text in enumerate(column.values, 1)}
-        return np.array([codes.get(text, 0.0) for text in raw.texts()])
+        return _places(where, raw, column)
     if raw.missing.all():
         return np.full(len(raw.values), np.nan)
     if raw.trouble:
@@ -178,13 +177,26 @@ def _numbers(where: object, raw: RawColumn, column: TakenColumn) -> Array:
     if column.kind == GAPS:
         return np.where(raw.missing, np.nan, 0.0)
     if raw.kind == TEXT or (raw.kind == DATE) != (column.kind == DATES):
-        found = {TEXT: "words", DATE: "dates"}.get(raw.kind, "numbers")
-        raise DataError(f"{where}: column '{column.name}' holds {found}, and it held {column.kind}s in training")
+        raise _other_kind(where, raw, f"{column.kind}s")
     numbers = raw.numbers
     with np.errstate(invalid="ignore"):
         if (np.abs(numbers) > LARGEST).any():
             raise DataError(f"{where}: column '{column.name}' holds an infinite value: leave it empty")
     return numbers
+
+
+def _places(where: object, raw: RawColumn, column: TakenColumn) -> Array:
+    """The places of words; numbers of a data frame may be words, as long as one of them is known."""
+    codes = {text: float(code) for code, text in enumerate(column.values, 1)}
+    places = np.array([codes.get(text, 0.0) for text in raw.texts()])
+    if column.kind == WORDS and raw.kind != TEXT and not places.any() and not raw.missing.all():
+        raise _other_kind(where, raw, f"words, such as '{next(filter(None, column.values), '')}',")
+    return places
+
+
+def _other_kind(where: object, raw: RawColumn, held: str) -> DataError:
+    found = {TEXT: "words", DATE: "dates"}.get(raw.kind, "numbers")
+    return DataError(f"{where}: column '{raw.name}' holds {found}, and it held {held} in training")
 
 
 def _by_column(data: Any, columns: tuple[InputColumn, ...]) -> Any:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from mtlrun.atomic import whole_folder
 from mtlrun.config.saved import load_config
@@ -37,6 +38,9 @@ from mtlrun.training.settings import Precision
 
 FORMATS = ("pt2", "onnx", "safetensors")
 TRACED = 3
+COUNTERS = "num_batches_tracked"
+"""Of batch normalisation: only training reads them, and who loads the weights expects them."""
+DIFFERENCE = "relative to the largest value; of numbers in a unit, to the largest distance from their mean in training"
 
 
 @dataclass
@@ -97,25 +101,26 @@ def _write(
     """One source's files."""
     words = _words(run, entry)
     count = _numbers_of(entry, words)
-    program = recorded(graph, example(entry, TRACED, count))
-    unused = _unused(program)
-    if unused:
-        graph = _without(graph, unused)
-        program = recorded(graph, example(entry, TRACED, count))
+    slim, program = _slim(graph, example(entry, TRACED, count))
     content = _content(run, graph, entry, description)
     checks: dict[str, Any] = {}
     folder.mkdir(parents=True, exist_ok=True)
-    files = [_put(name, folder, program, graph, entry, content, words, checks) for name in formats]
+    files = [
+        _safetensors(folder, slim, content)
+        if name == "safetensors"
+        else _put(name, folder, program, graph, entry, content, words, checks)
+        for name in formats
+    ]
     write_json(folder / "model.json", content)
     if words is not None:
         write_json(folder / VOCABULARY, {"words": words})
-    write_json(folder / "check.json", {"tolerance": "relative to the largest value", **checks})
+    write_json(folder / "check.json", {"difference": DIFFERENCE, **checks})
     (folder / "USE.md").write_text(usage(formats, graph.names, entry, content), encoding="utf-8")
     with torch.no_grad():
         row = example(entry, 1, count)
         milliseconds = latency(lambda: graph(row))
     worst = max((value for rows in checks.values() for at in rows.values() for value in at.values()), default=0.0)
-    return Exported(folder, files, sum(values.numel() for _, values in program.named_parameters()), milliseconds, worst)
+    return Exported(folder, files, sum(values.numel() for values in slim.parameters()), milliseconds, worst)
 
 
 def _put(
@@ -130,8 +135,6 @@ def _put(
 ) -> Path:
     """Write one format, unless it differs from PyTorch."""
     path, count = folder / f"model.{name}", _numbers_of(entry, words)
-    if name == "safetensors":
-        return _safetensors(path, graph, content)
     with refused(f"{path.name} cannot be written, or not be read again: "), quiet():
         if name == "pt2":
             torch.export.save(program, str(path), extra_files={"model.json": json.dumps(content)})
@@ -154,12 +157,13 @@ def _session(path: Path) -> Any:
     return lambda inputs: session.run(None, {"inputs": inputs.numpy()})
 
 
-def _safetensors(path: Path, graph: Graph, content: dict[str, Any]) -> Path:
+def _safetensors(folder: Path, graph: Graph, content: dict[str, Any]) -> Path:
     """The weights by their names in `mtlrun.load(RUN).network().model`."""
     try:
         from safetensors.torch import save_file
     except ImportError as error:
         raise ConfigError("safetensors is not installed: pip install 'mtlrun[export]'") from error
+    path = folder / "model.safetensors"
     tensors = {name: values.detach().clone().contiguous() for name, values in graph.network.model.state_dict().items()}
     save_file(tensors, str(path), metadata={"format": "pt", MODEL: json.dumps(content)})
     return path
@@ -188,11 +192,29 @@ def _numbers_of(entry: InputDescription, words: list[str] | None) -> int:
     return len(words) + SPECIAL if words is not None else int(vocabulary.get("size", 0))
 
 
-def _unused(program: torch.export.ExportedProgram) -> list[str]:
-    """Names of parameters and buffers that the graph does not read: of heads and experts that no kept task needs."""
+def _unused(graph: Graph, program: torch.export.ExportedProgram) -> list[str]:
+    """Names of parameters and buffers that the record does not read: of heads and experts that no kept task needs."""
     inputs = zip(program.graph_signature.input_specs, program.graph.find_nodes(op="placeholder"))
-    unread = {spec.target for spec, node in inputs if spec.target is not None and not node.users}
-    return [name for name in program.state_dict if name in unread]
+    read = {spec.target for spec, node in inputs if spec.target is not None and node.users}
+    known = {
+        **dict(graph.named_parameters(remove_duplicate=False)),
+        **dict(graph.named_buffers(remove_duplicate=False)),
+    }
+    kept = {id(values) for name, values in known.items() if name in read}  # one of several names of shared layers
+    return [name for name in program.state_dict if id(known[name]) not in kept and not name.endswith(COUNTERS)]
+
+
+def _slim(graph: Graph, rows: Tensor) -> tuple[Graph, torch.export.ExportedProgram]:
+    """The graph and its record without what the record does not read; the graph that is given stays as it is."""
+    program = recorded(graph, rows)
+    unused = _unused(graph, program)
+    if not unused:
+        return graph, program
+    slim = _without(graph, unused)
+    try:
+        return slim, recorded(slim, rows)
+    except ConfigError:  # a scheme may compute with parameters of all tasks, and then give some
+        return graph, program
 
 
 def _without(graph: Graph, names: Sequence[str]) -> Graph:
@@ -200,5 +222,6 @@ def _without(graph: Graph, names: Sequence[str]) -> Graph:
     made = copy.deepcopy(graph)
     for name in names:
         path, _, last = name.rpartition(".")
-        delattr(made.get_submodule(path), last)
+        if hasattr(made.get_submodule(path), last):  # a shared layer has several names
+            delattr(made.get_submodule(path), last)
     return made

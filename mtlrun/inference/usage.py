@@ -24,6 +24,10 @@ def usage(formats: Sequence[str], names: Sequence[str], entry: InputDescription,
         "`model.json` says the same for programs, and `check.json` how far each file is from PyTorch.",
     ]
     if {"onnx", "pt2"} & {*formats}:
+        lines += [
+            "",
+            "In this folder, one after the other; an image needs Pillow, `.onnx` onnxruntime, `.pt2` PyTorch:",
+        ]
         lines += ["", *_block(inputs_in_lines(entry))]
     if "onnx" in formats:
         lines += ["", *_block(_onnx())]

@@ -20,6 +20,7 @@ from mtlrun.backbones.mpnn import MPNN
 from mtlrun.cli.main import main
 from mtlrun.data.source import Normalisation
 from mtlrun.inference.description import InputDescription
+from mtlrun.inference.export import _slim
 from mtlrun.inference.graph import (
     BATCHES,
     TOLERANCE,
@@ -109,6 +110,39 @@ def test_files_hold_what_the_kept_tasks_need(table, tmp_path):
     kept = torch.export.load(str(tmp_path / "one" / "model.pt2")).state_dict
     assert any("heads" in name for name in kept)
     assert not [name for name in kept if "length" in name or "marks" in name]
+
+
+@pytest.mark.parametrize("scheme", ["adapters", "hard"])
+def test_layers_that_tasks_share_stay_when_a_task_is_left_out(scheme):
+    """In the bodies of adapters a shared layer has a name for each task."""
+    tasks = {"sign": Classification("sign", 3), "speed": Regression("speed")}
+    made, entry = network(scheme, lambda: MLP((3,), hidden=[8, 6]), (3,), tasks, Normalisation("float32"))
+    whole = [*made.state_dict()]
+    made.keep(["sign"])
+    graph = Graph(made, entry, raw=False)
+    slim, program = _slim(graph, example(entry, TRACED, 0))
+    check_alike(differences(program.module(), graph, entry, 0), "pt2")
+    check_alike(differences(slim, graph, entry, 0), "slim")
+    assert not [name for name in slim.state_dict() if "heads.task_speed" in name or "adapters.task_speed" in name]
+    assert [*graph.network.state_dict()] == whole
+
+
+def test_what_a_scheme_reads_for_all_tasks_stays(monkeypatch):
+    tasks = {"sign": Classification("sign", 3), "speed": Regression("speed")}
+    made, entry = network("hard", lambda: MLP((3,), hidden=[8]), (3,), tasks, Normalisation("float32"))
+    made.keep(["sign"])
+    forward = Graph.forward
+    layer = next(name for name, part in made.model.head("speed").named_modules() if isinstance(part, torch.nn.Linear))
+
+    def reading(self, inputs):
+        self.network.model.head("speed").get_submodule(layer).weight.sum()
+        return forward(self, inputs)
+
+    monkeypatch.setattr(Graph, "forward", reading)
+    graph = Graph(made, entry, raw=False)
+    slim, program = _slim(graph, example(entry, TRACED, 0))
+    check_alike(differences(program.module(), graph, entry, 0), "pt2")
+    assert slim is graph
 
 
 def test_a_run_is_exported_for_pt2(texts, tmp_path, capsys):

@@ -116,6 +116,10 @@ def test_every_form_of_rows_gives_the_answers_of_the_file(people, network, rows,
             lambda row: {**row, "age": "2020-01-01"},
             "the data: column 'age' holds dates, and it held numbers in training",
         ),
+        (
+            lambda row: {**row, "town": 7},
+            "the data: column 'town' holds numbers, and it held words, such as 'Bern', in",
+        ),
         (lambda row: {**row, "age": float("inf")}, "the data: column 'age' holds an infinite value: leave it empty"),
         (lambda row: {**row, "age": [[1, 2]]}, "column 'age' has the shape [1, 2]"),
         (
