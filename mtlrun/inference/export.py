@@ -213,7 +213,7 @@ def _slim(graph: Graph, rows: Tensor) -> tuple[Graph, torch.export.ExportedProgr
     slim = _without(graph, unused)
     try:
         return slim, recorded(slim, rows)
-    except ConfigError:  # a scheme may compute with parameters of all tasks, and then give some
+    except ConfigError:  # a scheme may look at the parameters of all tasks, though it computes with some
         return graph, program
 
 
