@@ -1,8 +1,9 @@
-"""Files that are whole at every moment: the one place where a file is replaced. Imports nothing of ours."""
+"""Files and folders that are whole at every moment: the one place where a file is replaced. Imports nothing of ours."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -32,3 +33,23 @@ def complete_file(path: Path) -> Iterator[IO[bytes]]:
         with suppress(OSError):  # the first error says more
             unfinished.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A folder to write into, whose files appear in `folder` only when the block has ended without an error.
+
+    Until then nothing is made there, no folder above it either.
+    """
+    folder = folder.absolute()
+    above = next(path for path in (folder, *folder.parents) if path.is_dir())
+    unfinished = above / f".{folder.name}.{uuid4().hex}.tmp"
+    unfinished.mkdir()
+    try:
+        yield unfinished
+        for file in sorted(path for path in unfinished.rglob("*") if path.is_file()):
+            to = folder / file.relative_to(unfinished)
+            to.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(file, to)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)

@@ -87,6 +87,7 @@ class InputColumn:
     fill: what a number without a value is taken for, their median.
     date: whether the number is the days since 1970 of an ISO date.
     values: the texts of a category that have a place of their own; '' is the one that stands for no value.
+    numeric: whether they are numbers that the data names as categories; others are compared as they are written.
     """
 
     name: str
@@ -96,6 +97,7 @@ class InputColumn:
     fill: float = 0.0
     date: bool = False
     values: tuple[str, ...] = ()
+    numeric: bool = False
 
     @property
     def codes(self) -> int:

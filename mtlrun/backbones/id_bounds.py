@@ -18,10 +18,11 @@ class IdBounds:
         count: of the table's rows; numbers go from 0 to the one below it.
         what: one of them is called.
         remedy: what the message says to do.
+        where: what the message says of where it stands.
     """
 
-    def __init__(self, count: int, what: str, remedy: str) -> None:
-        self.count, self.what, self.remedy = count, what, remedy
+    def __init__(self, count: int, what: str, remedy: str, where: str = "") -> None:
+        self.count, self.what, self.remedy, self.where = count, what, remedy, where
         self.checked = False
 
     def check(self, numbers: Tensor) -> None:
@@ -36,5 +37,6 @@ class IdBounds:
         if not 0 <= least <= most < self.count:  # both are NaN if one of the numbers is
             wrong = most if least >= 0 else least
             raise ConfigError(
-                f"a row has the {self.what} {wrong:.0f}, and {self.what}s go from 0 to {self.count - 1}: {self.remedy}"
+                f"a row has the {self.what} {wrong:.0f}{self.where}, and {self.what}s go from 0 to {self.count - 1}: "
+                f"{self.remedy}"
             )

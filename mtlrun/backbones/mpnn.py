@@ -119,7 +119,7 @@ class Set2Set(nn.Module):
 
     def forward(self, atoms: Tensor, real: Tensor) -> Tensor:
         """`real`, bool [B, A], leaves padding out; a row without an atom reads zeros."""
-        answer = atoms.new_zeros(len(atoms), 2 * atoms.shape[2])
+        answer = atoms.new_zeros(atoms.shape[0], 2 * atoms.shape[2])
         state = (answer[:, : atoms.shape[2]], answer[:, : atoms.shape[2]])
         lowest = torch.finfo(torch.float32).min
         for _ in range(self.steps):
@@ -169,10 +169,15 @@ def edges_of(rows: Tensor) -> Tensor:
 
 def _trimmed(rows: Tensor) -> Tensor:
     """Without the atoms that are padding in every row: columns of bonds follow them and are cut where they are read."""
-    if rows.is_meta:
+    if rows.is_meta or _is_exporting():  # how many there are is not known, and it costs time alone
         return rows
     present = (rows[:, :, 0] > 0).any(0).nonzero()
     return rows[:, : int(present.max()) + 1] if len(present) else rows[:, :1]
+
+
+def _is_exporting() -> bool:
+    told = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)  # the first is not in torch 2.4
+    return bool(told())
 
 
 def _check_shape(input_shape: Sequence[int]) -> None:

@@ -41,4 +41,4 @@ class Coordinates(nn.Module):
         self.values = nn.Parameter(torch.tensor(start, dtype=torch.float32))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return self.values.expand(len(inputs), -1)
+        return self.values.expand(inputs.shape[0], -1)

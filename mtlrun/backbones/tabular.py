@@ -100,15 +100,15 @@ class ColumnEmbedding(nn.Module):
         for table in self.tables:  # small, so that a text that was hardly ever trained on says little
             nn.init.normal_(table.weight, std=START)  # type: ignore[arg-type]
         remedy = "encode its rows as those of training"
-        self.known = [IdBounds(column.codes, f"code of column {column.name}", remedy) for column in columns]
+        self.known = [IdBounds(column.codes, "code", remedy, f" of column '{column.name}'") for column in columns]
         self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
         self.width = numbers + sum(embedding_width(column.codes, widest) for column in columns)
 
     def forward(self, rows: Tensor) -> Tensor:
+        if not self.tables:
+            return rows
         numbers, codes = rows[:, : self.numbers], rows[:, self.numbers :].unbind(1)
         for bounds, code in zip(self.known, codes):
             bounds.check(code.detach())
         found = [table(code.long()) for table, code in zip(self.tables, codes)]
-        if not found:
-            return numbers
         return torch.cat([numbers, self.dropout(torch.cat(found, 1)).to(numbers.dtype)], 1)

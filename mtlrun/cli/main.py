@@ -11,7 +11,9 @@ from pathlib import Path
 from mtlrun.cli.output import leave_quietly, open_closed_streams, steady_output
 from mtlrun.cli.terminal import complain
 from mtlrun.cli.together import refuse_verb
+from mtlrun.cli.usages import flags_of
 from mtlrun.cli.verbs import VERBS
+from mtlrun.cli.words import refuse_flags
 from mtlrun.commands import command_line
 from mtlrun.config.whereabouts import look_in
 from mtlrun.errors import ConfigError, MtlrunError, named, near_miss
@@ -20,6 +22,8 @@ from mtlrun.troubles import trouble
 
 _TRAINING = ("run", "resume")
 _WORDS_FOR_TRAINING = ("train", "fit", "start")
+_HYDRAS = ("run", "check")
+"""Verbs that take flags of Hydra too, which `cli/flags.py` knows."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         verb, rest = _split(words)
         refuse_verb(verb)
+        if verb in VERBS and verb not in _HYDRAS:
+            refuse_flags(verb, rest, flags_of(verb))
         if verb in _TRAINING:
             with steady_output():
                 return import_module(f"mtlrun.cli.{verb}").main(rest)

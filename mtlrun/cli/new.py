@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from mtlrun.cli.templates import FOLDER, KINDS, ExampleFiles, example
-from mtlrun.errors import ConfigError, near_miss
+from mtlrun.cli.words import taken_flag
+from mtlrun.errors import ConfigError
 from mtlrun.lines import path_from_here
 
 _USAGE = f"mtlrun new {'|'.join(KINDS)} NAME [--to DIR]"
@@ -13,10 +14,8 @@ _USAGE = f"mtlrun new {'|'.join(KINDS)} NAME [--to DIR]"
 
 def main(arguments: list[str]) -> int:
     """Write the three files and say what to type next; nothing that is there is overwritten."""
-    folder, words = _split_to(arguments)
-    flag = next((word for word in words if word.startswith("-")), None)
-    if flag is not None:
-        raise ConfigError(f"no flag '{flag}'{near_miss(flag, ['--to'])}: {_USAGE}")
+    words = [*arguments]
+    folder = Path(taken_flag(words, "--to", _USAGE) or "").expanduser()
     if len(words) != 2:
         raise ConfigError(f"name a kind of part, and the part: {_USAGE}")
     made = example(*words)
@@ -51,14 +50,3 @@ def _next(made: ExampleFiles, folder: Path) -> str:
         lines.append(f"  cd {path_from_here(folder)}")
     ours = f"--config-dir {FOLDER} {made.settings}"
     return "\n".join([*lines, f"  mtlrun check {ours}", f"  python -m pytest test_{made.name}.py", f"  mtlrun {ours}"])
-
-
-def _split_to(arguments: list[str]) -> tuple[Path, list[str]]:
-    """(the folder given with --to, else this one; the other words)."""
-    words = [part for word in arguments for part in (word.split("=", 1) if word.startswith("--to=") else [word])]
-    if "--to" not in words:
-        return Path(), words
-    at = words.index("--to")
-    if len(words) == at + 1:
-        raise ConfigError(f"--to needs a folder: {_USAGE}")
-    return Path(words[at + 1]).expanduser(), words[:at] + words[at + 2 :]

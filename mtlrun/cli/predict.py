@@ -9,8 +9,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+import numpy as np
+
 from mtlrun.cli.terminal import complain
-from mtlrun.cli.words import taken_flag, taken_setting, taken_tasks
+from mtlrun.cli.words import refuse_settings, taken_flag, taken_setting, taken_tasks
 from mtlrun.config.whereabouts import look_in
 from mtlrun.errors import ConfigError, MtlrunError
 from mtlrun.lines import path_from_here
@@ -23,12 +25,16 @@ if TYPE_CHECKING:
 _USAGE = "mtlrun predict RUN INPUT... [--csv FILE] [--to DIR] [checkpoint=best|last] [tasks=[a,b]] [device=cpu]"
 
 
+_SETTINGS = ("checkpoint", "tasks", "device")
+
+
 def main(arguments: list[str]) -> int:
     """Answer every input; 1 if a file was bad, and the others are answered."""
     words = list(arguments)
     table, folder = taken_flag(words, "--csv", _USAGE), taken_flag(words, "--to", _USAGE)
     checkpoint, device = taken_setting(words, "checkpoint", "best"), taken_setting(words, "device", "cpu")
     tasks = taken_tasks(words)
+    refuse_settings(words, _SETTINGS, _USAGE)
     if len(words) < 2:
         raise ConfigError(f"name a run, and files or folders to predict for: {_USAGE}")
     look_in(Path.cwd())
@@ -91,7 +97,12 @@ class _Table:
 
 
 def _cell(value: Any) -> Any:
-    return f"{value:.6g}" if isinstance(value, float) else value
+    """Numbers with the digits that tell them from their neighbours: of a large one, six would leave out what varies."""
+    if not isinstance(value, float):
+        return value
+    with np.errstate(over="ignore"):
+        single = np.float32(value)
+    return str(single) if single == value or value != value else repr(value)
 
 
 def _draw(folder: Path, tasks: Mapping[str, Task], answered: Answered) -> None:

@@ -18,7 +18,7 @@ from mtlrun.cli.sweep import Job, Sweep
 from mtlrun.config.saved import change, is_longer, load_config
 from mtlrun.config.whereabouts import look_in, started_in
 from mtlrun.config.words import quoted_text
-from mtlrun.errors import ConfigError, near_miss
+from mtlrun.errors import ConfigError
 from mtlrun.lines import path_from_here
 from mtlrun.runs.reader import Run
 
@@ -55,12 +55,8 @@ def main(arguments: list[str]) -> int:
 
 def _read(arguments: list[str]) -> tuple[list[str], list[str]]:
     """Flags, and the other words, of which the first is the sweep."""
-    known = [*filter(None, _CHOSEN), "--dry-run"]
     flags = [word for word in arguments if word.startswith("--")]
     words = [word for word in arguments if not word.startswith("--")]
-    for flag in flags:
-        if flag not in known:
-            raise ConfigError(f"no flag '{flag}'{near_miss(flag, known)} ({USAGE})")
     if len({*flags} - {"--dry-run"}) > 1:
         raise ConfigError(f"{' '.join(flags)}: choose one of them")
     if not words or ("=" in words[0].rpartition("/")[2] and not Path(words[0]).is_dir()):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from mtlrun.cli.verbs import VERBS
 
 _OPTIONS = {
@@ -85,7 +87,7 @@ The exit code is 2 if a promise is broken.""",
   mtlrun list                  every group with its options
   mtlrun list GROUP            the options of one
   mtlrun list GROUP OPTION     one option: its settings, defaults, units, and those that it shares with others
-  --config-dir DIR             a folder with groups of your own
+  -cd, --config-dir DIR        a folder with groups of your own
 Beside the groups of a run: gradients (the settings of gradient balancers), hydra/launcher, hydra/sweeper.""",
     "help": """\
   mtlrun help          verbs, groups, examples
@@ -96,3 +98,8 @@ Beside the groups of a run: gradients (the settings of gradient balancers), hydr
 def usage(verb: str) -> str:
     """The page of a verb: what it does, then what it takes."""
     return f"mtlrun {verb}: {VERBS[verb].partition(': mtlrun ')[0]}\n{_OPTIONS[verb]}"
+
+
+def flags_of(verb: str) -> list[str]:
+    """The flags that the page of a verb names."""
+    return [*dict.fromkeys(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", _OPTIONS[verb]))]

@@ -9,7 +9,6 @@ from rich.console import Console, Group
 from rich.live import Live
 
 from mtlrun.cli.usages import usage
-from mtlrun.errors import ConfigError
 from mtlrun.reporting.make import report_on
 from mtlrun.reporting.terminal import fitting_tables, show_report
 from mtlrun.reporting.watching import RunWatcher, Snapshot, tables
@@ -22,9 +21,6 @@ def main(arguments: list[str]) -> int:
     if not arguments:
         print(usage("watch"))
         return 2
-    odd = next((word for word in arguments if word.startswith("-")), None)
-    if odd:
-        raise ConfigError(f"no option '{odd}': mtlrun watch takes paths alone")
     return watch(arguments)
 
 

@@ -1,11 +1,18 @@
-"""Flags and settings of verbs: a parser for those that take many, and functions that each take one out of the words."""
+"""Flags and settings of verbs: what is none of a verb's is refused before it starts; a parser for verbs that take many,
+and functions that each take one out of the words."""
 
 from __future__ import annotations
 
 import argparse
+import re
+from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import NoReturn
 
-from mtlrun.errors import ConfigError
+from mtlrun.errors import ConfigError, near_miss
+
+_FLAG = re.compile(r"--?[A-Za-z]")
+_SETTING = re.compile(r"[+~]*\w[\w./]*=")
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -16,18 +23,44 @@ class OneLineParser(argparse.ArgumentParser):
         raise ConfigError("; ".join(filter(None, (message, self.epilog))))
 
 
+def refuse_flags(verb: str, words: Sequence[str], known: Collection[str]) -> None:
+    """Raise ConfigError for a flag that the verb does not know: it would be taken for a file, or a run.
+
+    Args:
+        verb: that the words follow.
+        words: as they were typed.
+        known: its flags, such as those that its page of help names.
+    """
+    flags = (word.partition("=")[0] for word in words if _FLAG.match(word))
+    wrong = next((flag for flag in flags if flag not in known), None)
+    if wrong is not None:
+        raise ConfigError(f"no flag '{wrong}'{near_miss(wrong, known) or f'; see mtlrun help {verb}'}")
+
+
+def refuse_settings(words: Sequence[str], known: Collection[str], usage: str) -> None:
+    """Raise ConfigError for a `key=value` among files and folders that the verb does not know, unless it is a file."""
+    wrong = next((word for word in words if _SETTING.match(word) and not Path(word).expanduser().exists()), None)
+    if wrong is not None:
+        key = wrong.partition("=")[0]
+        twice = " twice" if key in known else ""
+        raise ConfigError(f"no setting '{key}'{twice}{'' if twice else near_miss(key, known)}: {usage}")
+
+
 def taken_flag(words: list[str], flag: str, usage: str) -> str | None:
-    """The value of `--flag VALUE` or `--flag=VALUE`; None if it is not there."""
-    for at, word in enumerate(words):
-        if word.startswith(f"{flag}="):
-            del words[at]
-            return word.partition("=")[2]
-        if word == flag:
-            if len(words) == at + 1:
-                raise ConfigError(f"{flag} needs a value: {usage}")
-            del words[at]
-            return words.pop(at)
-    return None
+    """The value of `--flag VALUE` or `--flag=VALUE`; None if it is not there.
+
+    Raises:
+        ConfigError: if there is no value, or the flag is given twice.
+    """
+    found: list[str] = []
+    while (at := next((at for at, word in enumerate(words) if word.partition("=")[0] == flag), None)) is not None:
+        word = words.pop(at)
+        if "=" not in word and (len(words) == at or _FLAG.match(words[at])):
+            raise ConfigError(f"{flag} needs a value: {usage}")
+        found.append(word.partition("=")[2] if "=" in word else words.pop(at))
+    if len(found) > 1:
+        raise ConfigError(f"{flag} is given twice: {usage}")
+    return found[0] if found else None
 
 
 def taken_switch(words: list[str], flag: str) -> bool:

@@ -15,6 +15,8 @@ from mtlrun.data.source import Normalisation, Source, Splits
 from mtlrun.data.text.source import TokenSource
 from mtlrun.data.text.vocabulary import FolderTokenizer, Vocabulary, WordVocabulary
 from mtlrun.errors import ResumeError
+from mtlrun.inference.columns import SHOWN, taken
+from mtlrun.lines import shortened
 from mtlrun.runs.jsonfile import read_json, write_json
 from mtlrun.tasks.base import Task
 from mtlrun.types import InputColumn
@@ -43,6 +45,16 @@ class InputDescription:
     columns: tuple[InputColumn, ...] = ()
 
     @property
+    def row_shape(self) -> tuple[int, ...]:
+        """Of a row as it is given: of a table a number for each column, see `mtlrun.inference.columns`."""
+        return (len(taken(self.columns)),) if self.columns else self.input_shape
+
+    @property
+    def dtype(self) -> str:
+        """Of the numbers in a row as it is given."""
+        return "float64" if self.columns else self.normalisation.dtype
+
+    @property
     def is_text(self) -> bool:
         return self.vocabulary is not None
 
@@ -58,7 +70,7 @@ class InputDescription:
             channels, height, width = self.input_shape
             return f"an image of {channels} x {height} x {width} ({self.normalisation.dtype})"
         if self.columns:
-            return f"a row with the columns {', '.join(dict.fromkeys(column.name for column in self.columns))}"
+            return f"a row with the columns {shortened([column.name for column in taken(self.columns)], SHOWN)}"
         return f"{'x'.join(map(str, self.input_shape))} numbers"
 
 

@@ -31,15 +31,21 @@ class TrainedRun(LoadedRun):
 
         return trained_network(self.path, checkpoint, device)
 
-    def predict(self, inputs: str | Path | Sequence[str | Path], checkpoint: str = "best") -> list[dict[str, Any]]:
+    def predict(self, inputs: Any, checkpoint: str = "best") -> list[dict[str, Any]]:
         """A dict for each input of these files and folders, as `mtlrun predict` writes them.
+
+        Args:
+            inputs: a file, a folder, or a list of them; or what `TrainedNetwork.predict` takes.
+            checkpoint: 'best' or 'last'.
 
         Raises:
             DataError: for a file that cannot be read, or does not suit.
         """
         from mtlrun.inference.predict import predicted
 
-        words = [inputs] if isinstance(inputs, str | Path) else [*inputs]
+        words = [inputs] if isinstance(inputs, str | Path) else inputs
+        if not isinstance(words, list | tuple) or not all(isinstance(word, str | Path) for word in words):
+            return self.network(checkpoint).predict(inputs)
         return predicted(self.path, [Path(word) for word in words], checkpoint)
 
 
@@ -54,7 +60,7 @@ class TrainedRuns(Runs):
         """Of the only run, see `TrainedRun.network`."""
         return self._only().network(checkpoint, device)
 
-    def predict(self, inputs: str | Path | Sequence[str | Path], checkpoint: str = "best") -> list[dict[str, Any]]:
+    def predict(self, inputs: Any, checkpoint: str = "best") -> list[dict[str, Any]]:
         """By the only run, see `TrainedRun.predict`."""
         return self._only().predict(inputs, checkpoint)
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from mtlrun.data.array_cache import Array
 from mtlrun.data.label_kinds import Labels
@@ -17,8 +16,8 @@ from mtlrun.data.tables.source import TableSource
 from mtlrun.data.tables.target_names import task_names
 from mtlrun.data.tables.targets import labels_of_columns
 from mtlrun.errors import DataError
+from mtlrun.inference.columns import EncodeColumns, names_of_words, rows_of_table
 from mtlrun.inference.description import InputDescription, ModelDescription
-from mtlrun.inference.reading import encoded_rows
 from mtlrun.inference.rebuild import fitted_tasks
 from mtlrun.tasks.base import Task
 
@@ -29,22 +28,42 @@ def table_rows(path: Path, entry: InputDescription, description: ModelDescriptio
     Raises:
         DataError: if it has none of them, lacks a column of inputs, or has a class that training did not know.
     """
-    table, tasks = read_raw(path), fitted_tasks(description)
+    tasks, words = fitted_tasks(description), names_of_words(entry.columns)
+    table = read_raw(path, words)
     names = task_names(name for name in table.columns if name not in {column.name for column in entry.columns})
-    columns = {task: table.columns[column] for column, task in names.items() if task in tasks}
+    names = {column: task for column, task in names.items() if task in tasks}
+    alike = [column for column, task in names.items() if len(_names(tasks[task])) > 1]
+    written = read_raw(path, [*words, *alike]).columns if alike else {}
+    columns = {
+        task: written[column]
+        if column in written and _all_named(written[column], tasks[task])
+        else table.columns[column]
+        for column, task in names.items()
+    }
     if not columns:
         raise DataError(f"{path} has labels of none of the run's tasks ({', '.join(tasks)})")
     labels = {task: _labels(path, tasks[task], raw) for task, raw in columns.items()}
-    values = torch.from_numpy(encoded_rows(path, table, entry))
+    values = EncodeColumns(entry.columns)(rows_of_table(path, table, entry.columns))
     targets = {task: found.values for task, found in labels.items()}
     masks = {task: found.labelled for task, found in labels.items()}
     return TableSource("arrays", values, targets, masks, entry.columns)
 
 
+def _names(task: Task) -> list[str]:
+    """Of its classes or labels."""
+    given: Sequence[str] = getattr(task, "classes", getattr(task, "labels", ()))
+    return [*given]
+
+
+def _all_named(raw: RawColumn, task: Task) -> bool:
+    """Whether all labels are names of classes as they are written: in a part of the rows '1' and 'true' may be alone,
+    which are numbers then, though the classes are '1', 'XL' or 'true', 'unknown'."""
+    return {*raw.texts()} <= {"", *_names(task)}
+
+
 def _labels(path: Path, task: Task, raw: RawColumn) -> Labels:
     """Labels with the numbers of training: classes that are words by their names."""
-    given: Sequence[str] = getattr(task, "classes", getattr(task, "labels", ()))
-    names = [*given]
+    names = _names(task)
     kind = type(task).__name__
     if raw.kind != TEXT:
         return labels_of_columns({task.name: raw}, {task.name: kind}, 2**31, ())[task.name]

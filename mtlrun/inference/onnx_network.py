@@ -65,6 +65,8 @@ def onnx_predictor(path: Path, tasks: Sequence[str] | None = None) -> Predictor:
     if content["raw"]:
         raise DataError(f"{path} was exported with --raw, and gives no answers: export it without")
     description = parsed(content)
+    if any(entry.columns for entry in description.inputs) and "takes" not in content:
+        raise DataError(f"{path} is of an older version, which took rows of a table in another form: export it again")
     made = fitted_tasks(description)
     wanted = [choose(task, made, "task") for task in tasks] if tasks is not None else [*made]
     (entry,) = description.inputs

@@ -16,16 +16,13 @@ from mtlrun.data.array_inputs import check_finite, with_channels
 from mtlrun.data.readers.image_files import SUFFIXES, Pictures
 from mtlrun.data.readers.npz import DAMAGE, check_present, open_npz, read_array
 from mtlrun.data.readers.squad import split_words
-from mtlrun.data.tables.encode import encoded
-from mtlrun.data.tables.raw import NUMBER as RAW_NUMBER
-from mtlrun.data.tables.raw import TEXT, RawColumn, RawTable, emptied
 from mtlrun.data.tables.read import is_table, read_raw
 from mtlrun.data.text.encode import encode
 from mtlrun.data.text.example import TextExample
 from mtlrun.data.text.vocabulary import Vocabulary
-from mtlrun.errors import DataError, MtlrunError, near_miss
+from mtlrun.errors import DataError, MtlrunError
+from mtlrun.inference.columns import names_of_words, rows_of_table
 from mtlrun.inference.description import InputDescription
-from mtlrun.types import NUMBER
 
 NAMED_TABLES = (".tsv", ".parquet", ".pq")
 ARRAYS, TABLES, TEXTS = (".npz", ".npy"), (".csv",), (".txt",)
@@ -81,7 +78,7 @@ class InputReader:
         if not file.is_file():
             raise DataError(f"no file {file}")
         suffix = file.suffix.lower()
-        if is_table(file) and any(entry.columns for entry in self.inputs):
+        if (is_table(file) or suffix == ".npz") and any(entry.columns for entry in self.inputs):
             return self._rows_of_table(file)
         if suffix in SUFFIXES:
             return self._picture(file)
@@ -158,15 +155,16 @@ class InputReader:
 
     def _rows_of_table(self, file: Path) -> Given:
         """Rows by the names of their columns; further columns do not matter."""
-        table, made = read_raw(file), {}
-        for entry in self.inputs:
-            if entry.columns:
-                made[entry.name] = torch.from_numpy(encoded_rows(file, table, entry))
-        count = len(table)
+        tables = [entry for entry in self.inputs if entry.columns]
+        made = {
+            entry.name: rows_of_table(file, read_raw(file, names_of_words(entry.columns)), entry.columns)
+            for entry in tables
+        }
+        count = len(next(iter(made.values())))
         return Given(file, [*range(1, count + 1)], made)
 
     def _numbers(self, file: Path, values: Array) -> Given:
-        entries = [entry for entry in self.inputs if not entry.is_text]
+        entries = [entry for entry in self.inputs if not entry.is_text and not entry.columns]
         found = "x".join(map(str, values.shape))
         self._suits(file, f"an array of {found}", entries)
         made: dict[str, Tensor] = {}
@@ -194,31 +192,6 @@ class InputReader:
     def _suits(self, file: Path, what: str, entries: Sequence[InputDescription]) -> None:
         if not entries:
             raise DataError(f"{file} is {what}, and the network takes {' or '.join(map(str, self.inputs))}")
-
-
-def encoded_rows(file: Path, table: RawTable, entry: InputDescription) -> Array:
-    """The rows of a table as training encoded them, float32 [N, D].
-
-    Raises:
-        DataError: if a column is absent, or holds words in place of numbers.
-    """
-    for column in entry.columns:
-        if column.name not in table.columns:
-            raise DataError(
-                f"{file} has no column '{column.name}'{near_miss(column.name, table.columns)}; needed: {entry}"
-            )
-        raw = table.columns[column.name].usable()
-        if column.kind == NUMBER and raw.kind == TEXT and not raw.missing.all():
-            raise DataError(f"{file}: column '{column.name}' holds words, and it held numbers in training")
-    blank = {
-        name: emptied(raw, RAW_NUMBER) if _no_numbers(raw, name, entry) else raw for name, raw in table.columns.items()
-    }
-    return encoded(RawTable(blank), entry.columns)
-
-
-def _no_numbers(raw: RawColumn, name: str, entry: InputDescription) -> bool:
-    """Whether a column of numbers has no value at all, so that it was read as one of words."""
-    return raw.kind == TEXT and any(column.name == name and column.kind == NUMBER for column in entry.columns)
 
 
 def files_of(paths: Sequence[Path]) -> Iterator[Path]:

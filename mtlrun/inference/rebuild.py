@@ -12,9 +12,10 @@ from mtlrun.config.build import build_model, typed, without_start
 from mtlrun.config.build_data import build_data, build_task
 from mtlrun.config.saved import load_config
 from mtlrun.config.whereabouts import look_in, started_in
-from mtlrun.errors import DataError, ResumeError, choose
+from mtlrun.errors import ConfigError, DataError, ResumeError, choose
 from mtlrun.inference.description import ModelDescription, describe, read
 from mtlrun.inference.trained import TrainedNetwork
+from mtlrun.lines import reason
 from mtlrun.tasks.base import Task
 from mtlrun.training.checkpoint import load, load_part
 from mtlrun.training.settings import TrainerSettings
@@ -31,6 +32,7 @@ def trained_network(run: Path, checkpoint: str = "best", device: torch.device | 
     Raises:
         ResumeError: if the folder holds no such checkpoint, or its files do not fit each other.
         DataError: for a run of an older version whose data are not there.
+        ConfigError: for a device that is not there.
     """
     path = run / "checkpoints" / f"{choose(checkpoint, ('best', 'last'), 'checkpoint')}.pt"
     if not path.exists():
@@ -45,7 +47,10 @@ def trained_network(run: Path, checkpoint: str = "best", device: torch.device | 
     load_part("model", model, load(path)["model"], path)
     settings = typed(config.trainer, TrainerSettings)
     made = TrainedNetwork(model, tasks, description.inputs, settings.precision, settings.eval_batch_size)
-    return made.to(device)
+    try:
+        return made.to(device)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(f"device {device} cannot be used here: {reason(error)}") from error
 
 
 def described(run: Path, config: DictConfig) -> tuple[ModelDescription, dict[str, Task]]:

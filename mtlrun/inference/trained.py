@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from mtlrun.data.source import Normalisation
 from mtlrun.errors import DataError, choose
+from mtlrun.inference.columns import EncodeColumns, rows_of_table, table_of
 from mtlrun.inference.description import InputDescription
 from mtlrun.tasks.base import Task
 from mtlrun.training.devices import autocast
@@ -63,7 +65,8 @@ class TrainedNetwork(nn.Module):
 
     `network(inputs)` gives each task's raw output, `network.answers(inputs)` probabilities, numbers in the targets' own
     unit or boxes, and `network.predict(inputs)` names and numbers, a dict a row. Inputs are [B, ...] as the files of
-    training had them (uint8 images, columns as they are); `run/model.json` says shape and type.
+    training had them (uint8 images, columns as they are); `run/model.json` says shape and type. Of a table they are
+    [B, columns] as `network.rows(frame)` gives them, and `predict` takes the frame itself.
 
     Args:
         model: with its weights.
@@ -84,7 +87,7 @@ class TrainedNetwork(nn.Module):
         super().__init__()
         self.model, self.tasks, self.precision, self.batch_size = model, dict(tasks), precision, batch_size
         self.inputs = {entry.name: entry for entry in inputs}
-        self.prepare = nn.ModuleList(Prepare(entry.normalisation, len(entry.input_shape)) for entry in inputs)
+        self.prepare = nn.ModuleList(map(_prepare, inputs))
         self.eval()
 
     @property
@@ -109,16 +112,18 @@ class TrainedNetwork(nn.Module):
         """A dict a row: {'sign': 'stop', 'sign_p': 0.93, 'weight': 3.2, ...}; names and units, never indices.
 
         Args:
-            inputs: [B, ...], anything that torch.as_tensor takes.
+            inputs: [B, ...], anything that torch.as_tensor takes; of a table also a pandas data frame, columns by name,
+                or a list of dicts, a row each (one dict of plain values is a row).
             source: the name of one, if the network was trained on several.
 
         Raises:
-            DataError: if the shape is another one.
+            DataError: if the shape, a column or a type is another one than in training.
         """
         _, entry = self._entry(source)
-        values = torch.as_tensor(inputs)
-        if tuple(values.shape[1:]) != entry.input_shape:
-            wanted, found = ("x".join(map(str, shape)) for shape in (entry.input_shape, values.shape[1:]))
+        by_name = entry.columns and not isinstance(inputs, Tensor | np.ndarray)
+        values = self.rows(inputs, source) if by_name else _tensor(inputs, entry)
+        if tuple(values.shape[1:]) != entry.row_shape:
+            wanted, found = ("x".join(map(str, shape)) for shape in (entry.row_shape, values.shape[1:]))
             raise DataError(f"inputs must be rows of shape {wanted} ({entry}), found {found or 'single numbers'}")
         if entry.is_image and (values.dtype == torch.uint8) != (entry.normalisation.dtype == "uint8"):
             raise DataError(f"images must be {entry.normalisation.dtype}, as in training, found {values.dtype}")
@@ -130,6 +135,21 @@ class TrainedNetwork(nn.Module):
                 for row in range(len(part))
             ]
         return rows
+
+    def rows(self, inputs: Any, source: str | None = None) -> Tensor:
+        """Rows of a table as the network takes them, float64 [B, columns]: see `mtlrun.inference.columns`.
+
+        Args:
+            inputs: a pandas data frame, columns by name, or a list of dicts, a row each.
+            source: the name of one, if the network was trained on several.
+
+        Raises:
+            DataError: if a column is absent or of another type, or the network was trained on no table.
+        """
+        _, entry = self._entry(source)
+        if not entry.columns:
+            raise DataError(f"the network was trained on no table: it takes {entry}")
+        return rows_of_table("the data", table_of(inputs, entry.columns), entry.columns)
 
     def keep(self, tasks: Sequence[str]) -> None:
         """Leave out the heads of all other tasks; parts that serve them alone are not run any more.
@@ -146,6 +166,23 @@ class TrainedNetwork(nn.Module):
     def _entry(self, source: str | None) -> tuple[str, InputDescription]:
         name = next(iter(self.inputs)) if source is None else choose(source, self.inputs, "source of inputs")
         return name, self.inputs[name]
+
+
+def _prepare(entry: InputDescription) -> nn.Module:
+    """What a row as it is given goes through first."""
+    made = Prepare(entry.normalisation, len(entry.input_shape))
+    return nn.Sequential(EncodeColumns(entry.columns), made) if entry.columns else made
+
+
+def _tensor(inputs: Any, entry: InputDescription) -> Tensor:
+    try:
+        return torch.as_tensor(inputs)
+    except (TypeError, ValueError, RuntimeError) as error:
+        shape = ", ".join(map(str, ("B", *entry.row_shape)))
+        hint = ", and mtlrun.load(RUN).predict(FILE) reads texts" if entry.is_text else ""
+        raise DataError(
+            f"inputs must be numbers [{shape}], as tensor or array{hint}: found a {type(inputs).__name__}"
+        ) from error
 
 
 def cells_of(tasks: Mapping[str, Task], answers: Mapping[str, Tensor]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hydra.utils import get_class
 from omegaconf import OmegaConf
+from sampling import sampled
 
 from mtlrun.backbones.base import Backbone
 from mtlrun.contracts.backbone import PROMISES, BackboneSubject, features_describe_the_outputs, trains_on_one_row
@@ -83,6 +84,13 @@ def test_promise(promise: Promise[BackboneSubject], name: str) -> None:
 @pytest.mark.parametrize("name", sorted({*IMAGE_NAMES} - LIGHT))
 def test_promise_of_heavy_ones(promise: Promise[BackboneSubject], name: str) -> None:
     promise.check(subject(name, (3, 32, 32)))
+
+
+@pytest.mark.parametrize("name", sampled(sorted({*NAMES} - NO_IMAGES), LIGHT))
+def test_has_a_graph_for_any_number_of_rows(name: str) -> None:
+    with torch.device("meta"):
+        made, rows = build(name, (3, 64, 64)).eval(), torch.empty(3, 3, 64, 64)
+        torch.export.export(made, (rows,), dynamic_shapes=({0: torch.export.Dim("batch", max=2**20)},))
 
 
 @pytest.mark.parametrize("length", [12, 1])

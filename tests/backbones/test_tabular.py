@@ -36,7 +36,7 @@ def test_numbers_pass_and_codes_become_their_embeddings():
 
 
 def test_a_code_beyond_the_table_is_told():
-    with pytest.raises(ConfigError, match=r"a row has the code of column city 3, and"):
+    with pytest.raises(ConfigError, match=r"a row has the code 3 of column 'city', and codes go from 0 to"):
         Tabular((4,), COLUMNS)(torch.tensor([[0.0, 0, 3, 1]]))
 
 

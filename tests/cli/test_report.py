@@ -75,7 +75,7 @@ def test_settings_choose_runs(swept, command):
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["sweep", "--basline", "x"], "no option '--basline'; did you mean 'baseline'?"),
+        (["sweep", "--basline", "x"], "no flag '--basline'; did you mean '--baseline'?"),
         (["sweep", "seed=0"], "no folder 'seed=0': to choose runs by a setting write --where seed=0"),
         (["sweep", "--csv"], "--csv needs a value"),
         (["sweep", "by=best", "by=last"], "--by is given 2 times: best, last"),

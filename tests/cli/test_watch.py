@@ -170,7 +170,7 @@ def _finish(path):
     [
         (["nowhere"], "no folder 'nowhere'"),
         (["."], "no run in '.'"),
-        ([".", "--by", "last"], "no option '--by'"),
+        ([".", "--by", "last"], "no flag '--by'; see mtlrun help watch"),
     ],
 )
 def test_mistakes(command, words, line):

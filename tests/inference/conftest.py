@@ -8,6 +8,7 @@ from PIL import Image
 
 import mtlrun
 
+PEOPLE = "age,town,code,since,member,size,income,owner,grade"
 QUIET = ["trainer.epochs=1", "diagnostics=off", "trainer.device=cpu", "seed=3"]
 
 
@@ -68,16 +69,21 @@ def texts(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def people(tmp_path_factory):
-    """A table with words and gaps among inputs and labels."""
+    """A table with words, dates, truth values, numbers as words, and gaps; words that look like something else."""
     folder, draw = tmp_path_factory.mktemp("people"), np.random.default_rng(0)
     for name, rows in (("train", 120), ("test", 40)):
         age, town = draw.integers(18, 80, rows), draw.choice(["Rome", "Oslo", "Bern"], rows)
-        income = age * 100 + 500 * (town == "Oslo") + draw.normal(size=rows)
+        code, since = draw.choice([101, 2.5, 303], rows), draw.integers(10, 28, rows)
+        more = zip(code, [f"2020-01-{day}" for day in since], draw.choice(["true", "false"], rows))
+        size, grade = draw.choice(["1.50", "true", "XL"], rows), draw.choice(["1", "2", "x"], rows)
+        income = 1e6 + age * 100 + 500 * (town == "Oslo") + 10 * code + draw.normal(size=rows)
         ages = ["" if row % 9 == 0 else str(value) for row, value in enumerate(age)]
-        owner = ["" if row % 7 == 0 else ("yes" if value > 4500 else "no") for row, value in enumerate(income)]
-        lines = [",".join(map(str, row)) for row in zip(ages, town, income, owner)]
-        (folder / f"{name}.csv").write_text("\n".join(["age,town,income,owner", *lines]) + "\n")
-    paths = ["data.path=train.csv", "data.test_path=test.csv", "data.targets=[income,owner]", "backbone=tabular"]
+        owner = ["" if row % 7 == 0 else ("yes" if value > 1006500 else "no") for row, value in enumerate(income)]
+        cells = zip(ages, town, *zip(*more), size, income, owner, grade)
+        lines = [",".join(map(str, row)) for row in cells]
+        (folder / f"{name}.csv").write_text("\n".join([PEOPLE, *lines]) + "\n")
+    paths = ["data.path=train.csv", "data.test_path=test.csv", "data.targets=[income,owner,grade]", "backbone=tabular"]
+    paths += ["data.categories=[code]", "backbone.hidden=[16]"]
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         return mtlrun.run(["task=arrays", *paths, *QUIET], folder=folder / "run")

@@ -4,22 +4,35 @@ import csv
 import json
 import re
 import shutil
-import subprocess
-import sys
 from importlib.util import find_spec
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from schemes import ON_ANY_BACKBONE
 
 import mtlrun
 from mtlrun.backbones.cnn import CNN
 from mtlrun.backbones.mlp import MLP
+from mtlrun.backbones.molecule import Molecule
+from mtlrun.backbones.mpnn import MPNN
 from mtlrun.cli.main import main
 from mtlrun.data.source import Normalisation
 from mtlrun.inference.description import InputDescription
-from mtlrun.inference.graph import BATCHES, TRACED, Graph, check_alike, differences, example, recorded
+from mtlrun.inference.export import _slim
+from mtlrun.inference.graph import (
+    BATCHES,
+    TOLERANCE,
+    TRACED,
+    Graph,
+    _relative,
+    check_alike,
+    differences,
+    example,
+    recorded,
+)
+from mtlrun.inference.predict import predictor
 from mtlrun.inference.trained import TrainedNetwork
 from mtlrun.instantiate import instantiate
 from mtlrun.paths import CONF
@@ -69,6 +82,69 @@ def test_maps_and_boxes_have_a_graph():
     check_alike(differences(recorded(graph, example(entry, TRACED, 0)).module(), graph, entry, 0), "pt2")
 
 
+@pytest.mark.parametrize(("backbone", "shape"), [(Molecule, (9, 4)), (MPNN, (9, 18))])
+def test_molecules_have_a_graph(backbone, shape):
+    """How many atoms there are hangs on the rows."""
+    tasks = {"gap": Regression("gap")}
+    made, entry = network("hard", lambda: backbone(shape, channels=8), shape, tasks, Normalisation("float32"))
+    graph = Graph(made, entry, raw=False)
+    check_alike(differences(recorded(graph, example(entry, TRACED, 0)).module(), graph, entry, 0), "pt2")
+
+
+def test_a_large_mean_hides_no_difference():
+    """Of numbers in the targets' own unit a difference counts beside how far they vary."""
+    wanted = 1e6 + torch.tensor([[0.0], [3.0]], dtype=torch.float64)
+    assert _relative(wanted + 0.3, wanted, torch.tensor([1e6])) == pytest.approx(0.1)
+    assert _relative(wanted + 0.3, wanted, 0.0) < 1e-6
+    rounded = wanted.float()
+    assert _relative(torch.nextafter(rounded, 2 * rounded), rounded, torch.tensor([1e6])) < TOLERANCE
+
+
+def test_files_hold_what_the_kept_tasks_need(table, tmp_path):
+    """Heads, and parts of the sharing scheme that serve others alone, are in no file."""
+    for words, name in (([], "all"), (["tasks=[shape]"], "one")):
+        words = [*words, "--format", "pt2,safetensors", "--to", str(tmp_path / name)]
+        assert main(["export", str(table.folder), *words]) == 0
+    for file in ("model.pt2", "model.safetensors"):
+        assert (tmp_path / "one" / file).stat().st_size < (tmp_path / "all" / file).stat().st_size
+    kept = torch.export.load(str(tmp_path / "one" / "model.pt2")).state_dict
+    assert any("heads" in name for name in kept)
+    assert not [name for name in kept if "length" in name or "marks" in name]
+
+
+@pytest.mark.parametrize("scheme", ["adapters", "hard"])
+def test_layers_that_tasks_share_stay_when_a_task_is_left_out(scheme):
+    """In the bodies of adapters a shared layer has a name for each task."""
+    tasks = {"sign": Classification("sign", 3), "speed": Regression("speed")}
+    made, entry = network(scheme, lambda: MLP((3,), hidden=[8, 6]), (3,), tasks, Normalisation("float32"))
+    whole = [*made.state_dict()]
+    made.keep(["sign"])
+    graph = Graph(made, entry, raw=False)
+    slim, program = _slim(graph, example(entry, TRACED, 0))
+    check_alike(differences(program.module(), graph, entry, 0), "pt2")
+    check_alike(differences(slim, graph, entry, 0), "slim")
+    assert not [name for name in slim.state_dict() if "heads.task_speed" in name or "adapters.task_speed" in name]
+    assert [*graph.network.state_dict()] == whole
+
+
+def test_what_a_scheme_looks_at_for_all_tasks_stays(monkeypatch):
+    tasks = {"sign": Classification("sign", 3), "speed": Regression("speed")}
+    made, entry = network("hard", lambda: MLP((3,), hidden=[8]), (3,), tasks, Normalisation("float32"))
+    made.keep(["sign"])
+    forward = Graph.forward
+    layer = next(name for name, part in made.model.head("speed").named_modules() if isinstance(part, torch.nn.Linear))
+
+    def reading(self, inputs):
+        self.network.model.head("speed").get_submodule(layer).weight.dim()
+        return forward(self, inputs)
+
+    monkeypatch.setattr(Graph, "forward", reading)
+    graph = Graph(made, entry, raw=False)
+    slim, program = _slim(graph, example(entry, TRACED, 0))
+    check_alike(differences(program.module(), graph, entry, 0), "pt2")
+    assert slim is graph
+
+
 def test_a_run_is_exported_for_pt2(texts, tmp_path, capsys):
     assert main(["export", str(texts.folder), "--to", str(tmp_path), "tasks=[sentiment,pos]"]) == 0
     said = capsys.readouterr()
@@ -104,16 +180,79 @@ def test_onnx_predicts_what_the_run_predicts(images, table, tmp_path, capsys, mo
     capsys.readouterr()
 
 
+def printed(folder, *changes):
+    """What the lines of USE.md come to, run in its folder; changes: (line that begins so, another line)."""
+    page = (folder / "USE.md").read_text()
+    lines = "\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL))
+    for begin, line in changes:
+        lines = re.sub(rf"^{begin} = .*$", lambda _, line=line: line, lines, flags=re.MULTILINE)
+    exec(lines, found := {})
+    return found
+
+
 @onnx
-def test_use_md_runs_as_printed(table, tmp_path):
+def test_use_md_runs_as_printed(table, tmp_path, monkeypatch, capsys):
     assert main(["export", str(table.folder), "--to", str(tmp_path), "--format", "onnx,pt2,safetensors"]) == 0
-    blocks = re.findall(r"```python\n(.*?)```", (tmp_path / "USE.md").read_text(), re.DOTALL)
-    assert len(blocks) == 2
-    done = subprocess.run([sys.executable, "-c", "\n".join(blocks)], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "shape (2, 2) ['0', '1']" in done.stdout
-    assert "length (2, 1)" in done.stdout
+    monkeypatch.chdir(tmp_path)
+    answers = printed(tmp_path)["answers"]
+    assert {task: tuple(answer.shape) for task, answer in answers.items()} == {
+        **{"shape": (2, 2), "length": (2, 1), "marks": (2, 2)}
+    }
+    assert "shape (2, 2) ['0', '1']" in capsys.readouterr().out
     assert (tmp_path / "model.safetensors").stat().st_size > 1000
+
+
+def test_use_md_reads_pictures_as_predict_does(images, tmp_path, monkeypatch):
+    assert main(["export", str(images.folder), "--to", str(tmp_path)]) == 0
+    draw = np.random.default_rng(0)
+    for name, size in (("a.png", (20, 33)), ("b.jpg", (60, 90)), ("c.png", (16, 16))):
+        Image.fromarray(draw.integers(0, 255, (*size, 3), dtype=np.uint8)).save(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    assert printed(tmp_path)["answers"]["left"].shape == (2, 2)
+    found = printed(tmp_path, ("inputs", "inputs = np.stack([pixels(name) for name in ['a.png', 'b.jpg', 'c.png']])"))
+    said = mtlrun.load(images.folder).predict(["a.png", "b.jpg", "c.png"])
+    assert [row["left_p"] for row in said] == pytest.approx(found["answers"]["left"].amax(1).tolist(), rel=1e-5)
+
+
+def test_use_md_reads_texts_as_predict_does(texts, tmp_path, monkeypatch):
+    assert main(["export", str(texts.folder), "--to", str(tmp_path)]) == 0
+    lines = [
+        "Anna was glad , and it's late",
+        "Who sings?\tAnna sings in Rome .",
+        "why " * 60 + "?\tSo. " + "It is. " * 40,
+    ]
+    (tmp_path / "lines.txt").write_text("\n".join(lines))
+    monkeypatch.chdir(tmp_path)
+    assert printed(tmp_path)["answers"]["sentiment"].shape == (1, 2)
+    found = printed(tmp_path, ("lines", f"lines = {lines}"))
+    wanted = predictor(texts.folder).reader.read(tmp_path / "lines.txt").inputs
+    assert all(np.array_equal(rows.numpy(), found["inputs"]) for rows in wanted.values())
+    said = mtlrun.load(texts.folder).predict("lines.txt")
+    assert [row["sentiment_p"] for row in said] == pytest.approx(
+        found["answers"]["sentiment"].amax(1).tolist(), rel=1e-5
+    )
+
+
+@pytest.mark.parametrize("place", ["torch.export.export", "torch.export.save", "torch.export.load"])
+def test_a_failure_of_the_exporter_is_one_line_and_leaves_nothing(place, table, tmp_path, capsys, monkeypatch):
+    def fail(*arguments, **options):
+        print("a page of advice")
+        raise RuntimeError("unbind of\nnothing")
+
+    monkeypatch.setattr(place, fail)
+    assert main(["export", str(table.folder), "--to", str(tmp_path / "new" / "out")]) == 2
+    said = capsys.readouterr()
+    assert (said.out, len(said.err.splitlines())) == ("", 1)
+    assert said.err.endswith("unbind of nothing\n")
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_an_export_that_fails_keeps_the_one_before(table, tmp_path, monkeypatch):
+    assert main(["export", str(table.folder), "--to", str(tmp_path)]) == 0
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    monkeypatch.setattr("mtlrun.inference.graph._relative", lambda one, two, centre: 2e-4)
+    assert main(["export", str(table.folder), "--to", str(tmp_path), "tasks=[shape]"]) == 2
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 @pytest.mark.parametrize(
@@ -137,14 +276,14 @@ def test_what_no_graph_holds_is_refused(table, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(Graph, "forward", broken)
     assert main(["export", str(table.folder), "--to", str(tmp_path / "out")]) == 2
     assert "this network cannot be exported (MMoE): " in capsys.readouterr().err
-    assert not (tmp_path / "out").exists()
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_a_difference_is_refused(table, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("mtlrun.inference.graph._relative", lambda one, two: 2e-4)
+    monkeypatch.setattr("mtlrun.inference.graph._relative", lambda one, two, centre: 2e-4)
     assert main(["export", str(table.folder), "--to", str(tmp_path / "out")]) == 2
     assert "model.pt2 differs from PyTorch by 2.0e-04 in task 'shape' with 1 rows" in capsys.readouterr().err
-    assert [*(tmp_path / "out").iterdir()] == []
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_raw_outputs_are_those_of_the_heads(table, tmp_path):

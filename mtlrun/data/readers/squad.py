@@ -34,7 +34,7 @@ HOME = (
 FRAME = 3
 """Special tokens of a row with two texts."""
 
-_WORD = re.compile(r"\w+|[^\w\s]")
+WORD = re.compile(r"\w+|[^\w\s]")
 
 
 def read_qa(folder: Path) -> dict[str, list[TextExample]]:
@@ -51,7 +51,7 @@ def read_qa(folder: Path) -> dict[str, list[TextExample]]:
 
 def split_words(text: str) -> list[str]:
     """Runs of letters and digits, and all other characters but spaces."""
-    return _WORD.findall(text)
+    return WORD.findall(text)
 
 
 def window(example: TextExample, pieces: Mapping[str, list[int]], length: int, stride: int) -> TextExample:
@@ -108,7 +108,7 @@ def asked(path: Path, paragraph: Mapping[str, Any], article: int) -> Iterator[Te
     Raises:
         DataError: if an answer is not where it should be.
     """
-    matches = list(_WORD.finditer(paragraph["context"]))
+    matches = list(WORD.finditer(paragraph["context"]))
     words = [match[0] for match in matches]
     passage = Passage(paragraph["context"], [m.start() for m in matches], [m.end() for m in matches])
     for question in paragraph["qas"]:

@@ -6,13 +6,13 @@ import csv
 import gzip
 import io
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
 from mtlrun.data.tables.number_texts import PLAIN
 from mtlrun.data.tables.raw import RawTable
-from mtlrun.data.tables.text_types import typed
+from mtlrun.data.tables.text_types import typed, words
 from mtlrun.errors import DataError
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -21,8 +21,12 @@ LOOKED_AT = 50
 BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
 
-def read_csv_file(path: Path) -> RawTable:
+def read_csv_file(path: Path, as_words: Collection[str] = ()) -> RawTable:
     """The columns of a file whose first line names them.
+
+    Args:
+        path: of the file.
+        as_words: names of columns that hold words, whatever these look like.
 
     Raises:
         DataError: if it is empty, no text, has no line of names, names a column twice, or has a line of another length.
@@ -43,7 +47,11 @@ def read_csv_file(path: Path) -> RawTable:
         raise DataError(f"{path} names {len(names)} columns, and has no row below them")
     cells = [*zip(*rows)]
     first = numbers[0]
-    columns = {name: typed(name, column, first) for name, column in zip(names, cells) if name}
+    columns = {
+        name: words(name, column) if name in as_words else typed(name, column, first)
+        for name, column in zip(names, cells)
+        if name
+    }
     notes = [] if delimiter == "," else [f"{path.name} is read with {DELIMITERS[delimiter]} between its columns"]
     if not all(names):
         notes.append(f"the first column of {path.name} has no name and counts the {len(rows)} rows: it is left out")

@@ -120,7 +120,7 @@ def _fit_category(raw: RawColumn, train: Array, options: EncodingOptions, found:
     if not values or len(counts) == 1:
         (found.constant if len(counts) == 1 else found.singular).append(raw.name)
         return
-    found.columns.append(InputColumn(raw.name, CATEGORY, values=values))
+    found.columns.append(InputColumn(raw.name, CATEGORY, values=values, numeric=raw.kind != TEXT))
     rare, gaps = len(counts) - len(values), texts.count("")
     parts = [
         f"{len(values) - ('' in values)} words" if raw.kind == TEXT else f"{len(values)} numbers as words",

@@ -12,12 +12,17 @@ import numpy as np
 from mtlrun.atomic import complete_file
 from mtlrun.data.array_cache import Array
 from mtlrun.data.tables.raw import DATE, NUMBER, TEXT, RawColumn
-from mtlrun.data.tables.text_types import DAY, typed
+from mtlrun.data.tables.text_types import DAY, typed, words
 from mtlrun.errors import DataError
 
 
-def column_of_array(name: str, values: Array) -> RawColumn:
+def column_of_array(name: str, values: Array, as_words: bool = False) -> RawColumn:
     """A column from an array [N] of numbers, truth values, times or texts; others are trouble, told only if used.
+
+    Args:
+        name: of the column.
+        values: the array.
+        as_words: whether texts are words, whatever they look like.
 
     Raises:
         DataError: if it has another shape, or bytes that are no text.
@@ -28,7 +33,8 @@ def column_of_array(name: str, values: Array) -> RawColumn:
         raise DataError(f"column '{name}' has the shape {list(values.shape)}: a table takes one value for each row")
     kind = values.dtype.kind
     if kind in "US":
-        return typed(name, _texts(name, values), first_line=0)
+        texts = _texts(name, values)
+        return words(name, texts) if as_words else typed(name, texts, first_line=0)
     if kind == "M":
         return RawColumn(name, DATE, _days(values), "dates, as days since 1970")
     if kind not in "biuf":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ INDEX = "__index_level_"
 """How pandas names an index that it writes beside the columns."""
 
 
-def read_parquet_file(path: Path) -> RawTable:
-    """The columns of a file.
+def read_parquet_file(path: Path, as_words: Collection[str] = ()) -> RawTable:
+    """The columns of a file; `as_words` names those whose texts are words, whatever they look like.
 
     Raises:
         ConfigError: if pyarrow is not installed.
@@ -36,16 +37,16 @@ def read_parquet_file(path: Path) -> RawTable:
         raise DataError(f"{path} has two columns called '{twice}': give each a name of its own")
     if not names or not table.num_rows:
         raise DataError(f"{path} holds {table.num_rows} rows of {len(names)} columns: there is nothing to learn")
-    return RawTable({name: _column(name, table.column(name)) for name in names})
+    return RawTable({name: _column(name, table.column(name), name in as_words) for name in names})
 
 
-def _column(name: str, column: Any) -> RawColumn:
+def _column(name: str, column: Any, as_words: bool) -> RawColumn:
     """A column of an Arrow table; lists and other nested values are trouble, told only if they are used."""
     from pyarrow import ArrowInvalid, types
 
     kind = column.type
     if types.is_dictionary(kind):
-        return _column(name, column.cast(kind.value_type))
+        return _column(name, column.cast(kind.value_type), as_words)
     if types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind):
         values = column.to_numpy()
         return column_of_array(name, values if values.dtype != object else _with_gaps(values))
@@ -58,7 +59,7 @@ def _column(name: str, column: Any) -> RawColumn:
     if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind) or types.is_decimal(kind):
         values = np.empty(len(column), dtype=object)
         values[:] = column.to_pylist()
-        return column_of_array(name, plain_array(name, values))
+        return column_of_array(name, plain_array(name, values), as_words)
     if types.is_null(kind):
         return column_of_array(name, np.full(len(column), np.nan))
     return unusable(name, len(column), str(kind))

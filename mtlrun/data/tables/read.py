@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from mtlrun.data.array_cache import Array
@@ -14,7 +14,7 @@ from mtlrun.data.tables.raw import RawTable, without_doubt
 from mtlrun.errors import DataError, near_miss
 
 ARRAYS = (".npz", ".npy")
-TABLES: dict[str, Callable[[Path], RawTable]] = {
+TABLES: dict[str, Callable[[Path, Collection[str]], RawTable]] = {
     ".csv": read_csv_file,
     ".tsv": read_csv_file,
     ".txt": read_csv_file,
@@ -35,8 +35,13 @@ def is_table(path: Path) -> bool:
     return ending(path) in TABLES
 
 
-def read_raw(path: Path) -> RawTable:
+def read_raw(path: Path, as_words: Collection[str] = ()) -> RawTable:
     """The columns of a file of texts, a Parquet file, or the arrays [N] of a .npz file.
+
+    Args:
+        path: of the file.
+        as_words: names of columns whose texts are words, whatever they look like: what a column is taken for hangs on
+            the rows of a file, and in a new file should be what it was in training.
 
     Raises:
         DataError: if the file is missing or malformed; it says which line or column.
@@ -45,11 +50,12 @@ def read_raw(path: Path) -> RawTable:
         if not path.is_file():
             siblings = sorted(file.name for file in path.parent.glob(f"*{ending(path)}"))
             raise DataError(f"no data file {path}{near_miss(path.name, siblings)}")
-        table = TABLES[ending(path)](path)
+        table = TABLES[ending(path)](path, as_words)
     else:
         with open_npz(path) as archive:
             arrays = {name: read_column(path, archive, name) for name in archive.files}
-        table = RawTable({name: column_of_array(name, values) for name, values in arrays.items() if _is_column(values)})
+        flat = {name: values for name, values in arrays.items() if _is_column(values)}
+        table = RawTable({name: column_of_array(name, values, name in as_words) for name, values in flat.items()})
         if not table.columns:
             raise DataError(
                 f"{path} has no array [N], and so no column: name its array of inputs with data.inputs=NAME"

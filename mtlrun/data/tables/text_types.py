@@ -58,6 +58,11 @@ def typed(name: str, texts: Sequence[str], first_line: int = 2) -> RawColumn:
     return _mixed(name, stripped, counts, first_line) or _words(name, stripped)
 
 
+def words(name: str, texts: Sequence[str]) -> RawColumn:
+    """The column as words, whatever they look like: one row of it may look like a number, or all of a new file."""
+    return _words(name, [text.strip() for text in texts])
+
+
 def days(moment: datetime) -> float:
     """Days since 1970; a time without a zone is taken for UTC."""
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
