@@ -6,8 +6,8 @@ and what other processes compute in one of the test processes for all.
 
 from __future__ import annotations
 
+import gc
 import os
-import pickle
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # also for the commands that test
 
 import pytest
 import torch
+from compositions import kept_compositions
 from filelock import FileLock
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.core_plugins.file_config_source import FileConfigSource
-from hydra.core.utils import JobRuntime
-
-from mtlrun.paths import CONF
 
 torch.set_num_threads(1)
 
@@ -61,37 +57,12 @@ def once(together: Path) -> Callable[[str, Callable[[], Any]], Any]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _kept_compositions() -> Iterator[None]:
-    """Hydra takes half as long as a short training to compose a configuration: the same words are composed once.
-
-    Our own files are read once.
-
-    With a folder of the user's own, whose files a test may change, they are composed each time.
-    """
-    known: dict[tuple[object, ...], bytes] = {}
-    compose = ConfigLoaderImpl.load_configuration
-
-    def load(loader: ConfigLoaderImpl, *arguments: Any, **options: Any) -> Any:
-        folders = [source.path for source in loader.get_sources() if source.scheme() == "file"]
-        if any(folder != str(CONF) for folder in folders):
-            return compose(loader, *arguments, **options)
-        key = (JobRuntime().get("name"), repr(arguments), repr(sorted(options.items())))
-        if key not in known:
-            known[key] = pickle.dumps(compose(loader, *arguments, **options))  # five times as fast as a deep copy
-        config = pickle.loads(known[key])
-        config.hydra.runtime.cwd = os.getcwd()
-        return config
-
-    files: dict[str, bytes] = {}
-    read = FileConfigSource.load_config
-
-    def load_file(source: FileConfigSource, config_path: str) -> Any:
-        if source.path != str(CONF):
-            return read(source, config_path)
-        if config_path not in files:
-            files[config_path] = pickle.dumps(read(source, config_path))
-        return pickle.loads(files[config_path])
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ConfigLoaderImpl, "load_configuration", load)
-        patch.setattr(FileConfigSource, "load_config", load_file)
+    with kept_compositions():
         yield
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is imported and collected by now out of all later searches for garbage, which would take longer than
+    many a test: each job of a sweep begins with one."""
+    gc.collect()
+    gc.freeze()

@@ -15,7 +15,7 @@ from mtlrun.config.data_files import check_data_files
 from mtlrun.config.explain import explain, suggest
 from mtlrun.config.logger_nodes import logger_nodes
 from mtlrun.config.reference import check_selection
-from mtlrun.config.schema import Root
+from mtlrun.config.schema import Root, typed_root
 from mtlrun.config.targets import check_target
 from mtlrun.config.whereabouts import check_paths
 from mtlrun.errors import ConfigError
@@ -64,7 +64,7 @@ def check(config: DictConfig) -> None:
 def _check_schema(config: DictConfig) -> None:
     """Catch what was added with '+' where the schema is closed: Hydra itself lets that pass."""
     try:
-        OmegaConf.merge(OmegaConf.structured(Root), OmegaConf.to_container(config))
+        OmegaConf.merge(typed_root(), OmegaConf.to_container(config))
     except OmegaConfBaseException as error:
         raise ConfigError(explain(error)) from error
 

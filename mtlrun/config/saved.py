@@ -17,7 +17,7 @@ from yaml import YAMLError
 from mtlrun.config.changes import check_change, is_open
 from mtlrun.config.check import check
 from mtlrun.config.explain import explain, suggest
-from mtlrun.config.schema import Root
+from mtlrun.config.schema import typed_root
 from mtlrun.config.whereabouts import find_files, find_own_data, started_in
 from mtlrun.config.words import as_typed
 from mtlrun.errors import ConfigError, ResumeError
@@ -38,7 +38,7 @@ def load_config(folder: Path) -> DictConfig:
     try:
         if unfolded_size(saved.read_text(encoding="utf-8")) > LARGEST:
             raise ResumeError(f"cannot continue from {saved}: its anchors (&name, *name) unfold without end")
-        config = OmegaConf.merge(OmegaConf.structured(Root), OmegaConf.load(saved))
+        config = OmegaConf.merge(typed_root(), OmegaConf.load(saved))
         assert isinstance(config, DictConfig)
         OmegaConf.set_struct(config, True)
         start = started_in(folder)

@@ -6,9 +6,10 @@ No torch here. Open groups (`Dict[str, Any]`) hold a `_target_` and the argument
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Dict, List, Optional  # noqa: UP035 (OmegaConf reads these at run time)
 
-from omegaconf import MISSING
+from omegaconf import MISSING, DictConfig, OmegaConf
 
 from mtlrun.training.settings import DiagnosticsSettings, TrainerSettings, setting
 
@@ -48,6 +49,12 @@ class Root:
     logger: Dict[str, Any] = field(default_factory=dict)  # noqa: UP006
 
 
+@cache
+def typed_root() -> DictConfig:
+    """The root as OmegaConf sees it, made once: each job of a sweep is compared with it. Merge it, leave it as it is."""
+    return OmegaConf.structured(Root)
+
+
 SCHEMA = "mtl_schema"
 """Name of the root's entry in the defaults list of config.yaml."""
 
@@ -56,4 +63,6 @@ def register_schema() -> None:
     """Make the root known to Hydra, so that every YAML and every override is checked against it."""
     from hydra.core.config_store import ConfigStore  # here, since verbs need no Hydra
 
-    ConfigStore.instance().store(name=SCHEMA, node=Root)
+    store = ConfigStore.instance()
+    if f"{SCHEMA}.yaml" not in store.repo:  # each job of a sweep asks for it
+        store.store(name=SCHEMA, node=Root)
