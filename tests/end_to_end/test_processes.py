@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -223,10 +224,34 @@ def torchrun(tmp_path):
     return complete
 
 
-def test_torchrun_leaves_the_folder_of_one_run(table, tmp_path, torchrun, undisturbed):
+@pytest.fixture
+def started_twice(start, monkeypatch):
+    """started_twice(*words) -> (exit code, stdout, stderr) of each of two processes that run `mtlrun WORDS`.
+
+    They find in the environment what torchrun puts there; it would take three imports of torch.
+    """
+
+    def complete(*words):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        told = {"WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        processes = []
+        for rank in range(2):
+            for name, value in {**told, "RANK": rank, "LOCAL_RANK": rank}.items():
+                monkeypatch.setenv(name, str(value))
+            processes.append(start(*words))
+        said = [process.communicate(timeout=240) for process in processes]
+        return [(process.returncode, *texts) for process, texts in zip(processes, said)]
+
+    return complete
+
+
+def test_processes_that_find_each_other_leave_the_folder_of_one_run(table, tmp_path, started_twice, undisturbed):
     folder = tmp_path / "run"
-    code, out, err = torchrun(*settings(table, folder, "trainer.max_steps=20"))
-    assert code == 0, err
+    (code, out, err), other = started_twice(*settings(table, folder, "trainer.max_steps=20"))
+    assert (code, err) == (0, "")
+    assert other == (0, "", "")
     assert out.count("epoch 0") == 1
     assert out.splitlines()[-1] == "run"
     assert {path.name for path in tmp_path.iterdir()} == {"run"}
@@ -238,8 +263,10 @@ def test_torchrun_leaves_the_folder_of_one_run(table, tmp_path, torchrun, undist
 @pytest.mark.slow
 def test_torchrun_resumes(table, tmp_path, torchrun, undisturbed):
     folder = tmp_path / "run"
-    code, _, err = torchrun(*settings(table, folder, "trainer.max_steps=60"))
+    code, out, err = torchrun(*settings(table, folder, "trainer.max_steps=60"))
     assert code == 0, err
+    assert out.count("epoch 0") == 1
+    assert out.splitlines()[-1] == "run"
     code, _, err = torchrun("resume", str(folder), "trainer.max_steps=null")
     assert (code, status(folder)) == (0, "finished"), err
     assert len(list((folder / ".hydra").glob("resume-*.yaml"))) == 1

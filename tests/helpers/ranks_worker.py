@@ -1,4 +1,4 @@
-"""Twenty steps of many configurations; test_ranks.py has them taken by one process, and by each of several."""
+"""Ten steps of many configurations; test_ranks.py has them taken by one process, and by each of several."""
 
 import tempfile
 
@@ -14,17 +14,19 @@ from mtlrun.training.group import join_in_file
 from mtlrun.training.settings import Device
 from mtlrun.training.step import train_step
 
-STEPS = 20
+STEPS = 10
+EPOCH = 4
+"""Steps; in the third epoch a balancer may compare the two before."""
 
 
 def train(config: DictConfig, ranks: Ranks) -> dict[str, torch.Tensor]:
-    """Parameters, losses and weights after 20 steps with two epochs' ends."""
+    """Parameters, losses and weights after ten steps with two epochs' ends."""
     with tempfile.TemporaryDirectory() as folder:
         trainer = build(config, RunFolder(folder), ranks)
-        draws = (trainer.sampler.next(TrainingProgress(step, step // 8, step / STEPS)) for step in range(STEPS))
+        draws = (trainer.sampler.next(TrainingProgress(step, step // EPOCH, step / STEPS)) for step in range(STEPS))
         for step, batch in enumerate(trainer.loader.batches(draws)):
-            trace = train_step(trainer.stepper, batch, measure=step % 7 == 3)
-            if step % 8 == 7:
+            trace = train_step(trainer.stepper, batch, measure=step % 5 == 3)
+            if step % EPOCH == EPOCH - 1:
                 trainer.engine.balancer.end_epoch()
         trainer.logger.close()
     flat = [parameter.detach().flatten() for parameter in trainer.model.parameters()]

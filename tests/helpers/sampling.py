@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import pytest
@@ -19,9 +19,18 @@ def sampled(cases: Iterable[Any], fast: Collection[Any]) -> list[Any]:
 
 def representatives(balancers: Iterable[str]) -> list[str]:
     """The first balancer of each sort that engine and trainer treat differently."""
+    return _first_of_each(balancers, _sort)
+
+
+def remembering(balancers: Iterable[str]) -> list[str]:
+    """The first balancer of each sort that differs in what is saved with a run and taken up again."""
+    return _first_of_each(balancers, lambda balancer: (balancer.batches > 1, balancer.observes, _state(balancer)))
+
+
+def _first_of_each(balancers: Iterable[str], sort: Callable[[Balancer], tuple[Any, ...]]) -> list[str]:
     sorts: dict[tuple[Any, ...], str] = {}
     for name in balancers:
-        sorts.setdefault(_sort(load(name)), name)
+        sorts.setdefault(sort(load(name)), name)
     return [*sorts.values()]
 
 
@@ -29,6 +38,9 @@ def _sort(balancer: Balancer) -> tuple[Any, ...]:
     """What the balancer reads, takes and weighs, and whether it keeps numbers or draws them."""
     own = type(balancer).own_weights is not Balancer.own_weights
     early = getattr(balancer, "weights_need_losses", None)
+    return balancer.reads, balancer.batches, balancer.observes, own, early, _state(balancer)
+
+
+def _state(balancer: Balancer) -> object:
     kept = balancer.state_dict().keys() - {"last_good", "fallbacks"}
-    state = "drawn" if kept & {"seed", "generator"} else bool(kept)
-    return balancer.reads, balancer.batches, balancer.observes, own, early, state
+    return "drawn" if kept & {"seed", "generator"} else bool(kept)

@@ -20,13 +20,36 @@ def table(tmp_path_factory):
     return path
 
 
-@pytest.fixture
-def train(table, tmp_path):
-    """train(*settings, folder='run') -> Result of a run on the table: 7 steps of 32 rows an epoch."""
+@pytest.fixture(scope="session")
+def short_run(table):
+    """short_run(folder, *settings) -> Result of a run on the table: 7 steps of 32 rows an epoch."""
 
-    def start(*settings, folder="run"):
+    def start(folder, *settings):
         basics = ["task=arrays", f"data.path={table}", "trainer.epochs=3", "trainer.batch_size=32"]
         quiet = ["diagnostics.plots=false", "diagnostics.pictures=0", "trainer.device=cpu"]
-        return run([*basics, *quiet, *settings], folder=tmp_path / folder)
+        return run([*basics, *quiet, *settings], folder=folder)
 
     return start
+
+
+@pytest.fixture
+def train(short_run, tmp_path):
+    """train(*settings, folder='run') -> Result of such a run."""
+
+    def start(*settings, folder="run"):
+        return short_run(tmp_path / folder, *settings)
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def undisturbed(short_run, tmp_path_factory):
+    """undisturbed(*settings) -> Result of such a run, trained once for all tests of a process; they only look at it."""
+    known = {}
+
+    def trained(*settings):
+        if settings not in known:
+            known[settings] = short_run(tmp_path_factory.mktemp("undisturbed") / "run", *settings)
+        return known[settings]
+
+    return trained

@@ -8,7 +8,7 @@ import signal
 import pytest
 import torch
 from omegaconf import OmegaConf
-from sampling import representatives, sampled
+from sampling import remembering, sampled
 
 from mtlrun.balancers import load
 from mtlrun.errors import FolderLost, Interrupted, ResumeError
@@ -52,11 +52,11 @@ def signal_at(step, monkeypatch, number=signal.SIGTERM):
     monkeypatch.setattr(trainer_module, "train_step", train_step)
 
 
-def interrupted(train, monkeypatch, step, *settings):
+def interrupted(train, monkeypatch, step, *settings, folder="stopped"):
     with monkeypatch.context() as patch:
         signal_at(step, patch)
         with pytest.raises(Interrupted) as stop:
-            train(*settings, folder="stopped")
+            train(*settings, folder=folder)
     assert stop.value.code == 143
 
 
@@ -64,7 +64,22 @@ def resume(folder):
     go_on(OmegaConf.load(folder / ".hydra" / "config.yaml"), RunFolder(folder), resume=True)
 
 
-@pytest.mark.parametrize("balancer", sampled(BALANCERS, representatives(BALANCERS)))
+@pytest.fixture(scope="module")
+def _at_ten(tmp_path_factory, short_run):
+    """A run with the settings of the table's alone, stopped in its tenth step."""
+    folder = tmp_path_factory.mktemp("stopped") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        interrupted(lambda folder: short_run(folder), patch, 10, folder=folder)
+    return folder
+
+
+@pytest.fixture
+def stopped(_at_ten, tmp_path):
+    """A copy of that run's folder."""
+    return shutil.copytree(_at_ten, tmp_path / "stopped")
+
+
+@pytest.mark.parametrize("balancer", sampled(BALANCERS, remembering(BALANCERS)))
 def test_every_balancer(train, tmp_path, monkeypatch, balancer):
     settings = (f"balancer={balancer}", DROPOUT, "diagnostics.every=2")
     train(*settings)
@@ -83,76 +98,66 @@ def test_every_sampler(train, tmp_path, monkeypatch, sampler):
 
 
 @pytest.mark.parametrize("step", [1, 7, 8, 20])
-def test_any_step(train, tmp_path, monkeypatch, step):
+def test_any_step(train, undisturbed, tmp_path, monkeypatch, step):
     """First step, last and first of an epoch, and late: 7 steps an epoch, 21 in all; lines count the rows of four."""
     settings = ("scheduler=cosine", "balancer=gradnorm", "balancer.every=3", "trainer.log_every=4")
-    train(*settings)
     interrupted(train, monkeypatch, step, *settings)
     resume(tmp_path / "stopped")
-    assert_same(tmp_path / "run", tmp_path / "stopped")
+    assert_same(undisturbed(*settings).folder, tmp_path / "stopped")
 
 
 @pytest.mark.parametrize("step", [12, 18])
-def test_scores_of_the_last_epochs(train, tmp_path, monkeypatch, step):
+def test_scores_of_the_last_epochs(train, undisturbed, tmp_path, monkeypatch, step):
     """Before and after the first of the two epochs whose test scores are averaged has been tested."""
-    train("trainer.test_last=2")
     interrupted(train, monkeypatch, step, "trainer.test_last=2")
     resume(tmp_path / "stopped")
-    assert_same(tmp_path / "run", tmp_path / "stopped")
+    assert_same(undisturbed("trainer.test_last=2").folder, tmp_path / "stopped")
 
 
-def test_what_was_written_after_the_checkpoint_is_rolled_back(train, tmp_path, monkeypatch):
+def test_what_was_written_after_the_checkpoint_is_rolled_back(stopped, undisturbed):
     """As after kill -9: the tables are ahead of last.pt, and their last line is torn."""
-    train()
-    interrupted(train, monkeypatch, 10)
     for name in TABLES:
-        with (tmp_path / "stopped" / name).open("a") as file:
+        with (stopped / name).open("a") as file:
             file.write("99,shape,1.0\n5,len")
-    resume(tmp_path / "stopped")
-    assert_same(tmp_path / "run", tmp_path / "stopped")
+    resume(stopped)
+    assert_same(undisturbed().folder, stopped)
 
 
-def test_without_a_checkpoint_it_starts_over(train, tmp_path, monkeypatch):
-    train()
-    interrupted(train, monkeypatch, 3)
-    (tmp_path / "stopped" / "checkpoints" / "last.pt").unlink()
-    resume(tmp_path / "stopped")
-    assert_same(tmp_path / "run", tmp_path / "stopped")
+def test_without_a_checkpoint_it_starts_over(stopped, undisturbed):
+    (stopped / "checkpoints" / "last.pt").unlink()
+    resume(stopped)
+    assert_same(undisturbed().folder, stopped)
 
 
-def test_the_same_seed_gives_the_same_tables_and_another_seed_does_not(train, tmp_path):
+def test_the_same_seed_gives_the_same_tables_and_another_seed_does_not(train, undisturbed, tmp_path):
     train(DROPOUT, folder="one")
-    train(DROPOUT, folder="two")
     train(DROPOUT, "seed=1", folder="three")
-    assert_same(tmp_path / "one", tmp_path / "two")
+    assert_same(tmp_path / "one", undisturbed(DROPOUT).folder)
     assert (tmp_path / "one" / "metrics.csv").read_text() != (tmp_path / "three" / "metrics.csv").read_text()
 
 
-def test_a_damaged_checkpoint_is_one_line(train, tmp_path):
-    result = train()
-    (result.folder / "checkpoints" / "last.pt").write_bytes(b"PK\x03\x04 not a checkpoint")
+def test_a_damaged_checkpoint_is_one_line(stopped):
+    (stopped / "checkpoints" / "last.pt").write_bytes(b"PK\x03\x04 not a checkpoint")
     with pytest.raises(ValueError, match=r"last\.pt is damaged or not a checkpoint of mtlrun"):
-        resume(result.folder)
+        resume(stopped)
 
 
-def test_a_checkpoint_beyond_the_end(train, tmp_path, monkeypatch):
-    interrupted(train, monkeypatch, 10)
-    path = tmp_path / "stopped" / "checkpoints" / "last.pt"
+def test_a_checkpoint_beyond_the_end(stopped):
+    path = stopped / "checkpoints" / "last.pt"
     torch.save(torch.load(path) | {"step": 10**9}, path)
     with pytest.raises(ResumeError, match="is at step 1000000000, beyond the 21 steps of this run"):
-        resume(tmp_path / "stopped")
+        resume(stopped)
 
 
-def test_lost_lines_are_told_of(train, tmp_path, monkeypatch, caplog):
-    interrupted(train, monkeypatch, 10)
-    whole = (tmp_path / "stopped" / "metrics.csv").read_bytes()
+def test_lost_lines_are_told_of(stopped, caplog):
+    whole = (stopped / "metrics.csv").read_bytes()
     for name, content in (("tasks.csv", b""), ("metrics.csv", b"epoch,step,split,task,metric,value\n")):
-        (tmp_path / "stopped" / name).write_bytes(content)
-    (tmp_path / "stopped" / "cosines.csv").unlink()
-    resume(tmp_path / "stopped")
+        (stopped / name).write_bytes(content)
+    (stopped / "cosines.csv").unlink()
+    resume(stopped)
     told = [record.getMessage() for record in caplog.records if "lost lines" in record.getMessage()]
     assert [any(name in line for line in told) for name in TABLES] == [True, True, True]
-    assert (tmp_path / "stopped" / "metrics.csv").read_bytes().startswith(whole)
+    assert (stopped / "metrics.csv").read_bytes().startswith(whole)
 
 
 def test_a_vanished_folder_stays_away(train, tmp_path, monkeypatch):

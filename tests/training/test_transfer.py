@@ -234,9 +234,9 @@ def saved(folder, name="last"):
 
 
 @pytest.fixture
-def source(train):
+def source(undisturbed, tmp_path):
     """A run on two of the three tasks."""
-    return train("tasks=[shape,length]", "trainer.max_steps=4", folder="source").folder
+    return shutil.copytree(undisturbed("tasks=[shape,length]", "trainer.max_steps=4").folder, tmp_path / "source")
 
 
 def test_a_run_starts_where_another_ended_and_says_so(train, source, caplog):
