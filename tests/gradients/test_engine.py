@@ -25,7 +25,7 @@ class Signs(JacobianBalancer):
         return None, jacobian.sign().sum(0)
 
 
-@pytest.mark.parametrize("parts", [1, 3])
+@pytest.mark.parametrize("parts", [1, 2])
 @pytest.mark.parametrize("measure", [False, True])
 @pytest.mark.parametrize("scale", [1.0, 1024.0])
 @pytest.mark.parametrize("balancer", [Sharper(), load("fixed", task_weights={"b": 0.25})], ids=["Sharper", "Fixed"])
