@@ -51,7 +51,7 @@ class Root:
 
 @cache
 def typed_root() -> DictConfig:
-    """The root as OmegaConf sees it, made once: each job of a sweep is compared with it. Merge it, leave it as it is."""
+    """The root as OmegaConf sees it, made once: every job of a sweep is compared with it. Not to be changed."""
     return OmegaConf.structured(Root)
 
 

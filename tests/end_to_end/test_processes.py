@@ -19,7 +19,7 @@ TOGETHER = "trainer.devices=2"
 
 
 def settings(table, folder, *more):
-    basics = ["task=arrays", f"data.path={table}", "balancer=pcgrad", "trainer.epochs=6", "trainer.batch_size=8"]
+    basics = ["task=arrays", f"data.path={table}", "balancer=pcgrad", "trainer.epochs=4", "trainer.batch_size=8"]
     quiet = ["trainer.checkpoint_every=5", "trainer.device=cpu", "diagnostics.plots=false", "diagnostics.pictures=0"]
     return [*basics, *quiet, f"hydra.run.dir={folder}", *more]
 
@@ -100,7 +100,7 @@ def test_a_polite_signal_saves_and_resumes_to_the_same_numbers(
 ):
     folder = tmp_path / "run"
     process = start(*settings(table, folder, TOGETHER, DROPOUT))
-    wait_for(lambda: lines(folder / "metrics.csv") > 30, process)
+    wait_for(lambda: lines(folder / "metrics.csv") > 15, process)
     members = children(process)
     if number == signal.SIGINT:
         os.killpg(process.pid, number)  # as a terminal does
@@ -121,7 +121,7 @@ def test_a_killed_process_ends_the_run_with_one_line_and_one_process_goes_on(
 ):
     folder = tmp_path / "run"
     process = start(*settings(table, folder, TOGETHER))
-    wait_for(lambda: lines(folder / "metrics.csv") > 30, process)
+    wait_for(lambda: lines(folder / "metrics.csv") > 15, process)
     members = children(process)
     assert len(members) == 2
     os.kill(members[1], signal.SIGKILL)
@@ -142,7 +142,7 @@ def test_a_killed_process_ends_the_run_with_one_line_and_one_process_goes_on(
 def test_when_the_command_is_killed_its_processes_end_and_three_go_on(table, tmp_path, start, finish, undisturbed):
     folder = tmp_path / "run"
     process = start(*settings(table, folder, TOGETHER))
-    wait_for(lambda: lines(folder / "metrics.csv") > 30, process)
+    wait_for(lambda: lines(folder / "metrics.csv") > 15, process)
     members = children(process)
     process.kill()
     process.communicate()

@@ -205,7 +205,7 @@ def test_parts_of_a_network_are_neighbours_from_the_end():
 @pytest.mark.parametrize(("parts", "measure"), [(1, False), (1, True), (3, False)])
 @pytest.mark.parametrize("memory", MEMORY)
 def test_gradients_on_the_shared_features(parts, measure, memory):
-    """MGDA-UB: the weights follow from the gradients on the features, and weigh the exact parameter gradients."""
+    """The weights follow from the gradients on the features, and weigh the exact parameter gradients."""
     net = Net()
     jacobian, own = expected(net)
     features = torch.tanh(net.second(torch.tanh(net.first(INPUTS)))).detach().requires_grad_()
@@ -214,8 +214,8 @@ def test_gradients_on_the_shared_features(parts, measure, memory):
         loss = ((net.heads[task](features) - k) ** 2).mean() * 10**k
         rows.append(torch.autograd.grad(loss, features)[0].flatten())
     through_tanh = torch.stack(rows) * (1 - features.detach().flatten() ** 2)  # the tap sits before the last tanh
-    weights, _ = load("mgda").combine(torch.ones(3).double(), through_tanh)
-    run = engine(net, load("mgda"), gradients="features", memory=memory)
+    weights, _ = load("imtl_g").combine(torch.ones(3).double(), through_tanh)
+    run = engine(net, load("imtl_g"), gradients="features", memory=memory)
     trace = step(net, run, parts=parts, measure=measure)
     torch.testing.assert_close(trace.weights, weights)
     torch.testing.assert_close(shared_grad(net), weights @ jacobian)

@@ -140,6 +140,26 @@ def test_batches_stay_exact_while_shares_jump_about():
         assert set(rows) <= set(active)
 
 
+def test_a_pool_that_is_left_with_the_debts_of_many_gets_no_negative_rows():
+    """Half of 40 pools have had a row of the 20 so far; the others, which are owed theirs, are alone from then on."""
+    names = tuple(f"t{number:02d}" for number in range(40))
+    given = Given(dict.fromkeys(names, 1 / 40))
+    batches = BatchSampler(given, make_pools([source(t, 50, [t]) for t in names], names), names, batch_size=2, seed=0)
+    steps = steps_of(11)
+    seen = {name for progress in steps[:10] for name in batches.next(progress).rows}
+    left = [name for name in names if name not in seen]
+    assert len(left) == 20
+    given.shares = dict.fromkeys(left, 0.1 / 19) | {left[0]: 0.9}
+    assert sum(len(part) for part in batches.next(steps[10]).rows.values()) == 2
+
+
+def test_the_easiest_of_few_rows_are_at_least_one():
+    made = make_pools([source("few", 3, ["a"])], ("a",))
+    batches = BatchSampler(Examples(start=0.1, full_at=0.5), made, ("a",), 4, seed=0)
+    batches.keep_easiest([torch.tensor([2.0, 0.0, 1.0])], TrainingProgress(0, 0, 0.0))
+    assert batches.next(TrainingProgress(0, 0, 0.0)).rows["few"].tolist() == [1] * 4
+
+
 def test_curriculum_stage_names_its_tasks_and_its_sampler():
     stages = [
         Stage(["c"], from_fraction=0.0),

@@ -152,6 +152,55 @@ def test_scores_do_not_depend_on_the_workers(sources):
     assert alone.evaluate(sources) == helped.evaluate(sources)
 
 
+class _Second(Ranks):
+    """The second of two processes, alone; keeps what it would send."""
+
+    def __init__(self):
+        super().__init__(1, 2)
+
+    def all_gather_object(self, value):
+        self.sent = value
+        return [value]
+
+    def copy_from_first(self, tensors):
+        pass
+
+    def broadcast_object(self, value):
+        return value
+
+
+class _First(_Second):
+    """The first of two processes, which gets what the second has sent."""
+
+    def __init__(self, second):
+        Ranks.__init__(self, 0, 2)
+        self._second = second
+
+    def all_gather_object(self, value):
+        return [value, self._second.sent]
+
+
+def test_two_processes_score_the_rows_of_all_sources_as_one():
+    sources = [
+        TensorSource(name, torch.rand(rows, 1), {"size": torch.rand(rows)}) for name, rows in (("a", 5), ("b", 4))
+    ]
+    tasks, network, second = {"size": Regression("size")}, _Model(), _Second()
+    alone, parts = (
+        Evaluator(network, tasks, CPU, Precision.fp32, 3, ranks).evaluate(sources) for ranks in (Ranks(), second)
+    )
+    assert parts == {}  # the first one sums up
+    assert second.sent["size"].positions.tolist() == [1, 3, 5 + 1, 5 + 3]
+    together = Evaluator(network, tasks, CPU, Precision.fp32, 3, _First(second)).evaluate(sources)
+    assert together["size"] == pytest.approx(alone["size"], rel=1e-5)
+
+
+def test_the_loss_is_the_mean_over_all_rows():
+    rows = TensorSource("rows", torch.rand(7, 1), {"size": torch.rand(7)})
+    evaluator = Evaluator(_Model(), {"size": Regression("size")}, CPU, Precision.fp32, 3)
+    found = evaluator.evaluate([rows])["size"]["loss"]
+    assert found == pytest.approx(evaluator.row_losses(rows)["size"].mean().item(), rel=1e-5)
+
+
 @pytest.mark.parametrize(
     ("limit", "rows"), [(4, [0, 2, 5, 7]), (10, [*range(10)]), (99, [*range(10)]), (None, [*range(10)])]
 )
