@@ -121,7 +121,8 @@ def reader_of(run: Path, network: TrainedNetwork) -> InputReader:
     vocabularies = {entry.name: vocabulary_of(entry, run) for entry in texts}
     data = load_config(run).data
     array = str(data.get("inputs") or "inputs")
-    return InputReader(entries, vocabularies, array, str(data.get("channels") or "auto"))
+    text = [] if data.get("columns") else [*map(str, data.get("text") or ())]
+    return InputReader(entries, vocabularies, array, str(data.get("channels") or "auto"), text)
 
 
 def predicted(run: Path, paths: Sequence[Path], checkpoint: str = "best") -> list[Record]:

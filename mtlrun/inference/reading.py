@@ -60,6 +60,7 @@ class InputReader:
         vocabularies: of the sources of texts, by name.
         array: name of the array of inputs in .npz files.
         channels: where images in arrays have their channels, see `with_channels`.
+        text: columns of texts, for networks that were trained on those of a table.
     """
 
     def __init__(
@@ -68,9 +69,10 @@ class InputReader:
         vocabularies: dict[str, Vocabulary],
         array: str = "inputs",
         channels: str = "auto",
+        text: Sequence[str] = (),
     ) -> None:
         self.inputs, self._vocabularies = inputs, vocabularies
-        self._array, self._channels = array, channels
+        self._array, self._channels, self._text = array, channels, text
 
     def read(self, file: Path) -> Given:
         """The rows of a file.
@@ -83,6 +85,8 @@ class InputReader:
         suffix = file.suffix.lower()
         if is_table(file) and any(entry.columns for entry in self.inputs):
             return self._rows_of_table(file)
+        if is_table(file) and suffix not in TEXTS and self._text and any(entry.is_text for entry in self.inputs):
+            return self._texts_of_table(file)
         if suffix in SUFFIXES:
             return self._picture(file)
         if suffix in TEXTS:
@@ -119,9 +123,20 @@ class InputReader:
         kept = [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
         if not kept:
             raise DataError(f"{file} has no line of text")
-        examples = [_example(line) for _, line in kept]
-        made = Given(file, [number for number, _ in kept], {}, [[*e.first, *e.second] for e in examples])
-        for entry in entries:
+        return self._encoded(file, [number for number, _ in kept], [_example(line) for _, line in kept])
+
+    def _texts_of_table(self, file: Path) -> Given:
+        """Rows by the names of the columns of texts."""
+        table = read_raw(file)
+        for name in self._text:
+            if name not in table.columns:
+                raise DataError(f"{file} has no column '{name}' of texts{near_miss(name, table.columns)}")
+        parts = [[split_words(text) for text in table.columns[name].texts()] for name in self._text]
+        return self._encoded(file, [*range(1, len(table) + 1)], [TextExample(*words) for words in zip(*parts)])
+
+    def _encoded(self, file: Path, rows: list[int | None], examples: Sequence[TextExample]) -> Given:
+        made = Given(file, rows, {}, [[*e.first, *e.second] for e in examples])
+        for entry in (entry for entry in self.inputs if entry.is_text):
             found = encode(examples, self._vocabularies[entry.name], entry.input_shape[0])
             made.inputs[entry.name], made.places[entry.name] = found.tokens, found.words
         return made

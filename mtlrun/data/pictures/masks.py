@@ -124,10 +124,10 @@ def _of_file(folder: Path) -> tuple[Meaning | None, str]:
     """The names, or colours, that a file in the folder of the masks states; None if there is none."""
     if (path := folder / COLOURS).is_file():
         return _colours_of(path), str(path)
-    path = next((folder / name for name in NAMES if (folder / name).is_file()), None)
-    if path is None:
-        return None, ""
-    return [line.strip() for line in read_text(path).splitlines() if line.strip()], str(path)
+    for path in (folder / name for name in NAMES):
+        if path.is_file():
+            return [line.strip() for line in read_text(path).splitlines() if line.strip()], str(path)
+    return None, ""
 
 
 def _colours_of(path: Path) -> dict[str, list[int]]:
