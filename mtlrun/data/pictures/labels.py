@@ -162,3 +162,12 @@ def check_names(labels: Mapping[str, Labels], found: PictureLabels) -> None:
         raise ConfigError(
             f"two tasks are called '{twice}': name masks or boxes otherwise, as 'data.masks={{NAME: ...}}'"
         )
+
+
+def warn_of_absent_classes(found: PictureLabels, places: Sequence[int]) -> None:
+    """Name the classes that no box of the training pictures, at those places, has."""
+    for task, boxed in found.boxes.items():
+        there = {box[0] for place in places for box in boxed.boxes.get(place, ())}
+        absent = [name for number, name in enumerate(boxed.classes) if number not in there]
+        if absent:
+            log.warning("task %s: no box of %s in the training pictures", task, shortened(absent))

@@ -13,8 +13,11 @@ def beside(option: str, value: str, pictures: Path) -> Path:
     """A file or folder, from the current folder or, if it is not there, from that of the pictures.
 
     Raises:
+        ConfigError: if it can be the name of none.
         DataError: if it is in neither.
     """
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigError(f"{option}={value}: should be the name of a file or folder")
     given = Path(value).expanduser()
     found = next((path for path in (given, pictures / given) if path.exists()), None)
     if found is None:

@@ -61,9 +61,10 @@ def matched(
         ConfigError: if there is no such column.
         DataError: if a row names no picture, one that is not there, or one that another row names.
     """
-    if file is not None:
-        check_column(table, file, "data.file")
-    column = file or _file_column(path, table, aside, pictures)
+    column = None if file is None else str(file)
+    if column is not None:
+        check_column(table, column, "data.file")
+    column = column or _file_column(path, table, aside, pictures)
     names = table.columns[column].texts()
     if "" in names:
         raise DataError(f"{path}: row {names.index('') + 1} names no picture in column '{column}'")

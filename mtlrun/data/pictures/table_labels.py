@@ -32,7 +32,7 @@ def table_labels(
         DataError: if values suit no kind.
     """
     own = {**found.masks, **found.boxes}
-    asked = {str(task): kind for task, kind in kinds.items() if task not in own}  # of these the configuration decides
+    asked = {task: kind for task, kind in kinds.items() if task not in own}  # of these the configuration decides
     if found.table is None:
         if targets or yes_no or asked:
             raise ConfigError("data.targets, data.yes_no and data.kinds speak of a table: give data.table=FILE")

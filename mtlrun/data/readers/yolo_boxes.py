@@ -52,7 +52,7 @@ def class_names(folder: Path) -> tuple[list[str], str]:
             if (path := level / name).is_file():
                 found = _listed(path) if name in LISTS else _of_settings(path)
                 if found:
-                    return found, name
+                    return found, str(path)
     return [], ""
 
 

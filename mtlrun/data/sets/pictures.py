@@ -20,6 +20,7 @@ from mtlrun.data.pictures.labels import (
     marks_of,
     read_labels,
     tell,
+    warn_of_absent_classes,
 )
 from mtlrun.data.pictures.masks import Meaning
 from mtlrun.data.pictures.sizes import asked_size, common_size, in_words
@@ -35,7 +36,7 @@ from mtlrun.data.tables.load import key_of
 from mtlrun.data.tables.raw import RawTable
 from mtlrun.data.variety import check_variety
 from mtlrun.errors import ConfigError, DataError
-from mtlrun.options import flag, positive, whole
+from mtlrun.options import by_name, distinct, flag, not_negative, positive, whole
 
 log = logging.getLogger(__name__)
 
@@ -98,13 +99,16 @@ def load(
         raise ConfigError("nothing says what is to be learned: give data.table=FILE, data.masks or data.boxes")
     splitting = SplitOptions(None, None, val, test, seed, group, order, flag("data.stratify", stratify))
     stated, most_classes = asked_size(size), whole("data.max_classes", max_classes)
-    positive("data.smallest", smallest)
-    found = read_labels(folder, LabelOptions(table, file, masks, mask_classes, boxes, group or order))
+    positive("data.smallest", smallest), not_negative("data.memory_mb", memory_mb)
+    asked, answers = by_name("data.kinds", kinds, "{age: Regression}"), by_name("data.yes_no", yes_no, "{seen: [a,b]}")
+    answers = {task: distinct(f"data.yes_no.{task}", names) for task, names in answers.items()}
+    column = None if splitting.key is None else splitting.key[1]
+    found = read_labels(folder, LabelOptions(table, file, masks, mask_classes, boxes, column))
     rows = labelled_places(found)
     check_sizes(sizes_of(len(rows), splitting.shares), len(rows))
     row_size = stated or common_size([found.sizes[place] for place in rows])
     tell(found, rows, row_size)
-    labels = table_labels(found, rows, targets, yes_no or {}, kinds or {}, most_classes)
+    labels = table_labels(found, rows, targets, answers, asked, most_classes)
     check_names(labels, found)
     key = _key(found.table, splitting.key, rows)
     split, how = planned(splitting, [len(rows)], labels, key)
@@ -112,6 +116,7 @@ def load(
     check_labels(everything, split)
     check_variety(labels, split)
     warn_before_training(labels, split["train"].numpy(), None)
+    warn_of_absent_classes(found, [rows[row] for row in split["train"].tolist()])
     warn_of_copies([found.pictures.paths[place] for place in rows], split)
     made = _Maker(found, rows, labels, row_size, smallest).sources(split)
     train, held_out, testing = (kept([made[part]], memory_mb) for part in SPLITS)

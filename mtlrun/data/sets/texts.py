@@ -32,7 +32,7 @@ from mtlrun.data.text.vocabulary import Vocabulary, make_vocabulary
 from mtlrun.data.variety import check_variety
 from mtlrun.errors import ConfigError, DataError, choose
 from mtlrun.lines import shortened
-from mtlrun.options import distinct, whole
+from mtlrun.options import by_name, distinct, whole
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ def load(
         None if text is None else distinct("data.text", [text] if isinstance(text, str) else text),
         named,
         whole("data.max_classes", max_classes, 2),
-        {str(task): kind for task, kind in (kinds or {}).items()},
+        by_name("data.kinds", kinds, "{stars: Regression}"),
         check_length("length", length),
         lambda words: make_vocabulary(words, vocabulary, lower, tokenizer),
     )
@@ -104,6 +104,8 @@ def load(
         return load_table_of_texts(options, splitting)
     if splitting.key or options.kinds:
         raise ConfigError("data.group, data.order and data.kinds speak of a table, and data.columns of a file of words")
+    if isinstance(columns, str):
+        raise ConfigError(f"data.columns should be a list, as in data.columns=[word,pos,ner], found {columns}")
     return load_tagged(options, [str(name) for name in columns], splitting)
 
 

@@ -237,12 +237,33 @@ def test_files_in_folders_below_and_names_without_endings(tmp_path):
     )
 
 
+def test_all_files_may_lie_in_the_folder_of_the_pictures(drawn, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path.parent)
+    splits = load(str(drawn.folder), table="labels.csv", masks="masks", boxes="boxes.json", size=SIZE, memory_mb=0)
+    assert sorted(by_picture(splits)) == drawn.names, "masks are no inputs"
+    assert "boxes" in splits.inferred
+
+
 def test_copies_in_two_splits_are_told(drawn, caplog):
     for number in range(6, 12):
         first = (drawn.pictures / drawn.names[number - 6]).read_bytes()
         (drawn.pictures / drawn.names[number]).write_bytes(first)
     loaded(drawn, table="labels.csv", targets=["covered"])
     assert "are in train too, byte by byte" in caplog.text
+
+
+def test_classes_without_a_box_in_training_are_told(drawn, caplog):
+    drawn.write_yolo()
+    (drawn.folder / "yolo" / "classes.txt").write_text("square\ndisc\nstar\n")
+    loaded(drawn, boxes="yolo")
+    assert "task boxes: no box of star in the training pictures" in caplog.text
+
+
+def test_rows_in_memory_are_those_of_the_files(drawn):
+    made = [loaded(drawn, masks="masks", boxes="boxes.json", memory_mb=most) for most in (0, 100)]
+    one, two = (splits.train[0].fetch(torch.arange(4)) for splits in made)
+    assert [splits.train[0].in_memory for splits in made] == [False, True]
+    torch.testing.assert_close(one, two)
 
 
 @pytest.mark.parametrize("memory_mb", [0, 100])
@@ -348,6 +369,11 @@ MISTAKES = [
     (None, {**TABLE, "kinds": {"size": "Regression"}}, "no task in data.kinds 'size'"),
     (None, {**MASKS, "targets": ["shapes"]}, "speak of a table: give data.table=FILE"),
     (None, {**MASKS, "group": "who"}, "'who' is a column of a table: name its file"),
+    (None, {**TABLE, "yes_no": ["disc"]}, "data.yes_no=[disc]: should be settings by name, as in 'data.yes_no={seen"),
+    (None, {**TABLE, "yes_no": {"seen": "disc"}}, "data.yes_no.seen should be a list, found 'disc'"),
+    (None, {**TABLE, "kinds": "Regression"}, "data.kinds=Regression: should be settings by name"),
+    (None, {"table": 7}, "data.table=7: should be the name of a file or folder"),
+    (None, {"masks": {"lane": 7}}, "should be the name of a file or folder, or {TASK: NAME}"),
     (None, {"masks": "pictures"}, "holds the pictures too"),
     (None, {**MASKS, "mask_classes": {"a": 0, "b": "red"}}, "'b' should be a value from 0 to 255 or a colour"),
     (None, {**MASKS, "mask_classes": {"a": 0, "b": 1}}, "holds the value 2, which is no class"),

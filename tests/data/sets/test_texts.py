@@ -185,6 +185,8 @@ MISTAKES = [
     ({"text": ["review"], "targets": ["mood"], "group": "writer"}, "no column 'writer' (data.group)"),
     ({"text": ["review"], "targets": ["author"], "max_classes": 3}, "task 'author' has 6 different words"),
     ({"text": ["review"], "targets": ["mood"], "length": 2}, "data.length should be a whole number from 8"),
+    ({"text": ["review"], "kinds": ["mood"]}, "data.kinds=[mood]: should be settings by name"),
+    ({"path": "mine.conll", "columns": "word"}, "data.columns should be a list, as in data.columns=[word,pos,ner]"),
     ({"path": "mine.conll"}, "mine.conll: is no table by its ending"),
     ({"path": "mine.conll", "columns": FOUR[:3]}, "line 3: 4 columns, and data.columns names 3 (word, pos, chunk)"),
     ({"path": "mine.conll", "columns": ["a", "b", "c", "d"]}, "which column has the words?"),
