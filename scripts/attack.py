@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 from crafted import CHECKPOINTS, checkpoints, configurations, tables
-from forked import WAIT_SECONDS, Command
+from forked_commands import WAIT_SECONDS, Command
 from rich.console import Console
 from rich.table import Table
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from forked import Command
+from forked_commands import Command
 from rich.console import Console
 from rich.table import Table
 

@@ -1,14 +1,7 @@
 """The real command in processes of its own, on a small table."""
 
-import json
-import sys
-import time
-from pathlib import Path
-
 import numpy as np
 import pytest
-
-sys.path.append(str(Path(__file__).parent))
 from commands import Command
 
 
@@ -47,16 +40,3 @@ def finish(start):
         return process.returncode, out, err
 
     return complete
-
-
-def wait_for(condition, process, seconds=120):
-    """Until the condition holds; fails if the process ends before."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert process.poll() is None, f"ended too early: {process.communicate()}"
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)
-
-
-def status(folder):
-    return json.loads((folder / "run.json").read_text())["status"]

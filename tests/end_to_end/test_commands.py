@@ -1,13 +1,9 @@
 """What a user types, as it comes."""
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
-
-sys.path.append(str(Path(__file__).parent))
-from conftest import status
+from commands import status
 
 
 def quick(table):

@@ -3,13 +3,9 @@
 import json
 import os
 import signal
-import sys
-from pathlib import Path
 
 import pytest
-
-sys.path.append(str(Path(__file__).parent))
-from conftest import status, wait_for
+from commands import status, wait_for
 
 TABLES = ("metrics.csv", "tasks.csv", "cosines.csv")
 

@@ -10,10 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
+from commands import status, wait_for
 from forked import forked_workers
-
-sys.path.append(str(Path(__file__).parent))
-from conftest import status, wait_for
 
 TABLES = ("metrics.csv", "tasks.csv", "cosines.csv")
 TOGETHER = "trainer.devices=2"

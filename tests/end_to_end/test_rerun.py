@@ -1,13 +1,9 @@
 """A sweep with a failing and a killed job, finished by `mtlrun rerun`: the numbers of an undisturbed sweep."""
 
 import shutil
-import sys
-from pathlib import Path
 
 import pytest
-
-sys.path.append(str(Path(__file__).parent))
-from conftest import wait_for
+from commands import wait_for
 
 TABLES = ("metrics.csv", "tasks.csv", "cosines.csv")
 

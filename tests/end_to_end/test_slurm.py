@@ -2,16 +2,13 @@
 
 import json
 import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from commands import wait_for
 from slurm import absent, cluster
-
-sys.path.append(str(Path(__file__).parent))
-from conftest import wait_for
 
 pytestmark = [
     pytest.mark.slow,

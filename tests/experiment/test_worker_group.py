@@ -4,13 +4,12 @@ import logging
 import os
 import pickle
 import signal
-import sys
 import threading
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
+import together
 import torch
 from forked import ForkedWorker, forked_workers
 
@@ -21,9 +20,6 @@ from mtlrun.experiment.worker_group import run_together
 from mtlrun.gradients.ranks import Ranks
 from mtlrun.training import devices
 from mtlrun.training.settings import Device
-
-sys.path.append(str(Path(__file__).parent / "workers"))  # the processes get the same path
-import together
 
 STARTS = [worker_group._interpreter, ForkedWorker]
 

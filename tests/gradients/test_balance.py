@@ -3,10 +3,10 @@
 import copy
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
+from small_net import INPUTS, TASKS, Net, expected, own_grad, shared_grad
 from torch import nn
 
 import mtlrun
@@ -19,9 +19,6 @@ from mtlrun.runs.folder import RunFolder
 from mtlrun.samplers.base import TrainingProgress
 from mtlrun.training.model import task_losses
 from mtlrun.training.step import train_step
-
-sys.path.insert(0, str(Path(__file__).parent))
-from small_net import INPUTS, TASKS, Net, expected, own_grad, shared_grad
 
 STEPS = 5
 KINDS = {

@@ -1,14 +1,9 @@
 """Two processes with half of the rows each take the steps of one with all, inside torch's own wrapper too."""
 
-import sys
-from pathlib import Path
-
+import balance_worker
 import pytest
 import torch
-from forked import server
-
-sys.path.insert(0, str(Path(__file__).parent))
-import balance_worker
+from forked import Forked
 from small_net import INPUTS
 
 
@@ -19,12 +14,8 @@ def in_two(once, tmp_path_factory):
     def start():
         folder = tmp_path_factory.mktemp("balance")
         places = folder / "store", folder / "results"
-        started = [server.Process(target=balance_worker.work, args=(rank, *places)) for rank in range(2)]
-        for process in started:
-            process.start()
-        for process in started:
-            process.join(300)
-        assert [process.exitcode for process in started] == [0, 0]
+        started = [Forked(balance_worker.work, rank, *places) for rank in range(2)]
+        assert [process.wait(300) for process in started] == [0, 0]
         return [torch.load(folder / f"results.{rank}") for rank in range(2)]
 
     return once("balance", start)

@@ -1,10 +1,8 @@
 """The engine against gradients worked out separately with autograd, for every kind of balancer and every way."""
 
-import sys
-from pathlib import Path
-
 import pytest
 import torch
+from small_net import INPUTS, TASKS, Descending, Net, engine, expected, own_grad, shared_grad, step
 from torch import nn
 
 from mtlrun.balancers import load
@@ -13,9 +11,6 @@ from mtlrun.errors import NonFiniteError
 from mtlrun.gradients.base import MEMORY, ParameterGroups, flat
 from mtlrun.gradients.engine import Engine
 from mtlrun.gradients.passes import partition
-
-sys.path.insert(0, str(Path(__file__).parent))
-from small_net import INPUTS, TASKS, Descending, Net, engine, expected, own_grad, shared_grad, step
 
 
 class Sharper(LossBalancer):

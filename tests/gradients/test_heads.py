@@ -1,17 +1,12 @@
 """What the tasks' own parameters follow: each pass weighs them as the shared ones, or leaves them to the method."""
 
-import sys
-from pathlib import Path
-
 import pytest
 import torch
+from small_net import INPUTS, TASKS, Descending, Net, engine, expected, own_grad, shared_grad, step
 
 from mtlrun.balancers import load
 from mtlrun.balancers.base import JacobianBalancer
 from mtlrun.errors import ConfigError
-
-sys.path.insert(0, str(Path(__file__).parent))
-from small_net import INPUTS, TASKS, Descending, Net, engine, expected, own_grad, shared_grad, step
 
 WAYS = {
     "one pass per task": {},

@@ -1,10 +1,8 @@
 """Two gloo processes, and micro-batches, give what one process gives in one go: for every balancer."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
+import ranks_worker
 import torch
 from forked import forked_workers
 from omegaconf import DictConfig
@@ -15,9 +13,6 @@ from mtlrun.config.composed import without_hydra
 from mtlrun.experiment.worker_group import run_together
 from mtlrun.gradients.ranks import Ranks
 from mtlrun.paths import CONF
-
-sys.path.insert(0, str(Path(__file__).parent))
-import ranks_worker
 
 NAMES = sorted(path.stem for path in (CONF / "balancer").glob("*.yaml"))
 SCATTERED = ["cagrad", "gradnorm", "pcgrad", "sdmgrad"]

@@ -53,6 +53,10 @@ class Forked:
     def kill(self) -> None:
         self._process.kill()
 
+    def wait(self, timeout: float | None = None) -> int | None:
+        self._process.join(timeout)
+        return self.returncode
+
 
 class ForkedWorker(Forked):
     """A process of a training, with what a `WorkerGroup` asks of it too."""
@@ -62,10 +66,6 @@ class ForkedWorker(Forked):
 
     def terminate(self) -> None:
         self._process.terminate()
-
-    def wait(self) -> int | None:
-        self._process.join()
-        return self.returncode
 
 
 def _work(line: Connection, environment: dict[str, str]) -> None:

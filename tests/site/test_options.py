@@ -1,14 +1,12 @@
 """The pages of all options: every setting of every file of conf/, with its default and its meaning."""
 
 import re
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "scripts"))
 from site_options import pages, settings  # noqa: E402  (scripts/ is no package)
 
 CONF = ROOT / "conf"

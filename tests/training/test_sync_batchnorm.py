@@ -1,10 +1,8 @@
 """Batch norm over two processes is batch norm over the whole batch."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
+import together
 import torch
 from forked import forked_workers
 from torch import nn
@@ -13,9 +11,6 @@ from mtlrun.backbones.norms import BatchNorm1d
 from mtlrun.experiment.worker_group import run_together
 from mtlrun.gradients.ranks import Ranks
 from mtlrun.training.sync_batchnorm import GlobalBatchNorm, batch_statistics, synchronise
-
-sys.path.append(str(Path(__file__).parents[1] / "experiment" / "workers"))  # the processes get the same path
-import together
 
 STEPS = 10
 

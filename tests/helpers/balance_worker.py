@@ -1,15 +1,10 @@
 """Three steps of `mtlrun.balance`; test_balance_processes.py has them taken by one process, and by each of two."""
 
-import sys
-from pathlib import Path
-
 import torch
+from small_net import INPUTS, Net
 from torch.nn.parallel import DistributedDataParallel
 
 import mtlrun
-
-sys.path.insert(0, str(Path(__file__).parent))
-from small_net import INPUTS, Net
 
 NAMES = ["uncertainty", "pcgrad", "graddrop"]
 STEPS = 3

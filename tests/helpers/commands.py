@@ -6,10 +6,13 @@ The process knows none of mtlrun, and what a command does begins with its first 
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import runpy
 import signal
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from forked import Forked
@@ -57,3 +60,17 @@ def _command(words: list[str], folder: Path, outputs: list[Path], environment: d
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os._exit(code if isinstance(code, int) else 0)
+
+
+def wait_for(condition: Callable[[], bool], process: Command, seconds: float = 120) -> None:
+    """Until the condition holds; fails if the process ends before."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, f"ended too early: {process.communicate()}"
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+
+
+def status(folder: Path) -> str:
+    """What a run's folder says of it."""
+    return json.loads((folder / "run.json").read_text())["status"]
