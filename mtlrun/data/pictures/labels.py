@@ -15,7 +15,7 @@ from mtlrun.data.pictures.masks import (
     Meaning,
     PictureMasks,
     checked_masks,
-    masks_of_column,
+    files_in_column,
     masks_of_folder,
 )
 from mtlrun.data.pictures.names import PictureNames
@@ -24,6 +24,7 @@ from mtlrun.data.pictures.sizes import in_words, size_of_picture
 from mtlrun.data.pictures.table import PictureTable, matched, read_table_of
 from mtlrun.data.readers.image_files import Size
 from mtlrun.data.tables.load import check_column
+from mtlrun.data.tables.raw import RawTable
 from mtlrun.errors import ConfigError, DataError
 from mtlrun.lines import shortened
 
@@ -57,38 +58,63 @@ class PictureLabels:
     boxes: dict[str, PictureBoxes] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class _MaskPlace:
+    """Where a task's masks are: a folder, or files by the rows of the table."""
+
+    folder: Path | None
+    by_row: Mapping[int, Path]
+
+
 def read_labels(folder: Path, options: LabelOptions) -> PictureLabels:
     """The labels of all pictures in a folder.
 
     Raises:
         ConfigError, DataError: see `mtlrun.data.sets.pictures.load`.
     """
-    table_path = None if options.table is None else beside("data.table", options.table, folder)
-    table = None if table_path is None else read_table_of(table_path)
-    if table is None and (options.file or options.key):
-        raise ConfigError(f"'{options.file or options.key}' is a column of a table: name its file with data.table=FILE")
-    mask_places, box_places = by_task("masks", options.masks), by_task("boxes", options.boxes)
-    columns = {task: place for task, place in mask_places.items() if table is not None and place in table.columns}
-    folders = {task: _folder(place, folder) for task, place in mask_places.items() if task not in columns}
-    pictures = PictureNames(folder, [*folders.values()])
+    table = _table(folder, options)
+    names, box_places = by_task("masks", options.masks), by_task("boxes", options.boxes)
+    places = {task: _mask_place(name, table, folder) for task, name in names.items()}
+    folders = [place.folder for place in places.values() if place.folder is not None]
+    pictures = PictureNames(folder, folders, [file for place in places.values() for file in place.by_row.values()])
     found = PictureLabels(pictures, [size_of_picture(path) for path in pictures.paths])
-    if table is not None and table_path is not None:
-        key = [] if options.key is None else [options.key]
-        for name in key:
-            check_column(table, name, "data.group or data.order")
-        found.table = matched(table_path, table, options.file, [*columns.values(), *key], pictures)
-        found.aside = [found.table.file, *columns.values(), *key]
-    for task in mask_places:
-        meaning = _meaning(task, options)
-        if task in folders:
-            files = masks_of_folder(folders[task], pictures)
-        else:
-            assert found.table is not None
-            files = masks_of_column(columns[task], found.table, folder)
-        found.masks[task] = checked_masks(task, files, folders.get(task), meaning, found.sizes)
-    for task, place in box_places.items():
-        found.boxes[task] = boxes_of_pictures(beside("data.boxes", place, folder), pictures, found.sizes)
+    if table is not None:
+        aside = [names[task] for task, place in places.items() if place.folder is None]
+        aside += [] if options.key is None else [options.key]
+        found.table = matched(*table, options.file, aside, pictures)
+        found.aside = [found.table.file, *aside]
+    for task, place in places.items():
+        files = masks_of_folder(place.folder, pictures) if place.folder else _by_picture(found.table, place.by_row)
+        found.masks[task] = checked_masks(task, files, place.folder, _meaning(task, options), found.sizes)
+    for task, name in box_places.items():
+        found.boxes[task] = boxes_of_pictures(beside("data.boxes", name, folder), pictures, found.sizes)
     return found
+
+
+def _table(folder: Path, options: LabelOptions) -> tuple[Path, RawTable] | None:
+    """The table with its path."""
+    if options.table is None:
+        if options.file or options.key:
+            column = options.file or options.key
+            raise ConfigError(f"'{column}' is a column of a table: name its file with data.table=FILE")
+        return None
+    path = beside("data.table", options.table, folder)
+    table = read_table_of(path)
+    if options.key is not None:
+        check_column(table, options.key, "data.group or data.order")
+    return path, table
+
+
+def _mask_place(name: str, table: tuple[Path, RawTable] | None, pictures: Path) -> _MaskPlace:
+    """A column of the table, if there is one of that name, or else a folder."""
+    if table is not None and name in table[1].columns:
+        return _MaskPlace(None, files_in_column(name, *table, pictures))
+    return _MaskPlace(_folder(name, pictures), {})
+
+
+def _by_picture(table: PictureTable | None, by_row: Mapping[int, Path]) -> dict[int, Path]:
+    rows = table.rows if table is not None else {}
+    return {place: by_row[row] for place, row in rows.items() if row in by_row}
 
 
 def _folder(place: str, pictures: Path) -> Path:

@@ -9,11 +9,11 @@ from typing import Any
 
 from mtlrun.data.pictures.names import PictureNames
 from mtlrun.data.pictures.sizes import in_words, size_of_picture
-from mtlrun.data.pictures.table import PictureTable
 from mtlrun.data.readers.class_masks import IGNORED, MaskClasses, mask_classes, occurring, pixels_of, shown
 from mtlrun.data.readers.image_files import Size
 from mtlrun.data.readers.label_files import label_files
 from mtlrun.data.readers.plain_files import read_text
+from mtlrun.data.tables.raw import RawTable
 from mtlrun.errors import ConfigError, DataError
 from mtlrun.lines import shortened
 from mtlrun.options import is_whole
@@ -52,22 +52,20 @@ def masks_of_folder(folder: Path, pictures: PictureNames) -> dict[int, Path]:
     return {place: files[name] for name, place in places.items()}
 
 
-def masks_of_column(name: str, table: PictureTable, folder: Path) -> dict[int, Path]:
-    """The files that a column names, from the table's folder or that of the pictures; a row may have none.
+def files_in_column(name: str, path: Path, table: RawTable, folder: Path) -> dict[int, Path]:
+    """The masks that a column names, by row, from the table's folder or that of the pictures; a row may have none.
 
     Raises:
         DataError: if a file is not there.
     """
-    texts = table.table.columns[name].texts()
     found = {}
-    for place, row in table.rows.items():
-        if not texts[row]:
-            continue
-        tried = [base / texts[row] for base in (table.path.parent, folder)]
-        path = next((path for path in tried if path.is_file()), None)
-        if path is None:
-            raise DataError(f"{table.path}, row {row + 1}: no mask {tried[0]} (column '{name}')")
-        found[place] = path
+    for row, text in enumerate(table.columns[name].texts()):
+        tried = [base / text for base in (path.parent, folder)]
+        there = next((file for file in tried if file.is_file()), None)
+        if text and there is None:
+            raise DataError(f"{path}, row {row + 1}: no mask {tried[0]} (column '{name}')")
+        if there is not None:
+            found[row] = there
     return found
 
 
@@ -109,7 +107,7 @@ def checked_masks(
 
 def _as_they_occur(task: str, files: Sequence[str]) -> tuple[MaskClasses, str]:
     """The values that occur are the classes, under their numbers."""
-    found = [value for value in occurring(files, in_colours=False) if value != IGNORED]
+    found = [value for value in occurring(files) if value != IGNORED]
     if len(found) < 2:
         only = f"the value {found[0]}" if found else "no value"
         raise DataError(

@@ -18,17 +18,18 @@ class PictureNames:
     Args:
         folder: of the pictures.
         aside: folders whose pictures are no inputs, such as masks.
+        files: pictures that are none.
 
     Raises:
         DataError: if there is no picture.
     """
 
-    def __init__(self, folder: Path, aside: Collection[Path] = ()) -> None:
+    def __init__(self, folder: Path, aside: Collection[Path] = (), files: Iterable[Path] = ()) -> None:
         self.folder = folder
-        others = [path.resolve() for path in aside]
+        others, single = [path.resolve() for path in aside], {path.resolve() for path in files}
         found = pictures_below(folder)
-        if others:
-            found = [path for path in found if not any(path.resolve().is_relative_to(other) for other in others)]
+        if others or single:
+            found = [path for path in found if not _is_among(path.resolve(), others, single)]
         if not found:
             raise DataError(f"no picture in {folder}: data.path takes the folder of your pictures")
         self.paths = found
@@ -91,6 +92,10 @@ class PictureNames:
         """Names that a lost one may be meant for: those of its kind, as many as can be compared in no time."""
         known = self._names if PurePosixPath(name).suffix else self._name_stems
         return [*known][:5000]
+
+
+def _is_among(path: Path, folders: Iterable[Path], files: Collection[Path]) -> bool:
+    return path in files or any(path.is_relative_to(folder) for folder in folders)
 
 
 def _places(names: Iterable[str]) -> dict[str, list[int]]:

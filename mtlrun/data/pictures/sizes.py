@@ -24,7 +24,9 @@ def size_of_picture(path: Path) -> Size:
     """
     try:
         with Image.open(path) as file:
-            turned = file.getexif().get(ORIENTATION) in TURNED
+            # Pillow decodes a whole PNG to look for a tag behind its pixels, where next to no program puts one.
+            tags = file.getexif() if file.format != "PNG" or "exif" in file.info else {}
+            turned = tags.get(ORIENTATION) in TURNED
             return (file.width, file.height) if turned else (file.height, file.width)
     except UNREADABLE as error:
         raise unreadable(str(path), error) from error

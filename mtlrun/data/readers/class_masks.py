@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +18,9 @@ from mtlrun.data.readers.image_files import UNREADABLE, DamagedFile, PictureRows
 
 IGNORED = 255
 """No class: of pixels without a label."""
-MOST = 255
-"""Classes at most."""
+
+Pixels = NDArray[np.uint8] | NDArray[np.int64]
+"""Codes [H, W]: values, or colours as red * 65536 + green * 256 + blue."""
 
 
 @dataclass(frozen=True)
@@ -35,19 +38,30 @@ class MaskClasses:
     numbers: NDArray[np.uint8]
     in_colours: bool
 
-    def of(self, path: str, pixels: NDArray[np.int64]) -> NDArray[np.uint8]:
+    @cached_property
+    def table(self) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """Of each value from 0 to 255 the class, and whether it has a meaning."""
+        classes, known = np.full(256, IGNORED, dtype=np.uint8), np.zeros(256, dtype=np.bool_)
+        classes[self.codes], known[self.codes] = self.numbers, True
+        return classes, known
+
+    def of(self, path: str, pixels: Pixels) -> NDArray[np.uint8]:
         """The classes of pixels [H, W].
 
         Raises:
             DamagedFile: for a value or colour that has no class.
         """
-        places = np.searchsorted(self.codes, pixels).clip(max=len(self.codes) - 1)
-        known = self.codes[places] == pixels
+        if self.in_colours:
+            places = np.searchsorted(self.codes, pixels).clip(max=len(self.codes) - 1)
+            known, classes = self.codes[places] == pixels, self.numbers[places]
+        else:
+            of_value, has_meaning = self.table
+            known, classes = has_meaning[pixels], of_value[pixels]
         if not known.all():
             found = shown(int(pixels[~known][0]), self.in_colours)
             listed = ", ".join(shown(int(code), self.in_colours) for code in self.codes[:8])
             raise DamagedFile(f"{path} holds {found}, which is no class: data.mask_classes knows {listed}")
-        return self.numbers[places]
+        return classes
 
 
 def shown(code: int, colour: bool) -> str:
@@ -68,39 +82,38 @@ def mask_classes(names: Sequence[str], codes: Sequence[int], in_colours: bool, u
     )
 
 
-def occurring(paths: Iterable[Path | str], in_colours: bool) -> list[int]:
-    """The codes that occur in the files, in order.
+def occurring(paths: Iterable[Path | str]) -> list[int]:
+    """The values that occur in the files, in order.
 
     Raises:
         DamagedFile: naming the first file that is no mask.
     """
-    found: set[int] = set()
-    for path in paths:
-        found.update(np.unique(pixels_of(str(path), in_colours)).tolist())
-    return sorted(found)
+    counts = sum((np.bincount(pixels_of(str(path), False).ravel(), minlength=256) for path in paths), np.zeros(256))
+    return [int(value) for value in np.flatnonzero(counts)]
 
 
-def pixels_of(path: str, in_colours: bool) -> NDArray[np.int64]:
-    """The codes of a file's pixels, int64 [H, W].
+def pixels_of(path: str, in_colours: bool) -> Pixels:
+    """The codes of a file's pixels [H, W]: values as uint8, colours as int64.
 
     Raises:
         DamagedFile: if it cannot be read, or holds colours where values are wanted, or values above 255.
     """
     try:
         with Image.open(path) as file:
-            values = np.asarray(file.convert("RGB") if in_colours else file).astype(np.int64)
+            values = np.asarray(file.convert("RGB") if in_colours else file)
     except UNREADABLE as error:
         raise unreadable(path, error) from error
     if in_colours:
-        return values[..., 0] << 16 | values[..., 1] << 8 | values[..., 2]
+        red, green, blue = np.moveaxis(values.astype(np.int64), -1, 0)
+        return red << 16 | green << 8 | blue
     if values.ndim == 3:
         values = _grey(path, values)
-    if values.min(initial=0) < 0 or values.max(initial=0) > MOST:
+    if values.dtype != np.uint8 and (values.min(initial=0) < 0 or values.max(initial=0) > IGNORED):
         raise DamagedFile(f"{path} holds values up to {values.max()}: classes are 0 to 254, and 255 is no label")
-    return values
+    return values.astype(np.uint8, copy=False)
 
 
-def _grey(path: str, values: NDArray[np.int64]) -> NDArray[np.int64]:
+def _grey(path: str, values: NDArray[Any]) -> NDArray[Any]:
     """The one value of each pixel of a grey picture that was saved with several channels."""
     colours = values[..., :3] if values.shape[2] > 2 else values[..., :1]
     odd = (colours != colours[..., :1]).any(-1)
@@ -110,7 +123,8 @@ def _grey(path: str, values: NDArray[np.int64]) -> NDArray[np.int64]:
             f"{path} holds colours, such as [{red},{green},{blue}]: say which is which class with "
             f"'data.mask_classes={{NAME: [{red},{green},{blue}], ...}}'"
         )
-    return colours[..., 0]
+    grey: NDArray[Any] = colours[..., 0]
+    return grey
 
 
 class ClassMasks(PictureRows):

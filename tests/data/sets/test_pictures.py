@@ -242,6 +242,26 @@ def test_all_files_may_lie_in_the_folder_of_the_pictures(drawn, tmp_path, monkey
     splits = load(str(drawn.folder), table="labels.csv", masks="masks", boxes="boxes.json", size=SIZE, memory_mb=0)
     assert sorted(by_picture(splits)) == drawn.names, "masks are no inputs"
     assert "boxes" in splits.inferred
+    drawn.write_table([row | {"outline": f"masks/{row['file']}"} for row in drawn.rows])
+    splits = load(str(drawn.folder), table="labels.csv", masks="outline", size=SIZE, memory_mb=0)
+    assert sorted(by_picture(splits)) == drawn.names
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png"])
+def test_pictures_that_their_tag_turns_are_upright(ending, drawn):
+    content, name = drawn.coco(), drawn.names[0]
+    turned = Image.open(drawn.pictures / name).transpose(Image.Transpose.ROTATE_90)
+    tag = Image.Exif()
+    tag[0x0112] = 6  # turned back by whoever shows it
+    (drawn.pictures / name).unlink()
+    turned.save(drawn.pictures / f"picture00.{ending}", exif=tag)
+    content["images"][0]["file_name"] = f"picture00.{ending}"
+    (drawn.folder / "boxes.json").write_text(json.dumps(content))
+    assert by_picture(loaded(drawn, boxes="boxes.json"))[f"picture00.{ending}"][0].shape == (3, *SIZE)
+    content["images"][0].update(width=24, height=32)
+    (drawn.folder / "boxes.json").write_text(json.dumps(content))
+    with pytest.raises(DataError, match="is 32x24 .* and the picture is 24x32, as its EXIF tag turns it: save it"):
+        loaded(drawn, boxes="boxes.json")
 
 
 def test_copies_in_two_splits_are_told(drawn, caplog):
@@ -307,6 +327,10 @@ def _mask_of_another_size(drawn):
 
 def _mask_without_picture(drawn):
     (drawn.folder / "masks" / "picture01.png").rename(drawn.folder / "masks" / "other.png")
+
+
+def _no_mask(drawn):
+    drawn.write_table([row | {"outline": "masks/other.png" if at == 1 else ""} for at, row in enumerate(drawn.rows)])
 
 
 def _mask_in_colours(drawn):
@@ -391,6 +415,7 @@ MISTAKES = [
     (_mask_in_colours, MASKS, "picture00.png holds colours, such as [9,0,0]: say which is which class"),
     (_class_without_name, MASKS, "holds the value 2, which is no class"),
     (_one_class, MASKS, "hold the value 0 beside 255, which is no label"),
+    (_no_mask, {**TABLE, "masks": "outline"}, "row 2: no mask"),
     (_no_json, COCO, "should hold images (id, file_name, width, height)"),
     (_coco(lambda c: c["annotations"][0].update(category_id=9)), COCO, "annotation 0 has category_id 9"),
     (_coco(lambda c: c["annotations"][0].update(image_id=9)), COCO, "annotations have image_id 9"),
