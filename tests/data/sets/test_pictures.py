@@ -199,6 +199,19 @@ def test_difficult_objects_and_crowds_are_ignored_regions(drawn):
     assert by_picture(loaded(drawn, boxes="crowds.json"))[name][1]["boxes"][:, 0].tolist() == [-2, -3]
 
 
+def test_parts_of_objects_are_no_objects(drawn):
+    drawn.write_voc()
+    whole = by_picture(loaded(drawn, boxes="voc"))
+    part = "<part><name>head</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>2</xmax><ymax>2</ymax></bndbox></part>"
+    for path in (drawn.folder / "voc").iterdir():
+        path.write_text(path.read_text().replace("</object>", f"{part}</object>"))
+    splits = loaded(drawn, boxes="voc")
+    assert splits.inferred["boxes"]["classes"] == ["disc", "square"]
+    found = by_picture(splits)
+    for name in drawn.names:
+        torch.testing.assert_close(found[name][1]["boxes"], whole[name][1]["boxes"])
+
+
 def test_names_of_yolo_classes_come_from_data_yaml(drawn):
     drawn.write_yolo()
     (drawn.folder / "yolo" / "classes.txt").unlink()
@@ -260,7 +273,7 @@ def test_pictures_that_their_tag_turns_are_upright(ending, drawn):
     assert by_picture(loaded(drawn, boxes="boxes.json"))[f"picture00.{ending}"][0].shape == (3, *SIZE)
     content["images"][0].update(width=24, height=32)
     (drawn.folder / "boxes.json").write_text(json.dumps(content))
-    with pytest.raises(DataError, match="is 32x24 .* and the picture is 24x32, as its EXIF tag turns it: save it"):
+    with pytest.raises(DataError, match=r"is 32x24 .* and the picture is 24x32, as its EXIF tag turns it: save it"):
         loaded(drawn, boxes="boxes.json")
 
 
