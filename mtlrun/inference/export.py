@@ -16,6 +16,7 @@ from mtlrun.errors import ConfigError, choose
 from mtlrun.inference.description import InputDescription, ModelDescription, content_of, read, vocabulary_of
 from mtlrun.inference.graph import Graph, check_alike, differences, example, latency, recorded, to_onnx
 from mtlrun.inference.onnx_network import MODEL, WORDS
+from mtlrun.inference.reading import text_columns
 from mtlrun.inference.rebuild import trained_network
 from mtlrun.inference.usage import usage
 from mtlrun.runs.jsonfile import write_json
@@ -152,7 +153,11 @@ def _content(run: Path, graph: Graph, entry: InputDescription, description: Mode
     tasks = {name: graph.network.tasks[name] for name in graph.names}
     made = ModelDescription((replace(entry, tasks=tuple(tasks)),), description.kinds, description.constants)
     data = load_config(run).data
-    reading = {"array": str(data.get("inputs") or "inputs"), "channels": str(data.get("channels") or "auto")}
+    reading: dict[str, Any] = {
+        "array": str(data.get("inputs") or "inputs"),
+        "channels": str(data.get("channels") or "auto"),
+        "text": text_columns(data),
+    }
     return content_of(made, tasks) | reading | {"raw": graph.raw, "run": str(run.resolve())}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +11,14 @@ import torch
 from mtlrun.data.array_cache import Array
 from mtlrun.data.label_kinds import Labels
 from mtlrun.data.source import Source
-from mtlrun.data.tables.raw import TEXT, RawColumn
+from mtlrun.data.tables.raw import TEXT, RawColumn, RawTable
 from mtlrun.data.tables.read import read_raw
 from mtlrun.data.tables.source import TableSource
 from mtlrun.data.tables.targets import labels_of_columns, task_names
+from mtlrun.data.tables.text_columns import text_examples
+from mtlrun.data.text.encode import encode
+from mtlrun.data.text.source import TokenSource
+from mtlrun.data.text.vocabulary import Vocabulary
 from mtlrun.errors import DataError
 from mtlrun.inference.description import InputDescription, ModelDescription
 from mtlrun.inference.reading import encoded_rows
@@ -28,16 +32,48 @@ def table_rows(path: Path, entry: InputDescription, description: ModelDescriptio
     Raises:
         DataError: if it has none of them, lacks a column of inputs, or has a class that training did not know.
     """
-    table, tasks = read_raw(path), fitted_tasks(description)
-    names = task_names(name for name in table.columns if name not in {column.name for column in entry.columns})
-    columns = {task: table.columns[column] for column, task in names.items() if task in tasks}
-    if not columns:
-        raise DataError(f"{path} has labels of none of the run's tasks ({', '.join(tasks)})")
-    labels = {task: _labels(path, tasks[task], raw) for task, raw in columns.items()}
+    table = read_raw(path)
+    labels = _labels_in(path, table, description, {column.name for column in entry.columns})
     values = torch.from_numpy(encoded_rows(path, table, entry))
     targets = {task: found.values for task, found in labels.items()}
     masks = {task: found.labelled for task, found in labels.items()}
     return TableSource("arrays", values, targets, masks, entry.columns)
+
+
+def text_rows(
+    path: Path, text: Sequence[str], entry: InputDescription, description: ModelDescription, vocabulary: Vocabulary
+) -> Source:
+    """The same for texts.
+
+    Args:
+        path: of the table.
+        text: its column of texts, or the two of pairs.
+        entry: what the network takes.
+        description: of the network.
+        vocabulary: of training.
+
+    Raises:
+        DataError: as `table_rows`.
+    """
+    table = read_raw(path)
+    examples = text_examples(path, table, text)
+    labels = _labels_in(path, table, description, {*text})
+    targets = {task: found.values for task, found in labels.items()}
+    masks = {task: found.labelled for task, found in labels.items()}
+    tokens = encode(examples, vocabulary, entry.input_shape[0]).tokens
+    return TokenSource(entry.name, tokens, targets, masks, vocabulary, torch.arange(len(examples)))
+
+
+def _labels_in(
+    path: Path, table: RawTable, description: ModelDescription, inputs: Collection[str]
+) -> dict[str, Labels]:
+    """The labels of the tasks whose columns the table has, but for columns of inputs."""
+    tasks = fitted_tasks(description)
+    names = task_names(name for name in table.columns if name not in inputs)
+    columns = {task: table.columns[column] for column, task in names.items() if task in tasks}
+    if not columns:
+        raise DataError(f"{path} has labels of none of the run's tasks ({', '.join(tasks)})")
+    return {task: _labels(path, tasks[task], raw) for task, raw in columns.items()}
 
 
 def _labels(path: Path, task: Task, raw: RawColumn) -> Labels:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from omegaconf import DictConfig
 from torch import Tensor
 
 from mtlrun.data.array_cache import Array
@@ -20,6 +21,7 @@ from mtlrun.data.tables.encode import encoded
 from mtlrun.data.tables.raw import NUMBER as RAW_NUMBER
 from mtlrun.data.tables.raw import TEXT, RawColumn, RawTable, emptied
 from mtlrun.data.tables.read import is_table, read_raw
+from mtlrun.data.tables.text_columns import text_examples
 from mtlrun.data.text.encode import encode
 from mtlrun.data.text.example import TextExample
 from mtlrun.data.text.vocabulary import Vocabulary
@@ -29,6 +31,7 @@ from mtlrun.types import NUMBER
 
 NAMED_TABLES = (".tsv", ".parquet", ".pq")
 ARRAYS, TABLES, TEXTS = (".npz", ".npy"), (".csv",), (".txt",)
+OWN_TEXTS = "mtlrun.data.sets.texts.load"
 KNOWN = (*SUFFIXES, *ARRAYS, *TABLES, *TEXTS, *NAMED_TABLES)
 
 
@@ -127,12 +130,8 @@ class InputReader:
 
     def _texts_of_table(self, file: Path) -> Given:
         """Rows by the names of the columns of texts."""
-        table = read_raw(file)
-        for name in self._text:
-            if name not in table.columns:
-                raise DataError(f"{file} has no column '{name}' of texts{near_miss(name, table.columns)}")
-        parts = [[split_words(text) for text in table.columns[name].texts()] for name in self._text]
-        return self._encoded(file, [*range(1, len(table) + 1)], [TextExample(*words) for words in zip(*parts)])
+        examples = text_examples(file, read_raw(file), self._text)
+        return self._encoded(file, [*range(1, len(examples) + 1)], examples)
 
     def _encoded(self, file: Path, rows: list[int | None], examples: Sequence[TextExample]) -> Given:
         made = Given(file, rows, {}, [[*e.first, *e.second] for e in examples])
@@ -209,6 +208,13 @@ class InputReader:
     def _suits(self, file: Path, what: str, entries: Sequence[InputDescription]) -> None:
         if not entries:
             raise DataError(f"{file} is {what}, and the network takes {' or '.join(map(str, self.inputs))}")
+
+
+def text_columns(data: DictConfig) -> list[str]:
+    """The columns of texts that the data of a run name; none for files of words, and for other data."""
+    if data.get("_target_") != OWN_TEXTS or data.get("columns"):
+        return []
+    return [data.text] if isinstance(data.text, str) else [*map(str, data.text)]
 
 
 def encoded_rows(file: Path, table: RawTable, entry: InputDescription) -> Array:

@@ -1,6 +1,7 @@
 """Pictures and texts of one's own, from their files to a trained network and its answers for new files."""
 
 import csv
+import json
 
 import pytest
 from drawn_pictures import draw
@@ -52,7 +53,7 @@ def reviews(tmp_path_factory):
     with (folder / "reviews.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("review", "mood", "stars"), *rows])
     small = ["data.length=16", "backbone.layers=1", "backbone.width=16", "backbone.heads=2", "data.vocabulary=50"]
-    words = ["task=texts", f"data.path={folder / 'reviews.csv'}", "data.text=[review]", *small, *QUICK]
+    words = ["task=texts", f"data.path={folder / 'reviews.csv'}", "data.text=review", *small, *QUICK]
     return folder, mtlrun.run(words, folder=folder / "run")
 
 
@@ -67,6 +68,18 @@ def test_texts_of_a_table_are_answered_by_column(reviews):
     ]
     assert without_file[0] == without_file[1]
     assert table[0]["mood"] in ("good", "bad")
+
+
+def test_new_rows_of_texts_are_scored_as_they_are_predicted(reviews, capsys):
+    folder, result = reviews
+    rows = [("a good film of bad scenes", "good", 1), ("a bad film", "bad", 0), ("bad", "good", 1), ("good", "bad", 2)]
+    with (folder / "test.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("stars", "review", "mood"), *((stars, text, mood) for text, mood, stars in rows)])
+    assert main(["eval", str(result.folder), f"data.test_path={folder / 'test.csv'}", "--json"]) == 0
+    (record,) = json.loads(capsys.readouterr().out)
+    said = mtlrun.load(result.folder).predict(folder / "test.csv")
+    right = [one["mood"] == mood for one, (_, mood, _) in zip(said, rows)]
+    assert record["tasks"]["mood"]["accuracy"] == pytest.approx(sum(right) / 4)
 
 
 def test_a_table_without_the_column_is_told(reviews):

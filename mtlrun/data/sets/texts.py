@@ -14,7 +14,6 @@ from mtlrun.data.duplicates import warn_of_duplicates
 from mtlrun.data.fingerprint import ids_of_texts
 from mtlrun.data.label_kinds import Labels
 from mtlrun.data.label_warnings import warn_before_training
-from mtlrun.data.readers.squad import split_words
 from mtlrun.data.readers.word_columns import NO_TAG, Sentence, in_iob2, is_entities, read_word_columns
 from mtlrun.data.row_splits import SPLITS, check_sizes, sizes_of
 from mtlrun.data.source import Source, Splits
@@ -23,6 +22,7 @@ from mtlrun.data.tables.load import check_column, key_of, read_files
 from mtlrun.data.tables.raw import TEXT, RawTable
 from mtlrun.data.tables.read import TABLES, is_table
 from mtlrun.data.tables.targets import labels_of_columns, task_names
+from mtlrun.data.tables.text_columns import text_examples
 from mtlrun.data.text.encode import TokenRows, encode, token_labels
 from mtlrun.data.text.example import TextExample
 from mtlrun.data.text.labels import UNLABELLED
@@ -148,7 +148,8 @@ def load_table_of_texts(options: TextOptions, splitting: SplitOptions) -> Splits
     rows, how = planned(splitting, counts, labels, key_of(table, splitting.key))
     check_labels(labels, rows)
     check_variety(labels, rows)
-    examples = _examples(table, options.text or [])
+    examples = text_examples(options.files[0], table, options.text or [])
+    _warn_of_gaps(table, options.text or [])
     _tell_names(names)
     warn_before_training(labels, rows["train"].numpy(), None)
     warn_of_duplicates(_ids(examples), labels, rows)
@@ -186,15 +187,11 @@ def _label_columns(table: RawTable, options: TextOptions, key: tuple[str, str] |
     return found
 
 
-def _examples(table: RawTable, names: Sequence[str]) -> list[TextExample]:
-    """The texts of all rows, split into words."""
-    columns = [table.columns[name].texts() for name in names]
-    empty = {name: column.count("") for name, column in zip(names, columns)}
-    for name, count in empty.items():
+def _warn_of_gaps(table: RawTable, names: Sequence[str]) -> None:
+    for name in names:
+        count = table.columns[name].texts().count("")
         if count:
             log.warning("no text in %d of %d rows of '%s'", count, len(table), name)
-    parts = [[split_words(text) for text in column] for column in columns]
-    return [TextExample(*words) for words in zip(*parts)]
 
 
 def load_tagged(options: TextOptions, columns: Sequence[str], splitting: SplitOptions) -> Splits:
