@@ -115,7 +115,7 @@ def _as_they_occur(task: str, files: Sequence[str]) -> tuple[MaskClasses, str]:
             "class, say so with 'data.mask_classes={background: 0, thing: 255}'"
         )
     names = [str(value) for value in found]
-    return mask_classes(names, found, False, IGNORED), f"classes are the values that occur: {shortened(names, 12)}"
+    return mask_classes(names, found, False, [IGNORED]), f"classes are the values that occur: {shortened(names, 12)}"
 
 
 def _of_file(folder: Path) -> tuple[Meaning | None, str]:
@@ -165,7 +165,7 @@ def named_classes(source: str, meaning: Meaning) -> MaskClasses:
     if len(codes) < 2:
         raise ConfigError(f"{source} should name two classes or more, found {shortened([*codes]) or 'none'}")
     colours = True in in_colours
-    none = unlabelled[0] if unlabelled is not None else None if colours else IGNORED
+    none = ([] if unlabelled is None else [unlabelled[0]]) + ([] if colours else [IGNORED])
     return mask_classes([*codes], [code for code, _ in codes.values()], colours, none)
 
 
@@ -187,6 +187,6 @@ def codes_in_words(classes: MaskClasses) -> str:
 
 def _none(classes: MaskClasses) -> str:
     """What stands for no label."""
-    none = [shown(int(code), classes.in_colours) for code, number in zip(classes.codes, classes.numbers)
-            if number == IGNORED]  # fmt: skip
-    return f"; {none[0]} is no label" if none else ""
+    codes = [int(code) for code, number in zip(classes.codes, classes.numbers) if number == IGNORED]
+    none = " and ".join(shown(code, classes.in_colours) for code in codes)
+    return f"; {none} {'are' if len(codes) > 1 else 'is'} no label" if codes else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -69,10 +69,12 @@ def shown(code: int, colour: bool) -> str:
     return f"the colour [{code >> 16},{code >> 8 & 255},{code & 255}]" if colour else f"the value {code}"
 
 
-def mask_classes(names: Sequence[str], codes: Sequence[int], in_colours: bool, unlabelled: int | None) -> MaskClasses:
-    """Classes with their codes, and the code of pixels without a label; None for none."""
+def mask_classes(
+    names: Sequence[str], codes: Sequence[int], in_colours: bool, unlabelled: Collection[int]
+) -> MaskClasses:
+    """Classes with their codes, and the codes of pixels without a label, of which those of classes are none."""
     pairs = [(code, number) for number, code in enumerate(codes)]
-    pairs += [] if unlabelled is None or unlabelled in codes else [(unlabelled, IGNORED)]
+    pairs += [(code, IGNORED) for code in {*unlabelled} - {*codes}]
     pairs.sort()
     return MaskClasses(
         [*names],

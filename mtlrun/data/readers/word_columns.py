@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import dropwhile, groupby
 from pathlib import Path
 
 from mtlrun.data.readers.conll import to_iob2
@@ -23,8 +23,9 @@ def read_word_columns(path: Path, columns: Sequence[str]) -> list[Sentence]:
     """The sentences of a file.
 
     Fields are separated by tabs if there is one in the first line of a sentence, else by blanks. Lines that begin with
-    -DOCSTART- are empty lines; those that begin with # and have another number of fields are comments. With a column
-    `id`, lines whose number has a - or a . (contractions and words that are not written, of CoNLL-U) are left out.
+    -DOCSTART- are empty lines. Lines that begin with # are comments if they have another number of fields, or stand at
+    the beginning of a sentence and every sentence has one there. With a column `id`, lines whose number has a - or a .
+    (contractions and words that are not written, of CoNLL-U) are left out.
 
     Args:
         path: of the file.
@@ -34,7 +35,10 @@ def read_word_columns(path: Path, columns: Sequence[str]) -> list[Sentence]:
         DataError: if a line has another number of columns, or there is no sentence.
     """
     blocks = groupby(lines_of(path), lambda line: not line[1].strip() or line[1].startswith("-DOCSTART-"))
-    found = [_sentence(path, list(block), columns) for between, block in blocks if not between]
+    sentences = [list(block) for between, block in blocks if not between]
+    if all(block[0][1].startswith("#") for block in sentences):
+        sentences = [list(dropwhile(lambda line: line[1].startswith("#"), block)) for block in sentences]
+    found = [_sentence(path, block, columns) for block in sentences]
     kept = [sentence for sentence in found if sentence]
     if not kept:
         raise DataError(f"{path} has no sentences: a word a line, and an empty line between sentences")

@@ -138,7 +138,7 @@ def test_what_is_inferred_is_said(drawn, caplog):
         assert words in caplog.text
 
 
-@pytest.mark.parametrize("form", ["palette", "colours", "labelmap", "bits", "named", "several", "column"])
+@pytest.mark.parametrize("form", ["palette", "colours", "labelmap", "bits", "named", "unlabelled", "several", "column"])
 def test_masks_in_every_form(form, drawn):
     folder, options = drawn.folder / "masks", {}
     names = ["ground", "square", "disc"]
@@ -158,6 +158,11 @@ def test_masks_in_every_form(form, drawn):
         if form == "bits":
             expected[name] = (mask > 0).astype(int)
             Image.fromarray(mask > 0).save(path)
+        if form == "unlabelled":
+            expected[name] = np.where(mask == 1, 255, mask // 2)
+            with_edge = mask.copy()
+            with_edge[0, 0], expected[name][0, 0] = 255, 255
+            Image.fromarray(with_edge).save(path)
         if form == "named":
             expected[name][-1, -1] = 255
             Image.fromarray(np.where(expected[name] == 255, 255, expected[name] * 100).astype(np.uint8)).save(path)
@@ -168,6 +173,8 @@ def test_masks_in_every_form(form, drawn):
         (folder / "labelmap.txt").write_text("\n".join(["# label:color_rgb:parts:actions", *lines]))
     if form == "named":
         options = {"mask_classes": {"ground": 0, "square": 100, "disc": 200}}
+    if form == "unlabelled":
+        (folder / "classes.txt").write_text("ground\nunlabelled\ndisc\n")
     if form == "palette":
         (folder / "classes.txt").write_text("\n".join(names))
     chosen, task = {"masks": "masks"}, "masks"
@@ -182,7 +189,7 @@ def test_masks_in_every_form(form, drawn):
     for name, mask in expected.items():
         rows, columns = (np.floor((np.arange(to) + 0.5) * of / to).astype(int) for to, of in zip(SIZE, mask.shape))
         assert np.array_equal(there[name][1][task].numpy(), mask[rows][:, columns]), name
-    plain = {"bits": ["0", "1"], "column": ["0", "1", "2"]}
+    plain = {"bits": ["0", "1"], "column": ["0", "1", "2"], "unlabelled": ["ground", "disc"]}
     assert splits.inferred[task]["classes"] == plain.get(form, names)
 
 
@@ -334,6 +341,10 @@ def _same_stem(drawn):
     drawn.write_table([row | {"file": row["file"][:-4]} for row in drawn.rows])
 
 
+def _two_names(drawn):
+    drawn.write_table([*drawn.rows, drawn.rows[4] | {"file": "pictures/picture04.png"}])
+
+
 def _mask_of_another_size(drawn):
     Image.fromarray(np.zeros((24, 24), np.uint8)).save(drawn.folder / "masks" / "picture01.png")
 
@@ -421,6 +432,7 @@ MISTAKES = [
     (_damaged, TABLE, "picture02.png is damaged, or no picture"),
     (_cut, {**TABLE, "memory_mb": 100}, "picture02.png is damaged, or no picture"),
     (_twice, TABLE, "names the picture 'picture04.png' in 2 rows: 5, 13"),
+    (_two_names, TABLE, "files 'picture04.png' and 'pictures/picture04.png' both belong to the picture picture04.png"),
     (_nameless, TABLE, "row 5 names no picture in column 'file'"),
     (_same_stem, {**TABLE, "file": "file"}, "'picture00' may be"),
     (_mask_of_another_size, MASKS, "picture01.png is 24x24 (height x width), and its picture 32x24"),

@@ -146,6 +146,12 @@ def test_files_of_universal_dependencies(tmp_path):
     assert read_word_columns(Path(path), ["id", "form", "_", "upos"])[0]["form"] == ["We", "do", "n't", "go on"]
 
 
+def test_comments_at_the_beginning_of_every_sentence(tmp_path):
+    path = sentences(tmp_path, "# id 7\nAnna NNP O\n# NN O\n\n# id 8\n# more\nOslo NNP O\n")
+    found = read_word_columns(Path(path), ["word", "pos", "ner"])
+    assert [sentence["word"] for sentence in found[:2]] == [["Anna", "#"], ["Oslo"]]
+
+
 @pytest.mark.parametrize(
     ("tags", "expected"),
     [
