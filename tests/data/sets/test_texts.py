@@ -63,7 +63,7 @@ def test_each_text_has_the_labels_of_its_row(tmp_path):
         assert text.split()[2] == ("bad", "good")[known["mood"]]
         assert text.startswith("[CLS] A ")
     assert sum(int((~source.labelled("stars")).sum()) for source in (*splits.train, *splits.val, *splits.test)) == 1
-    assert "labels taken for mood: Classification of 2 (bad, good), stars: Classification of 5" in splits.statement
+    assert "taken for mood: Classification of 2 (bad, good), stars: Classification of 5" in splits.statement
 
 
 def test_pairs_have_two_segments(tmp_path):
