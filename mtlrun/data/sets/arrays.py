@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from mtlrun.data.array_cache import Array
 from mtlrun.data.arrays.inputs import ArrayInputs, HeldInputs, MappedInputs
 from mtlrun.data.arrays.npy_files import read_folder
+from mtlrun.data.arrays.shards import ShardColumns, array_folder, shards_of
 from mtlrun.data.duplicates import warn_of_duplicates
 from mtlrun.data.infer import infer_labels
 from mtlrun.data.label_warnings import warn_before_training
@@ -56,6 +58,7 @@ def load(
     kinds: Mapping[str, str] | None = None,
     categories: Sequence[str] | None = None,
     rare: int = 3,
+    cache: str | None = None,
 ) -> Splits:
     """One source with the tasks that the file holds; `Splits.inferred` says their kinds.
 
@@ -82,6 +85,8 @@ def load(
         kinds: per task the kind that its labels are made into, one of label_kinds.KINDS; the others are read off.
         categories: columns of numbers that are categories.
         rare: words of a category that occur in fewer training rows share one code with unknown ones.
+        cache: folder in which the numbers of a folder of Parquet or Arrow files are kept as arrays (subfolder arrays);
+            None for the folder that MTLRUN_DATA names, else ~/.cache/mtlrun.
 
     Raises:
         ConfigError: if an option is missing or out of range, or names an array that is not there.
@@ -101,15 +106,14 @@ def load(
         return load_table(TableOptions(files, wide, named, max_classes, asked, encoding), splitting)
     if categories:
         raise ConfigError(f"data.categories={categories}: {path} is no table, whose columns have names")
+    array_options = ArrayOptions(standardise, channels, max_classes, asked)
+    if shards_of(files[0]):
+        kept = Path(cache or os.environ.get("MTLRUN_DATA") or "~/.cache/mtlrun").expanduser() / "arrays"
+        wide = [inputs] if isinstance(inputs, str) else None if inputs is None else distinct("data.inputs", inputs)
+        return load_shards(files, ShardColumns(wide, named, None), splitting, array_options, kept)
     if inputs is not None and not isinstance(inputs, str | int):
         raise ConfigError(f"data.inputs={[*inputs]}: a folder of .npy files has one array of inputs, name that one")
-    return load_arrays(
-        files,
-        INPUTS if inputs is None else str(inputs),
-        named,
-        splitting,
-        ArrayOptions(standardise, channels, max_classes, asked),
-    )
+    return load_arrays(files, INPUTS if inputs is None else str(inputs), named, splitting, array_options)
 
 
 def as_table(path: Path, inputs: str | Sequence[str] | None, targets: Sequence[str] | None) -> bool:
@@ -138,6 +142,26 @@ class ArrayOptions:
     channels: str
     max_classes: int
     kinds: Mapping[str, str]
+
+
+def load_shards(
+    folders: Sequence[Path], columns: ShardColumns, splitting: SplitOptions, options: ArrayOptions, cache: Path
+) -> Splits:
+    """As `load_arrays`, of folders of Parquet or Arrow files.
+
+    Raises:
+        ConfigError, DataError: see `load`, and `array_folder`.
+    """
+    other = next((folder for folder in folders if not shards_of(folder)), None)
+    if other is not None:
+        raise ConfigError(f"data.path={folders[0]} is a folder of Parquet or Arrow files, and {other} is none")
+    key = splitting.key
+    columns = replace(columns, key=key)
+    found = [array_folder(folder, columns, cache) for folder in folders]
+    names = found[0][1]
+    renamed = replace(splitting, **{key[0]: names[key[1]]}) if key else splitting
+    targets = [names[target] for target in columns.targets or ()]
+    return load_arrays([kept for kept, _ in found], INPUTS, targets, renamed, options)
 
 
 def load_arrays(
