@@ -67,8 +67,9 @@ class Source(ABC):
         """Raw inputs [B, ...] of the rows [B], and the targets [B, ...] of every task of this source.
 
         The target of a row that is not labelled is arbitrary. Random augmentation is for sources that are not in
-        memory: it draws from torch's global generator on the CPU, which stands at the same place for every part of a
-        step. What is drawn from the first number and a row's own then depends on no number of processes or workers.
+        memory: it draws from the global generators of torch on the CPU, NumPy or Python, which stand at the same place
+        for every part of a step. What is drawn from the first number and a row's own then depends on no number of
+        processes or workers.
         """
 
     def prepare(self, inputs: Tensor) -> Tensor:

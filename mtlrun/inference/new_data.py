@@ -21,7 +21,8 @@ from mtlrun.data.source import Normalisation, Source, Splits
 from mtlrun.data.text.source import TokenSource
 from mtlrun.errors import DataError, ResumeError
 from mtlrun.inference.description import InputDescription, ModelDescription, read, vocabulary_of
-from mtlrun.inference.new_rows import table_rows
+from mtlrun.inference.new_rows import table_rows, text_rows
+from mtlrun.inference.reading import text_columns
 from mtlrun.inference.rebuild import trained_network
 from mtlrun.inference.trained import Prepare, TrainedNetwork
 from mtlrun.instantiate import instantiate
@@ -117,6 +118,10 @@ def _sources(
     else:
         changed = change(config, words)
     given = [word.partition("=")[0] for word in words]
+    text = text_columns(changed.data)
+    if text and given == ["data.test_path"] and split == "test":
+        path, entry = Path(changed.data.test_path).expanduser(), description.inputs[0]
+        return [text_rows(path, text, entry, description, vocabulary_of(entry, run))], {}
     if changed.data._target_ == ARRAYS and given == ["data.test_path"] and split == "test":
         path = Path(changed.data.test_path).expanduser()
         entry = description.inputs[0]

@@ -14,6 +14,8 @@ from mtlrun.errors import ConfigError, DataError, near_miss
 from mtlrun.lines import shortened
 
 OPTION = "data.path"
+ROWS = (".npy", ".parquet", ".pq", ".arrow")
+"""Endings of files of which a folder is read."""
 
 
 def read_folder(
@@ -95,11 +97,16 @@ def _other_things(folder: Path) -> str:
     level = [folder]
     for _ in range(DEPTH):
         level = [inner for outer in level for inner in folders_in(outer)]
-        fitting = [inner for inner in level if array_names(inner)]
+        fitting = [inner for inner in level if _has_rows(inner)]
         if fitting:
             listed = shortened([str(inner) for inner in fitting])
-            return f"has no .npy files itself, but there are some in {listed}: set {OPTION}={fitting[0]}"
+            return f"has no arrays itself, but there are some in {listed}: set {OPTION}={fitting[0]}"
     there = sorted(path.name for path in folder.iterdir() if not is_stray(path))
     higher = above(folder, lambda outer: "inputs" in array_names(outer), OPTION)
     found = f"holds {shortened(there)}" if there else "is empty"
     return f"{found}{higher}: expected inputs.npy and one .npy file of labels for each task, or name a file"
+
+
+def _has_rows(folder: Path) -> bool:
+    """Whether it has .npy files, or others whose folder is taken."""
+    return any(path.suffix in ROWS and not is_stray(path) for path in folder.iterdir())

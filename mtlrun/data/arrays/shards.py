@@ -120,16 +120,21 @@ def _decode(shards: Sequence[Path], inputs: Sequence[str], names: Mapping[str, s
         values = np.lib.format.open_memmap(unfinished / f"{INPUTS}.npy", "w+", dtype, (rows, len(inputs)))
         labels: dict[str, list[Array]] = {name: [] for name in names}
         start = 0
-        for path in shards:
-            for part in _parts(path, [*dict.fromkeys([*inputs, *names])]):
-                for place, name in enumerate(inputs):
-                    values[start : start + len(part), place] = _without_gaps(path, name, part.column(name))
-                for name in names:
-                    labels[name].append(_label(part.column(name)))
-                start += len(part)
+        for path, part in _all_parts(shards, [*dict.fromkeys([*inputs, *names])]):
+            stop = start + len(part)
+            for place, name in enumerate(inputs):
+                values[start:stop, place] = _without_gaps(path, name, part.column(name))
+            for name in names:
+                labels[name].append(_label(part.column(name)))
+            start = stop
         values.flush()
         for name, array in names.items():
             np.save(unfinished / f"{array}.npy", np.concatenate(labels[name]), allow_pickle=False)
+
+
+def _all_parts(shards: Sequence[Path], columns: Sequence[str]) -> Iterator[tuple[Path, Any]]:
+    """Each part of each file, with the file."""
+    return ((path, part) for path in shards for part in _parts(path, columns))
 
 
 def _parts(path: Path, columns: Sequence[str]) -> Iterator[Any]:

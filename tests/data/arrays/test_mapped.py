@@ -195,7 +195,7 @@ def test_unusable_folders_get_one_line(tmp_path, values, options, message):
 @pytest.mark.parametrize(
     ("place", "message"),
     [
-        ("", r"has no .npy files itself, but there are some in .*/outer/mine: set data.path=.*/outer/mine"),
+        ("", r"has no arrays itself, but there are some in .*/outer/mine: set data.path=.*/outer/mine"),
         ("mine/below", r"is empty \(but in .*/outer/mine: set data.path=.*/outer/mine\): expected inputs.npy and"),
         (
             "tables",
