@@ -184,7 +184,7 @@ def main() -> None:
         large = Path(place) / "large"
         step = plain_step()
         console.print(f"plain DataLoader, reading: {rate(plain_batches(large, args.workers)):,.0f} rows/s")
-        trained = rate(step(batch) for batch in plain_batches(large, args.workers))  # type: ignore[func-returns-value]
+        trained = rate(step(batch) for batch in plain_batches(large, args.workers))
         console.print(f"plain DataLoader and loop: {trained:,.0f} rows/s")
         console.print(f"mtlrun, reading without workers: {rate(own_batches(large)):,.0f} rows/s")
 

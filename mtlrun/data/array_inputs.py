@@ -60,8 +60,7 @@ def not_finite(values: Array) -> Array:
         return np.zeros(len(values), dtype=bool)
     with np.errstate(over="ignore"):
         finite = np.isfinite(values.astype(np.float32, copy=False)).reshape(len(values), -1)
-    bad: Array = ~finite.all(1)
-    return bad
+    return np.logical_not(finite.all(1))
 
 
 def refuse_rows(name: str, bad: Array) -> None:

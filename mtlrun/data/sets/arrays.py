@@ -155,13 +155,14 @@ def load_shards(
     other = next((folder for folder in folders if not shards_of(folder)), None)
     if other is not None:
         raise ConfigError(f"data.path={folders[0]} is a folder of Parquet or Arrow files, and {other} is none")
-    key = splitting.key
-    columns = replace(columns, key=key)
+    columns = replace(columns, key=splitting.key)
     found = [array_folder(folder, columns, cache) for folder in folders]
     names = found[0][1]
-    renamed = replace(splitting, **{key[0]: names[key[1]]}) if key else splitting
+    group, order = (None if name is None else names[str(name)] for name in (splitting.group, splitting.order))
     targets = [names[target] for target in columns.targets or ()]
-    return load_arrays([kept for kept, _ in found], INPUTS, targets, renamed, options)
+    return load_arrays(
+        [kept for kept, _ in found], INPUTS, targets, replace(splitting, group=group, order=order), options
+    )
 
 
 def load_arrays(
