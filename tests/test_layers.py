@@ -34,6 +34,7 @@ LAYERS = [
     ["config"],
     ["inference"],  # trained networks without their data
     ["experiment"],  # what runs a configuration
+    ["advice"],  # what to train, by what was measured
     ["cli"],
     ["__init__", "__main__"],
 ]
