@@ -16,7 +16,8 @@ ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/your_data.md").read_text()
 OPTIONS = yaml.safe_load((ROOT / "conf/data/arrays.yaml").read_text())
 OTHERS = [yaml.safe_load((ROOT / f"conf/data/{name}.yaml").read_text()) for name in ("clicks", "pictures", "texts")]
-PARTS = {name: PAGE.partition(f"\n## {name}\n")[2].partition("\n## ")[0] for name in ("Pictures", "Texts")}
+LARGE = "More rows than memory holds"
+PARTS = {name: PAGE.partition(f"\n## {name}\n")[2].partition("\n## ")[0] for name in ("Pictures", "Texts", LARGE)}
 PICTURES, TEXTS = OTHERS[1:]
 
 
@@ -50,6 +51,17 @@ def test_examples_are_learned_as_they_are_printed(part, file, tmp_path, monkeypa
     for words in others:
         config = compose(words)
         assert instantiate(config.data, "data", Splits).inferred
+
+
+def test_the_large_example_is_learned_as_it_is_printed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (program,) = re.findall(r"^```python\n(.*?)^```", PARTS[LARGE], re.MULTILINE | re.DOTALL)
+    exec(compile(program.replace("20_000", "400").replace("5_000", "100"), "your_data.md", "exec"), {})
+    lines = [line.partition("  #")[0] for line in re.findall(r"^mtlrun (.*)$", PARTS[LARGE], re.MULTILINE)]
+    first, *others = [shlex.split(line) for line in lines if "data.path=large" in line]
+    result = mtlrun.run([*first, "trainer.max_steps=1", "diagnostics=off", "trainer.device=cpu"], tmp_path / "run")
+    assert {*result.summary["tasks"]} == {"colour", "weight"}
+    assert all(instantiate(compose(words).data, "data", Splits).inferred for words in others)
 
 
 def test_defaults_are_those_of_the_configuration():
