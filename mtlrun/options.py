@@ -209,3 +209,14 @@ def distinct(option: str, value: Sequence[str]) -> list[str]:
     if twice is not None:
         raise ConfigError(f"{option} has '{twice}' twice: name it once")
     return names
+
+
+def by_name(option: str, value: Mapping[Any, Any] | None, example: str) -> dict[str, Any]:
+    """Settings by name, none for null; `example` is what the message says to try.
+
+    Raises:
+        ConfigError: if it is anything else.
+    """
+    if value is not None and not isinstance(value, Mapping):
+        raise ConfigError(f"{option}={as_typed(value)}: should be settings by name, as in '{option}={example}'")
+    return {str(name): setting for name, setting in (value or {}).items()}

@@ -34,6 +34,7 @@ LAYERS = [
     ["config"],
     ["inference"],  # trained networks without their data
     ["experiment"],  # what runs a configuration
+    ["advice"],  # what to train, by what was measured
     ["cli"],
     ["__init__", "__main__"],
 ]
@@ -89,7 +90,7 @@ def own(path: Path, everywhere: bool = True) -> set[str]:
 
 
 # The rooms of data/, low to high. What is not in a room is the contract, below all of them.
-DATA_ROOMS = ["text", "drawn", "readers", "tables", "sets"]
+DATA_ROOMS = ["text", "drawn", "readers", "tables", "pictures", "arrays", "sets"]
 
 
 def test_every_package_has_a_layer():

@@ -10,16 +10,14 @@ from collections import Counter
 from collections.abc import Iterable
 from itertools import groupby
 from operator import attrgetter
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtlrun.cli.config_dir import split_config_dir
+from mtlrun.cli.config_dir import search_path, split_config_dir
 from mtlrun.cli.flags import hydra_arguments
 from mtlrun.cli.terminal import complain
 from mtlrun.config.compose import compose
 from mtlrun.config.composed import without_hydra
 from mtlrun.config.explain import explain
-from mtlrun.config.words import quoted_text
 from mtlrun.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -40,7 +38,7 @@ def main(arguments: list[str]) -> int:
     flag = next((word for word in settings if word.startswith("-")), None)
     if flag is not None:
         raise ConfigError(f"mtlrun check takes settings and --config-dir, not {flag}")
-    config, groups = without_hydra(compose([*_search_path(folder), *settings])), named_groups(settings)
+    config, groups = without_hydra(compose([*search_path(folder), *settings])), named_groups(settings)
     print(f"looking at {', '.join(groups)} of task set {config.task.name}", flush=True)  # torch takes seconds to load
     try:
         return _check(config, groups)
@@ -62,15 +60,6 @@ def named_groups(settings: list[str]) -> list[str]:
     if parts == ["task"]:
         return ["data", "task"]
     return [group for group in parts if group != "task"] or list(_ALL)
-
-
-def _search_path(folder: str | None) -> list[str]:
-    """The folder as a setting, behind what config.yaml says: shipped options win, as with a run's --config-dir."""
-    if folder is None:
-        return []
-    for_good = os.environ.get("MTLRUN_CONF_DIR", "pkg://hydra.conf")  # the command line cannot interpolate here
-    searched = (for_good, f"file://{Path(folder).resolve()}")
-    return [f"hydra.searchpath=[{','.join(map(quoted_text, searched))}]"]
 
 
 def _check(config: DictConfig, groups: list[str]) -> int:

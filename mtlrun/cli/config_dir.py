@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from mtlrun.config.anchors import check_anchors
+from mtlrun.config.words import quoted_text
 from mtlrun.errors import ConfigError
 
 
@@ -25,6 +26,15 @@ def split_config_dir(arguments: list[str]) -> tuple[str | None, list[str]]:
         raise ConfigError(f"{' '.join(words[at : at + 2])}: no such folder")
     check_anchors(words[at + 1])
     return words[at + 1], words[:at] + words[at + 2 :]
+
+
+def search_path(folder: str | None) -> list[str]:
+    """The folder as a setting, behind what config.yaml says: shipped options win, as with a run's --config-dir."""
+    if folder is None:
+        return []
+    for_good = os.environ.get("MTLRUN_CONF_DIR", "pkg://hydra.conf")  # the command line cannot interpolate here
+    searched = (for_good, f"file://{Path(folder).resolve()}")
+    return [f"hydra.searchpath=[{','.join(map(quoted_text, searched))}]"]
 
 
 def _split_flag(word: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -37,20 +37,46 @@ def main(arguments: list[str]) -> int:
     flags, words = _read(arguments)
     hydra_words = [word for word in words[1:] if word.lstrip("+~").startswith(("hydra.", "hydra/"))]
     changes = [word for word in words[1:] if word not in hydra_words]
+    statuses = _CHOSEN[next((flag for flag in flags if flag != "--dry-run"), None)]
+    folder = Path(words[0])
+
+    def chosen(job: Job) -> bool:
+        return Run(job.folder).status in statuses
+
+    return rerun_jobs(folder, changes, hydra_words, chosen, dry_run="--dry-run" in flags)
+
+
+def rerun_jobs(
+    folder: Path,
+    changes: Sequence[str],
+    hydra_words: Sequence[str],
+    chosen: Callable[[Job], bool],
+    dry_run: bool = False,
+    show: bool = True,
+) -> int:
+    """Run the chosen jobs of a sweep again, each as `mtlrun rerun` does; return the exit code.
+
+    Args:
+        folder: of the sweep.
+        changes: settings to change in each of them.
+        hydra_words: settings of the node `hydra`.
+        chosen: which jobs.
+        dry_run: only say what would be done.
+        show: print the report at the end; it is written in any case.
+    """
     code = 0
-    RunFolders.sweeps.append(Path(words[0]))
-    with raw_errors(), Sweep(Path(words[0]), hydra_words) as sweep:
+    RunFolders.sweeps.append(folder)
+    with raw_errors(), Sweep(folder, hydra_words) as sweep:
         jobs = [*sweep.jobs()]
-        plans = _plans(sweep, jobs, next((flag for flag in flags if flag != "--dry-run"), None), changes)
+        plans = _plans(sweep, jobs, chosen, changes)
         for job in jobs:
             print(_line(job, plans.get(job.number)))
-        if "--dry-run" in flags:
+        if dry_run:
             return 0
         if plans:
-            chosen = [job for job in jobs if job.number in plans]
-            code = attempt(partial(_launch, sweep, chosen, plans, changes))
+            code = attempt(partial(_launch, sweep, [job for job in jobs if job.number in plans], plans, changes))
         unfinished = [job for job in jobs if Run(job.folder).status != "finished"]
-    return close_sweep(sweep.folder, code) or int(bool(unfinished))
+    return close_sweep(sweep.folder, code, show) or int(bool(unfinished))
 
 
 def _read(arguments: list[str]) -> tuple[list[str], list[str]]:
@@ -64,7 +90,7 @@ def _read(arguments: list[str]) -> tuple[list[str], list[str]]:
     return flags, words
 
 
-def _plans(sweep: Sweep, jobs: Sequence[Job], flag: str | None, changes: Sequence[str]) -> dict[int, Plan]:
+def _plans(sweep: Sweep, jobs: Sequence[Job], chosen: Callable[[Job], bool], changes: Sequence[str]) -> dict[int, Plan]:
     """What is to be done with each chosen job, by its number.
 
     Raises:
@@ -74,8 +100,7 @@ def _plans(sweep: Sweep, jobs: Sequence[Job], flag: str | None, changes: Sequenc
     for job in jobs:
         if statuses[job.number] == "running":
             raise ConfigError(f"{job.folder} is still running: wait for the sweep to end, or stop it first")
-    chosen = [job for job in jobs if statuses[job.number] in _CHOSEN[flag]]
-    return {job.number: _plan(sweep, job, statuses[job.number], changes) for job in chosen}
+    return {job.number: _plan(sweep, job, statuses[job.number], changes) for job in jobs if chosen(job)}
 
 
 def _plan(sweep: Sweep, job: Job, status: str | None, changes: Sequence[str]) -> Plan:

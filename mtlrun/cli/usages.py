@@ -71,6 +71,15 @@ Every option may also be written key=value, such as by=last.""",
   --yes            also if it takes more than an hour
   --runs DIR[,DIR] where runs are looked for (default: outputs)
   key=value        settings for every run, such as data.root=FOLDER or hydra/launcher=joblib""",
+    "advise": """\
+  mtlrun advise [GROUP=OPTION ...] [key=value ...]
+  --budget 1.0       the most that a run may take, as a share of the configured length; it starts at a fifth
+  --seeds 3          seeds 0 to N-1 of every network
+  --yes              start without asking
+  --to DIR           where runs and advice go (default: outputs/advise/TASKSET-..., the same for the same settings)
+  --config-dir DIR   a folder with groups of your own
+Runs are ordinary runs in sweep folders: what was stopped goes on with the same command, and mtlrun report reads them.
+The answer is printed, and written as advice.md, advice.json and advice.html.""",
     "watch": """\
   mtlrun watch PATH...   run folders, sweep folders, any folder above them, or globs
 The table is read again every 2 s, also from another machine; it ends with the report when all runs have ended.

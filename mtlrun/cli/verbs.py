@@ -8,6 +8,7 @@ VERBS = {
     "predict": "answers for files, a row each: mtlrun predict RUN INPUT... [--csv FILE] [--to DIR] [tasks=[a,b]]",
     "export": "a network for other programs: mtlrun export RUN [--to DIR] [--format pt2,onnx,safetensors] [--raw]",
     "report": "runs averaged over seeds, compared, judged: mtlrun report PATH... [--by last] [--csv F] ...",
+    "advise": "learn these tasks together, or not? measured: mtlrun advise task=... [--budget B] [--seeds N] [--yes]",
     "watch": "the same table while the runs go on, from their files alone: mtlrun watch PATH...",
     "reproduce": "a published table, ours beside the paper's: mtlrun reproduce [PAPER/NAME] [--quick] [--list] ...",
     "check": "whether parts keep their promises: mtlrun check [GROUP=OPTION ...] [--config-dir DIR]",

@@ -14,7 +14,8 @@ from mtlrun.runs.reader import OWN_DATA
 from mtlrun.runs.yamlfile import read_yaml
 
 _GROUPS = ("data", "backbone")
-_WORDS = ("path", "root", "folder", "file", "weights")  # last words of the options that name files
+_WORDS = ("path", "root", "folder", "file", "weights", "table", "masks", "boxes")
+"""Last words of the options that name files, or that have such names by task."""
 
 
 def started_in(run: Path) -> Path | None:
@@ -70,7 +71,7 @@ def _is_path(key: str, value: str) -> bool:
     """Whether the text names a file from the current folder; 'train' may be a word and the name of a folder, too."""
     if "${" in value or os.path.isabs(value) or value.startswith("~"):
         return False
-    return "/" in value or key.rpartition(".")[2].rpartition("_")[2] in _WORDS
+    return "/" in value or any(part.rpartition("_")[2] in _WORDS for part in key.split("."))
 
 
 def _texts(node: Any, key: str) -> list[tuple[str, str]]:

@@ -51,13 +51,23 @@ def channels_last(shape: tuple[int, ...], channels: str) -> bool:
 
 def check_finite(name: str, values: Array) -> None:
     """Raise DataError where inputs are not finite in float32, naming the first such row."""
+    refuse_rows(name, not_finite(values))
+
+
+def not_finite(values: Array) -> Array:
+    """Which rows have numbers that are not finite in float32, bool [N]."""
     if values.dtype.kind != "f":
-        return
+        return np.zeros(len(values), dtype=bool)
     with np.errstate(over="ignore"):
-        bad = ~np.isfinite(values.astype(np.float32, copy=False)).reshape(len(values), -1).all(1)
+        finite = np.isfinite(values.astype(np.float32, copy=False)).reshape(len(values), -1)
+    return np.logical_not(finite.all(1))
+
+
+def refuse_rows(name: str, bad: Array) -> None:
+    """Raise DataError where `not_finite` has found rows, bool [N]."""
     if bad.any():
         raise DataError(
-            f"'{name}' has NaN or infinite values in {bad.sum()} of {len(values)} rows, the first in row "
+            f"'{name}' has NaN or infinite values in {bad.sum()} of {len(bad)} rows, the first in row "
             f"{bad.argmax()}: fill or drop them (only labels may be missing)"
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -25,13 +26,21 @@ AGREEMENT = 1 - 1e-9
 """Correlation from which a column of numbers is a copy of the labels, whatever its unit."""
 
 
+class VectorRows(Protocol):
+    """Vectors, of which some rows are asked for: an array [N, D], or one in a file."""
+
+    def __getitem__(self, rows: Array, /) -> Array:
+        """[n, D] of the rows [n]."""
+        ...
+
+
 @dataclass(frozen=True)
 class Inspected:
     """Inputs to compare labels with: names [D]; values [N, D], numbers or codes of categories; constant: names of those
     that do not vary in training."""
 
     names: Sequence[str]
-    values: Array
+    values: VectorRows
     constant: Sequence[str] = ()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from mtlrun.errors import ConfigError
 
 WHERE = {
-    "arrays": ("path", "which file to train on", "FILE.npz or data.path=FILE.csv"),
+    "arrays": ("path", "which file to train on", "FILE.npz, FILE.csv or FOLDER"),
     "bdd100k": ("root", "where the folder of BDD100K is", "FOLDER"),
     "chestxray14": ("root", "where the folder of ChestX-ray14 is", "FOLDER"),
     "chexpert": ("root", "where the folder of CheXpert is", "FOLDER"),

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mtlrun.data.scaling import Scaling
 from mtlrun.errors import ConfigError, DataError, near_miss
 from mtlrun.types import AnswerTexts, InputColumn
 
@@ -48,6 +49,11 @@ class Source(ABC):
     in_memory: bool = False
     columns: tuple[InputColumn, ...] = ()
 
+    @property
+    def labels_in_memory(self) -> bool:
+        """Whether `targets` gives all labels, and reads no file for them."""
+        return self.in_memory
+
     @abstractmethod
     def __len__(self) -> int:
         """Number of rows."""
@@ -61,8 +67,9 @@ class Source(ABC):
         """Raw inputs [B, ...] of the rows [B], and the targets [B, ...] of every task of this source.
 
         The target of a row that is not labelled is arbitrary. Random augmentation is for sources that are not in
-        memory: it draws from torch's global generator on the CPU, which stands at the same place for every part of a
-        step. What is drawn from the first number and a row's own then depends on no number of processes or workers.
+        memory: it draws from the global generators of torch on the CPU, NumPy or Python, which stand at the same place
+        for every part of a step. What is drawn from the first number and a row's own then depends on no number of
+        processes or workers.
         """
 
     def prepare(self, inputs: Tensor) -> Tensor:
@@ -147,11 +154,7 @@ class TensorSource(Source):
         self._targets = dict(targets)
         self._labelled = {task: mask.cpu() for task, mask in (labelled or {}).items()}
         self._check()
-        # In the units of the raw inputs, so that a uint8 batch takes one conversion and two in-place passes.
-        unit = 255.0 if inputs.dtype == torch.uint8 else 1.0
-        shape = (-1, *[1] * (inputs.dim() - 2))
-        self._shift = None if mean is None else (torch.tensor(mean) * unit).view(shape)
-        self._scale = None if std is None and unit == 1.0 else (1 / (torch.tensor(std or [1.0]) * unit)).view(shape)
+        self._scaling = Scaling(inputs.dtype, inputs.dim(), mean, std)
 
     def _check(self) -> None:
         for task, values in self._targets.items():
@@ -180,16 +183,7 @@ class TensorSource(Source):
         return self._inputs.index_select(0, rows), targets
 
     def prepare(self, inputs: Tensor) -> Tensor:
-        if self._shift is None and self._scale is None:
-            return inputs.to(torch.float32) if inputs.is_floating_point() else inputs
-        prepared = inputs.to(torch.float32, copy=True)
-        if self._shift is not None:
-            self._shift = self._shift.to(inputs.device)  # stays there: no copy in later steps
-            prepared.sub_(self._shift)
-        if self._scale is not None:
-            self._scale = self._scale.to(inputs.device)
-            prepared.mul_(self._scale)
-        return prepared
+        return self._scaling(inputs)
 
     def normalisation(self) -> Normalisation:
         dtype = str(self._inputs.dtype).removeprefix("torch.")

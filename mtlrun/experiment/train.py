@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from torch import nn
 from mtlrun.blame import blaming_parts
 from mtlrun.config.build import build, build_evaluator
 from mtlrun.config.promises import check_parts_of
+from mtlrun.data.fingerprint import difference
+from mtlrun.data.source import Splits
 from mtlrun.errors import choose
 from mtlrun.experiment.endings import ending
 from mtlrun.experiment.objective import check_objective
@@ -22,7 +24,9 @@ from mtlrun.experiment.summary import final_scores, summarise
 from mtlrun.experiment.transfer import start_from, warn_of_frozen_chance
 from mtlrun.experiment.worker import RemoteProgress
 from mtlrun.gradients.ranks import Ranks
+from mtlrun.inference.description import read as read_description
 from mtlrun.inference.description import write as write_description
+from mtlrun.inference.new_data import evaluate_on
 from mtlrun.lines import RUN_LOG_ONLY
 from mtlrun.runs.folder import RunFolder
 from mtlrun.runs.reader import Run
@@ -85,7 +89,14 @@ def evaluate(config: DictConfig, folder: Path, checkpoint: str, split: str) -> d
     state = _load(model, folder, checkpoint, Ranks())
     if not config.allow_other_data:
         check_same_data(state, splits, folder / "checkpoints" / f"{checkpoint}.pt")
+    elif _are_others(state, splits) and read_description(folder) is not None:
+        return evaluate_on(folder, [], checkpoint, split)  # by the means and scales of training, not by theirs
     return evaluator.evaluate(getattr(splits, split))
+
+
+def _are_others(state: Mapping[str, Any], splits: Splits) -> bool:
+    """Whether the checkpoint knows other data than these."""
+    return bool(state.get("data")) and difference(state["data"], splits.fingerprint) is not None
 
 
 def _ready(config: DictConfig, folder: RunFolder, resume: bool, ranks: Ranks) -> Trainer:

@@ -56,7 +56,7 @@ class BalancedStep:
         self._engine_state: dict[str, Any] = {"held": {}, "steps_since_solve": 0}
         self._running: RunningStep | None = None
         self._unseen = False
-        self._before: list[tuple[Tensor, Tensor]] = []
+        self._before: list[tuple[Tensor, Tensor | None]] = []
         self.trace: Trace | None = None
         """Of the last step."""
 
@@ -91,7 +91,7 @@ class BalancedStep:
             trace = self._passed_back(parts, tasks, micro_batches, measure)
         except BaseException:
             self._running = None
-            self._put_back()
+            self._undo()
             raise
         if trace is None:
             return False
@@ -137,6 +137,7 @@ class BalancedStep:
         self.tasks = [*dict.fromkeys([*state["tasks"], *self.tasks])]
         self.balancer.load_state_dict(state["balancer"])
         self._engine, self._engine_state = None, dict(state["engine"])
+        self._unseen = False  # it was taken between two steps
 
     @property
     def losses(self) -> dict[str, float]:
@@ -244,13 +245,19 @@ class BalancedStep:
     def _set_aside(self, parameters: Iterable[Tensor]) -> None:
         """Keep gradients from before the step: the engine makes those of the step alone, and may multiply them."""
         for parameter in parameters:
-            if parameter.grad is not None:
-                self._before.append((parameter, parameter.grad))
-                parameter.grad = None
+            self._before.append((parameter, parameter.grad))
+            parameter.grad = None
+
+    def _undo(self) -> None:
+        """Leave `.grad` as it was before a step that failed."""
+        for parameter, gradient in self._before:
+            parameter.grad = gradient
+        self._before = []
 
     def _put_back(self) -> None:
         for parameter, gradient in self._before:
-            parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
+            if gradient is not None:
+                parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
         self._before = []
 
     def _scale(self) -> float:

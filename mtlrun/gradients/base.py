@@ -172,8 +172,10 @@ class Pass(ABC, Generic[B]):
         """Complete `.grad` from the losses [T] of the whole step."""
 
     def trace(self, losses: Tensor, weights: Tensor | None, gram: Tensor | None = None) -> Trace:
-        """Of this step; of a Gram matrix of all batches the rows that the update is made of."""
-        return Trace(self.step.tasks, losses, weights, None if gram is None else self.last_batch(gram))
+        """Of this step; of a Gram matrix of all batches the rows that the update is made of. None of a step that
+        overflowed: it says nothing of the tasks."""
+        known = gram is not None and bool(gram.isfinite().all())
+        return Trace(self.step.tasks, losses, weights, self.last_batch(gram) if gram is not None and known else None)
 
     def last_batch(self, gram: Tensor) -> Tensor:
         """[T, T]: the rows that the update is made of, of a Gram matrix of all batches."""
@@ -239,10 +241,22 @@ def gradients(loss: Tensor, inputs: Sequence[Tensor], retain: bool) -> tuple[Ten
 
 
 def accumulate(parameters: Sequence[nn.Parameter], found: Sequence[Tensor | None]) -> None:
-    """Add gradients to `.grad`."""
+    """Add gradients to `.grad`, each in memory of its own.
+
+    Autograd gives parameters that are added to one another the same tensor, and the sum of a parameter's entries one
+    number for all of them: weighting, unscaling and clipping, which work in place, would come twice, or fail.
+    """
+    taken: set[int] = set()
     for parameter, gradient in zip(parameters, found):
-        if gradient is not None:
-            parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
+        if gradient is None:
+            continue
+        if parameter.grad is not None:
+            parameter.grad = parameter.grad + gradient
+            continue
+        memory = gradient.untyped_storage()
+        alone = memory.data_ptr() not in taken and memory.nbytes() == gradient.nbytes
+        taken.add(memory.data_ptr())
+        parameter.grad = gradient if alone else gradient.clone(memory_format=torch.contiguous_format)
 
 
 def multiply(parameters: Sequence[nn.Parameter], factor: Tensor | float) -> None:
@@ -254,7 +268,8 @@ def multiply(parameters: Sequence[nn.Parameter], factor: Tensor | float) -> None
 
 def flat(found: Sequence[Tensor | None], like: Sequence[Tensor]) -> Tensor:
     """Gradients as one vector; zeros for None."""
-    return torch.cat([(torch.zeros_like(t) if g is None else g).flatten() for g, t in zip(found, like)])
+    parts = [(torch.zeros_like(t) if g is None else g).flatten() for g, t in zip(found, like)]
+    return torch.cat(parts) if parts else torch.empty(0)
 
 
 def weight_factor(rescale: str, weights: Tensor, gram: Tensor | None) -> Tensor:

@@ -26,6 +26,9 @@ def check_pairing(balancer: Balancer, settings: EngineSettings, method: str) -> 
                 raise ConfigError(f"balancer.{key}={chosen}: {needed}")
         if settings.every != 1:
             raise ConfigError(f"balancer.every={settings.every}: {method} gives no weights to hold, choose 1")
+    if isinstance(balancer, LossBalancer) and balancer.batches != 1:
+        found = f"{method} reads losses and takes {balancer.batches} batches a step"
+        raise ConfigError(f"{found}: only methods that compare gradients can, choose batches=1")
     if settings.heads == "weighted":
         _check_weighted_heads(balancer)
     if isinstance(balancer, LossBalancer) and settings.rescale == "norm":

@@ -143,9 +143,17 @@ class PerTaskPass(Pass[Balancer]):
         else:
             weights, gram = self._weights(jacobian, losses)
             update = weights.to(jacobian) @ jacobian[-len(self.step.tasks) :]
-        for parameter, part in zip(self.groups.shared, self._rows.join(update)):
-            parameter.grad = part
+        reached = self._reached()
+        for parameter, part, there in zip(self.groups.shared, self._rows.join(update), reached):
+            parameter.grad = part if there else None
         return self.trace(losses, weights, gram)
+
+    def _reached(self) -> list[bool]:
+        """Which shared parameters have a gradient: the others stay without, as after one pass of the weighted sum, or
+        momentum and weight decay would move them. What is no weighted sum may move all."""
+        if isinstance(self.balancer, JacobianBalancer) and not self.balancer.gives_weights:
+            return [True] * len(self.groups.shared)
+        return self.ranks.any_each(self._rows.reached, self._rows.parameters)
 
     def _weights(self, jacobian: Tensor, losses: Tensor) -> tuple[Tensor, Tensor | None]:
         """(weights [T], Gram matrix of all shared parameters where it was needed)."""
@@ -219,6 +227,8 @@ class GramianPass(Pass[GramBalancer]):
         self._gram = self._parameter_gram(self.groups.shared) if self.step.measure or self.sees_all else None
         seen = self._gram if self.sees_all else self._partial_gram()
         assert seen is not None
+        if not self._own_done:  # nothing that the balancer sees learns now
+            self._gradient_rows([])
         self._weights = self.solve(self.balancer, seen, so_far)
         self._weighted()
 
@@ -261,7 +271,7 @@ class GramianPass(Pass[GramBalancer]):
         The first call takes the task-specific gradients too, which lie on the way.
         """
         count = len(self.step.tasks) * self.step.batches
-        rows = inputs[0].new_zeros(count, sum(values.numel() for values in inputs))
+        rows = next(iter(inputs), torch.empty(0)).new_zeros(count, sum(values.numel() for values in inputs))
         for call, losses in self._calls:
             for task, loss in losses.items():
                 own = [] if self._own_done else self.groups.task_specific[task]

@@ -74,6 +74,12 @@ class Ranks:
         """Whether the flag is set in some process. Goes through the CPU, so no accelerator is waited for."""
         return (self.size > 1 and bool(self.sum(torch.tensor([float(flag)])).item())) or flag
 
+    def any_each(self, flags: Sequence[bool], parameters: Sequence[nn.Parameter]) -> list[bool]:
+        """For each parameter whether its flag is set in some process; travels as gradients do."""
+        if self.size == 1 or not flags:
+            return [*flags]
+        return [count > 0 for count in self.sum(parameters[0].new_tensor([*map(float, flags)])).tolist()]
+
     def copy_from_first(self, tensors: Sequence[Tensor]) -> None:
         """Overwrite tensors with those of process 0."""
         for tensor in tensors if self.size > 1 else ():

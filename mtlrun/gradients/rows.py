@@ -38,10 +38,13 @@ class GradientRows:
             self._shards = self._buffer.new_zeros(count, self._width) if self._ranks.scatters else None
         self._count, self._whole = count, whole
         self._written: set[int] = set()
+        self.reached = [False] * len(self.parameters)
+        """Which parameters some row of this process has a gradient of."""
         self._pending: list[Callable[[], object]] = []
 
     def add(self, row: int, gradients: Sequence[Tensor | None]) -> None:
         """Add gradients, one per parameter, to a row; None is zero."""
+        self.reached = [known or gradient is not None for known, gradient in zip(self.reached, gradients)]
         if row in self._written:
             self._apply(torch._foreach_add_, row, gradients)
             return
@@ -78,8 +81,14 @@ class GradientRows:
         return self._buffer[: self._count, self._start : self._start + self._width]
 
     def join(self, update: Tensor) -> list[Tensor]:
-        """An update in the columns of `total`, put together from all processes, in the parameters' shapes."""
-        return self.split(update if self._whole or not self.parameters else self._ranks.join(update))
+        """An update in the columns of `total`, put together from all processes, in the parameters' shapes.
+
+        One that lies in the buffer, such as a row, is copied: the next step writes there.
+        """
+        joined = update if self._whole or not self.parameters else self._ranks.join(update)
+        assert self._buffer is not None
+        inside = joined.untyped_storage().data_ptr() == self._buffer.untyped_storage().data_ptr()
+        return self.split(joined.clone() if inside else joined)
 
     def split(self, flat: Tensor) -> list[Tensor]:
         """Views of a vector [P] (or longer) in the parameters' shapes."""

@@ -30,6 +30,7 @@ from mtlrun.inference.graph import (
     to_onnx,
 )
 from mtlrun.inference.onnx_network import MODEL, WORDS
+from mtlrun.inference.reading import text_columns
 from mtlrun.inference.rebuild import trained_network
 from mtlrun.inference.usage import usage
 from mtlrun.inference.usage_inputs import takes_of
@@ -174,7 +175,11 @@ def _content(run: Path, graph: Graph, entry: InputDescription, description: Mode
     tasks = {name: graph.network.tasks[name] for name in graph.names}
     made = ModelDescription((replace(entry, tasks=tuple(tasks)),), description.kinds, description.constants)
     data = load_config(run).data
-    reading = {"array": str(data.get("inputs") or "inputs"), "channels": str(data.get("channels") or "auto")}
+    reading: dict[str, Any] = {
+        "array": str(data.get("inputs") or "inputs"),
+        "channels": str(data.get("channels") or "auto"),
+        "text": text_columns(data),
+    }
     takes = {"takes": takes_of(entry)} if entry.columns else {}
     return content_of(made, tasks) | takes | reading | {"raw": graph.raw, "run": str(run.resolve())}
 

@@ -6,22 +6,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from omegaconf import DictConfig
 from torch import Tensor
 
 from mtlrun.config.compose import compose
 from mtlrun.config.saved import change, load_config
-from mtlrun.data.array_inputs import check_finite, with_channels
+from mtlrun.data.arrays.inputs import HeldInputs, MappedInputs
+from mtlrun.data.arrays.npy_files import read_folder
 from mtlrun.data.infer import infer_labels
 from mtlrun.data.label_kinds import KINDS
 from mtlrun.data.readers.npz import read_table
-from mtlrun.data.source import Normalisation, Source, Splits, TensorSource
+from mtlrun.data.source import Normalisation, Source, Splits
 from mtlrun.data.text.source import TokenSource
 from mtlrun.errors import DataError, ResumeError
 from mtlrun.inference.description import InputDescription, ModelDescription, read, vocabulary_of
-from mtlrun.inference.new_rows import table_rows
+from mtlrun.inference.new_rows import table_rows, text_rows
+from mtlrun.inference.reading import text_columns
 from mtlrun.inference.rebuild import trained_network
 from mtlrun.inference.trained import Prepare, TrainedNetwork
 from mtlrun.instantiate import instantiate
@@ -117,6 +118,10 @@ def _sources(
     else:
         changed = change(config, words)
     given = [word.partition("=")[0] for word in words]
+    text = text_columns(changed.data)
+    if text and given == ["data.test_path"] and split == "test":
+        path, entry = Path(changed.data.test_path).expanduser(), description.inputs[0]
+        return [text_rows(path, text, entry, description, vocabulary_of(entry, run))], {}
     if changed.data._target_ == ARRAYS and given == ["data.test_path"] and split == "test":
         path = Path(changed.data.test_path).expanduser()
         entry = description.inputs[0]
@@ -129,19 +134,19 @@ def _array_rows(config: DictConfig, description: ModelDescription) -> Source:
     """The rows of `data.test_path` alone, as they are there: the training rows are not needed, and may be far away."""
     data, path = config.data, Path(config.data.test_path).expanduser()
     name = str(data.inputs or "inputs")
-    table = read_table(path, name, None)
-    values = with_channels(name, table.pop(name), str(data.channels))
-    check_finite(name, values)
-    shape = values.shape[2:] if values.ndim == 4 else None
+    table = (read_folder if path.is_dir() else read_table)(path, name, None)
+    held, channels = table.pop(name), str(data.channels)
+    files = [path / f"{name}.npy"]
+    mapped = path.is_dir()
+    given = MappedInputs(name, files, channels) if mapped else HeldInputs(name, held, channels)
     kinds = {task: str(kind["_target_"]).rpartition(".")[2] for task, kind in description.kinds.items()}
     known = {task: kinds[task] if kinds[task] in KINDS else None for task in table if task in kinds}
-    labels = {task: infer_labels(task, table[task], shape, data.max_classes, kind) for task, kind in known.items()}
+    labels = {
+        task: infer_labels(task, table[task], given.image_shape, data.max_classes, kind) for task, kind in known.items()
+    }
     if not labels:
         raise DataError(f"{path} has labels of none of the run's tasks ({', '.join(kinds)})")
-    targets = {task: found.values for task, found in labels.items()}
-    masks = {task: found.labelled for task, found in labels.items()}
-    values = values if values.dtype == np.uint8 else values.astype(np.float64 if values.ndim == 2 else np.float32)
-    return TensorSource("arrays", torch.from_numpy(values), targets, masks)
+    return given.as_they_are(labels)
 
 
 def _suited(source: Source, run: Path, description: ModelDescription, network: TrainedNetwork) -> Renormalised:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from mtlrun.data.array_cache import Array
 from mtlrun.data.label_kinds import Labels
 from mtlrun.data.source import Source
-from mtlrun.data.tables.raw import TEXT, RawColumn
+from mtlrun.data.tables.raw import TEXT, RawColumn, RawTable
 from mtlrun.data.tables.read import read_raw
 from mtlrun.data.tables.source import TableSource
 from mtlrun.data.tables.target_names import task_names
 from mtlrun.data.tables.targets import labels_of_columns
+from mtlrun.data.tables.text_columns import text_examples
+from mtlrun.data.text.encode import encode
+from mtlrun.data.text.source import TokenSource
+from mtlrun.data.text.vocabulary import Vocabulary
 from mtlrun.errors import DataError
 from mtlrun.inference.columns import EncodeColumns, names_of_words, rows_of_table
 from mtlrun.inference.description import InputDescription, ModelDescription
@@ -28,10 +33,48 @@ def table_rows(path: Path, entry: InputDescription, description: ModelDescriptio
     Raises:
         DataError: if it has none of them, lacks a column of inputs, or has a class that training did not know.
     """
-    tasks, words = fitted_tasks(description), names_of_words(entry.columns)
+    words = names_of_words(entry.columns)
     table = read_raw(path, words)
-    names = task_names(name for name in table.columns if name not in {column.name for column in entry.columns})
+    labels = _labels_in(path, table, words, description, {column.name for column in entry.columns})
+    values = EncodeColumns(entry.columns)(rows_of_table(path, table, entry.columns))
+    targets = {task: found.values for task, found in labels.items()}
+    masks = {task: found.labelled for task, found in labels.items()}
+    return TableSource("arrays", values, targets, masks, entry.columns)
+
+
+def text_rows(
+    path: Path, text: Sequence[str], entry: InputDescription, description: ModelDescription, vocabulary: Vocabulary
+) -> Source:
+    """The same for texts.
+
+    Args:
+        path: of the table.
+        text: its column of texts, or the two of pairs.
+        entry: what the network takes.
+        description: of the network.
+        vocabulary: of training.
+
+    Raises:
+        DataError: as `table_rows`.
+    """
+    table = read_raw(path, text)
+    examples = text_examples(path, table, text)
+    labels = _labels_in(path, table, text, description, {*text})
+    targets = {task: found.values for task, found in labels.items()}
+    masks = {task: found.labelled for task, found in labels.items()}
+    tokens = encode(examples, vocabulary, entry.input_shape[0]).tokens
+    return TokenSource(entry.name, tokens, targets, masks, vocabulary, torch.arange(len(examples)))
+
+
+def _labels_in(
+    path: Path, table: RawTable, words: Collection[str], description: ModelDescription, inputs: Collection[str]
+) -> dict[str, Labels]:
+    """The labels of the tasks whose columns the table has, but for columns of inputs; `words` were read as such."""
+    tasks = fitted_tasks(description)
+    names = task_names(name for name in table.columns if name not in inputs)
     names = {column: task for column, task in names.items() if task in tasks}
+    if not names:
+        raise DataError(f"{path} has labels of none of the run's tasks ({', '.join(tasks)})")
     alike = [column for column, task in names.items() if len(_names(tasks[task])) > 1]
     written = read_raw(path, [*words, *alike]).columns if alike else {}
     columns = {
@@ -40,13 +83,7 @@ def table_rows(path: Path, entry: InputDescription, description: ModelDescriptio
         else table.columns[column]
         for column, task in names.items()
     }
-    if not columns:
-        raise DataError(f"{path} has labels of none of the run's tasks ({', '.join(tasks)})")
-    labels = {task: _labels(path, tasks[task], raw) for task, raw in columns.items()}
-    values = EncodeColumns(entry.columns)(rows_of_table(path, table, entry.columns))
-    targets = {task: found.values for task, found in labels.items()}
-    masks = {task: found.labelled for task, found in labels.items()}
-    return TableSource("arrays", values, targets, masks, entry.columns)
+    return {task: _labels(path, tasks[task], raw) for task, raw in columns.items()}
 
 
 def _names(task: Task) -> list[str]:

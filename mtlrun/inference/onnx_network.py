@@ -71,7 +71,8 @@ def onnx_predictor(path: Path, tasks: Sequence[str] | None = None) -> Predictor:
     wanted = [choose(task, made, "task") for task in tasks] if tasks is not None else [*made]
     (entry,) = description.inputs
     network = OnnxNetwork(session, entry, {task: made[task] for task in made if task in wanted})
-    return Predictor(network, InputReader([entry], _vocabularies(entry, known), content["array"], content["channels"]))
+    words, text = _vocabularies(entry, known), content.get("text", ())
+    return Predictor(network, InputReader([entry], words, content["array"], content["channels"], text))
 
 
 def _vocabularies(entry: InputDescription, known: dict[str, str]) -> dict[str, Vocabulary]:

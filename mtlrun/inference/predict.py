@@ -13,7 +13,7 @@ from torch import Tensor
 from mtlrun.config.saved import load_config
 from mtlrun.errors import ConfigError, DataError, MtlrunError
 from mtlrun.inference.description import read, vocabulary_of
-from mtlrun.inference.reading import Given, InputReader, files_of
+from mtlrun.inference.reading import Given, InputReader, files_of, text_columns
 from mtlrun.inference.rebuild import trained_network
 from mtlrun.inference.trained import TrainedNetwork
 from mtlrun.tasks.base import Task
@@ -121,7 +121,7 @@ def reader_of(run: Path, network: TrainedNetwork) -> InputReader:
     vocabularies = {entry.name: vocabulary_of(entry, run) for entry in texts}
     data = load_config(run).data
     array = str(data.get("inputs") or "inputs")
-    return InputReader(entries, vocabularies, array, str(data.get("channels") or "auto"))
+    return InputReader(entries, vocabularies, array, str(data.get("channels") or "auto"), text_columns(data))
 
 
 def predicted(run: Path, paths: Sequence[Path], checkpoint: str = "best") -> list[Record]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from omegaconf import DictConfig
 from torch import Tensor
 
 from mtlrun.data.array_cache import Array
@@ -17,6 +18,7 @@ from mtlrun.data.readers.image_files import SUFFIXES, Pictures
 from mtlrun.data.readers.npz import DAMAGE, check_present, open_npz, read_array
 from mtlrun.data.readers.squad import split_words
 from mtlrun.data.tables.read import is_table, read_raw
+from mtlrun.data.tables.text_columns import text_examples
 from mtlrun.data.text.encode import encode
 from mtlrun.data.text.example import TextExample
 from mtlrun.data.text.vocabulary import Vocabulary
@@ -26,6 +28,7 @@ from mtlrun.inference.description import InputDescription
 
 NAMED_TABLES = (".tsv", ".parquet", ".pq")
 ARRAYS, TABLES, TEXTS = (".npz", ".npy"), (".csv",), (".txt",)
+OWN_TEXTS = "mtlrun.data.sets.texts.load"
 KNOWN = (*SUFFIXES, *ARRAYS, *TABLES, *TEXTS, *NAMED_TABLES)
 
 
@@ -57,6 +60,7 @@ class InputReader:
         vocabularies: of the sources of texts, by name.
         array: name of the array of inputs in .npz files.
         channels: where images in arrays have their channels, see `with_channels`.
+        text: columns of texts, for networks that were trained on those of a table.
     """
 
     def __init__(
@@ -65,9 +69,10 @@ class InputReader:
         vocabularies: dict[str, Vocabulary],
         array: str = "inputs",
         channels: str = "auto",
+        text: Sequence[str] = (),
     ) -> None:
         self.inputs, self._vocabularies = inputs, vocabularies
-        self._array, self._channels = array, channels
+        self._array, self._channels, self._text = array, channels, text
 
     def read(self, file: Path) -> Given:
         """The rows of a file.
@@ -80,6 +85,8 @@ class InputReader:
         suffix = file.suffix.lower()
         if (is_table(file) or suffix == ".npz") and any(entry.columns for entry in self.inputs):
             return self._rows_of_table(file)
+        if is_table(file) and suffix not in TEXTS and self._text and any(entry.is_text for entry in self.inputs):
+            return self._texts_of_table(file)
         if suffix in SUFFIXES:
             return self._picture(file)
         if suffix in TEXTS:
@@ -116,9 +123,16 @@ class InputReader:
         kept = [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
         if not kept:
             raise DataError(f"{file} has no line of text")
-        examples = [_example(line) for _, line in kept]
-        made = Given(file, [number for number, _ in kept], {}, [[*e.first, *e.second] for e in examples])
-        for entry in entries:
+        return self._encoded(file, [number for number, _ in kept], [_example(line) for _, line in kept])
+
+    def _texts_of_table(self, file: Path) -> Given:
+        """Rows by the names of the columns of texts."""
+        examples = text_examples(file, read_raw(file, self._text), self._text)
+        return self._encoded(file, [*range(1, len(examples) + 1)], examples)
+
+    def _encoded(self, file: Path, rows: list[int | None], examples: Sequence[TextExample]) -> Given:
+        made = Given(file, rows, {}, [[*e.first, *e.second] for e in examples])
+        for entry in (entry for entry in self.inputs if entry.is_text):
             found = encode(examples, self._vocabularies[entry.name], entry.input_shape[0])
             made.inputs[entry.name], made.places[entry.name] = found.tokens, found.words
         return made
@@ -192,6 +206,13 @@ class InputReader:
     def _suits(self, file: Path, what: str, entries: Sequence[InputDescription]) -> None:
         if not entries:
             raise DataError(f"{file} is {what}, and the network takes {' or '.join(map(str, self.inputs))}")
+
+
+def text_columns(data: DictConfig) -> list[str]:
+    """The columns of texts that the data of a run name; none for files of words, and for other data."""
+    if data.get("_target_") != OWN_TEXTS or data.get("columns"):
+        return []
+    return [data.text] if isinstance(data.text, str) else [*map(str, data.text)]
 
 
 def files_of(paths: Sequence[Path]) -> Iterator[Path]:

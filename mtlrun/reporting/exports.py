@@ -44,7 +44,7 @@ def as_csv(report: Report) -> str:
 
 def as_dict(report: Report) -> dict[str, Any]:
     """Every result in JSON's own types; the tidy values are left to `--csv`."""
-    content = _plain(report)
+    content = plain_values(report)
     content.pop("tidy")
     return {**content, "measure": MEASURES[report.measure], "profile_thresholds": list(THRESHOLDS)}
 
@@ -96,11 +96,11 @@ def write_beside(report: Report, folder: Path) -> list[Path]:
     return [*files.values()]
 
 
-def _plain(value: Any) -> Any:
+def plain_values(value: Any) -> Any:
     if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        return {field.name: plain_values(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): _plain(entry) for key, entry in value.items()}
+        return {str(key): plain_values(entry) for key, entry in value.items()}
     if isinstance(value, tuple | list):
-        return [_plain(entry) for entry in value]
+        return [plain_values(entry) for entry in value]
     return plain(value)

@@ -40,6 +40,8 @@ def _section(section: Section, report: Report) -> Iterator[str]:
     if len(section.tasks) > MOST_TASK_COLUMNS:
         columns = tasks_as_rows(columns)
     yield from (r"\begin{table}", r"\centering", rf"\caption{{{_caption(section, report)}}}")
+    if len(columns) > 5:
+        yield r"\small\setlength{\tabcolsep}{4pt}"  # seven columns then fit a page of one column
     yield rf"\begin{{tabular}}{{{''.join('l' if column.kind == 'setting' else 'r' for column in columns)}}}"
     yield r"\toprule"
     yield from _headings(columns)

@@ -19,8 +19,8 @@ def as_markdown(report: Report) -> str:
     if report.unfinished:
         lines += ["### Not counted", ""]
         for run in report.unfinished:
-            reason = f" ({_escape(run.reason)})" if run.reason else ""
-            lines.append(f"- {run.status}: {_escape(run.label)}{reason}, {_code(run.folder)}")
+            reason = f" ({escaped(run.reason)})" if run.reason else ""
+            lines.append(f"- {run.status}: {escaped(run.label)}{reason}, {code(run.folder)}")
         lines.append("")
     if report.to_finish:
         lines += ["To finish what was stopped:", "", "```sh", *report.to_finish, "```", ""]
@@ -28,30 +28,30 @@ def as_markdown(report: Report) -> str:
 
 
 def _section(section: Section, report: Report) -> Iterator[str]:
-    yield from (f"### {_escape(section.name)}", "")
-    common = f"; all: {_code(' '.join(section.common))}" if section.common else ""
+    yield from (f"### {escaped(section.name)}", "")
+    common = f"; all: {code(' '.join(section.common))}" if section.common else ""
     yield from (f"Test scores {BY_WORDS[report.by]}, mean ± deviation over seeds{common}", "")
     columns = grid(section, report.measure)
-    yield from _table(tasks_as_rows(columns) if len(section.tasks) > MOST_TASK_COLUMNS else columns)
+    yield from table_lines(tasks_as_rows(columns) if len(section.tasks) > MOST_TASK_COLUMNS else columns)
     if section.front:
-        yield from ("", *_table(front_grid(section)))
-    yield from ("", f"**{_escape(section.conclusion)}**", "")
-    yield from (f"- {_escape(line)}" for line in (*section.verdicts, *front_lines(section), *many_lines(section)))
-    yield from ("", *(f"- {_escape(line)}" for line in section.notes), "")
+        yield from ("", *table_lines(front_grid(section)))
+    yield from ("", f"**{escaped(section.conclusion)}**", "")
+    yield from (f"- {escaped(line)}" for line in (*section.verdicts, *front_lines(section), *many_lines(section)))
+    yield from ("", *(f"- {escaped(line)}" for line in section.notes), "")
     if section.beside:
-        yield from (*(f"- {_escape(line)}" for line in section.beside), "")
+        yield from (*(f"- {escaped(line)}" for line in section.beside), "")
     if section.doubts:
-        yield from ("Doubts:", "", *(f"- {_escape(line)}" for line in section.doubts), "")
+        yield from ("Doubts:", "", *(f"- {escaped(line)}" for line in section.doubts), "")
     if section.commands:
         yield from ("To go on:", "", "```sh", *section.commands, "```", "")
     yield "Folders:"
     yield ""
-    yield from (f"- {_escape(row.label)}: {' '.join(map(_code, row.folders))}" for row in section.rows)
+    yield from (f"- {escaped(row.label)}: {' '.join(map(code, row.folders))}" for row in section.rows)
     yield ""
 
 
-def _table(columns: Sequence[GridColumn]) -> Iterator[str]:
-    headings = [_escape(f"{column.heading} {column.unit}".replace("\n", ", ").strip()) for column in columns]
+def table_lines(columns: Sequence[GridColumn]) -> Iterator[str]:
+    headings = [escaped(f"{column.heading} {column.unit}".replace("\n", ", ").strip()) for column in columns]
     yield f"| {' | '.join(headings)} |"
     yield f"| {' | '.join('---' if column.kind == 'setting' else '---:' for column in columns)} |"
     for cells in zip(*(column.cells for column in columns)):
@@ -59,17 +59,17 @@ def _table(columns: Sequence[GridColumn]) -> Iterator[str]:
 
 
 def _cell(cell: GridCell) -> str:
-    text = _escape(cell.text)
-    return f"{f'**{text}**' if cell.bold else text} {_escape(cell.spread)}".rstrip()
+    text = escaped(cell.text)
+    return f"{f'**{text}**' if cell.bold else text} {escaped(cell.spread)}".rstrip()
 
 
-def _escape(text: str) -> str:
+def escaped(text: str) -> str:
     """The text as it is: neither HTML nor emphasis, and no end of a cell."""
     one_line = " ".join(text.split())
     return re.sub(r"([\\`*_|\[\]~#])", r"\\\1", escape_html(one_line, quote=False))
 
 
-def _code(text: str) -> str:
+def code(text: str) -> str:
     """A path or command between ticks, as many as it takes."""
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     ticks, pad = "`" * (longest + 1), " " if longest else ""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -219,11 +221,15 @@ def fetch(source: Source, rows: Tensor, seed: int, step: int) -> Fetched:
 
 @contextmanager
 def _draws_of(seed: int, step: int) -> Iterator[None]:
-    """Torch's draws on the CPU begin anew; those outside go on as if nothing had happened."""
-    generator = torch.default_generator
-    before = generator.get_state()
-    generator.manual_seed(mixed_seed(seed, step))
+    """Draws on the CPU of torch, NumPy and Python begin anew; those outside go on as if nothing had happened."""
+    generator, drawn = torch.default_generator, mixed_seed(seed, step)
+    before = generator.get_state(), np.random.get_state(), random.getstate()
+    generator.manual_seed(drawn)
+    np.random.seed(drawn % 2**32)
+    random.seed(drawn)
     try:
         yield
     finally:
-        generator.set_state(before)
+        generator.set_state(before[0])
+        np.random.set_state(before[1])
+        random.setstate(before[2])

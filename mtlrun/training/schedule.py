@@ -55,8 +55,9 @@ class Schedule:
         elif score is not None:
             if defined > self._defined:
                 self.scheduler.best, self._defined = self.scheduler.mode_worse, defined
-            # a rise by a share of the best: torch's factor is one of growth, and would ask a best below 0 to fall
-            self.scheduler.threshold = math.copysign(self.scheduler.threshold, self.scheduler.best)
+            if self.scheduler.threshold_mode == "rel":
+                # a rise by a share of the best: torch's factor is one of growth, and would ask a best below 0 to fall
+                self.scheduler.threshold = math.copysign(self.scheduler.threshold, self.scheduler.best)
             self.scheduler.step(score if defined == self._defined and not math.isnan(score) else -math.inf)
 
     def state_dict(self) -> dict[str, Any]:

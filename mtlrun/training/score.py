@@ -120,35 +120,48 @@ class RelativeGain(EpochScore):
 
     Args:
         tasks: by name.
-        reference: the values S of each task; None for the first scores that are seen.
+        reference: the values S of each task; None for those of each metric that are seen first.
         by_task: average each task's metrics first.
     """
 
     def __init__(self, tasks: Mapping[str, Task], reference: Reference | None, by_task: bool) -> None:
         self.tasks, self.reference, self._by_task = tasks, reference, by_task
+        self._is_given = reference is not None
 
     def value(self, scores: Scores) -> float:
-        self.reference = self.reference or self._first(scores)
-        gains = [[gain for gain in self._gains(name, scores) if not math.isnan(gain)] for name in self.tasks]
+        self.reference = self._completed(scores)
+        found = [self._gains(name, scores, self.reference) for name in self.tasks]
+        gains = [[gain for gain in of_task if not math.isnan(gain)] for of_task in found]
         if self._by_task:
             gains = [[fmean(found)] for found in gains if found]
         known = [gain for found in gains for gain in found]
         return fmean(known) if known else -math.inf
 
     def defined(self, scores: Scores) -> int:
-        reference = self.reference or self._first(scores)
-        return sum(not any(math.isnan(scores[name][metric]) for metric in reference[name]) for name in self.tasks)
+        reference = self._completed(scores)
+        return sum(not any(map(math.isnan, self._gains(name, scores, reference))) for name in self.tasks)
 
     def meaning(self) -> str:
         measure = "Delta-p" if self._by_task else "minus Delta-m"
         return f"{measure} in % against trainer.reference on validation rows; higher is better"
 
-    def _gains(self, name: str, scores: Scores) -> list[float]:
-        task, reference = self.tasks[name], (self.reference or {})[name]
+    def _gains(self, name: str, scores: Scores, reference: Reference) -> list[float]:
+        """Of the task's metrics; NaN where the metric or its reference is."""
+        task = self.tasks[name]
         return [
             (100 if _higher(task, metric) else -100) * (scores[name][metric] - value) / (abs(value) or 1.0)
-            for metric, value in reference.items()
+            for metric, value in reference[name].items()
         ]
+
+    def _completed(self, scores: Scores) -> Reference:
+        """The reference; what the first scores have as NaN is that of the first ones in which it is a number."""
+        if self.reference is not None and self._is_given:
+            return self.reference
+        first = self._first(scores)
+        return {
+            name: {key: first[name].get(key, value) if math.isnan(value) else value for key, value in values.items()}
+            for name, values in (self.reference or first).items()
+        }
 
     def _first(self, scores: Scores) -> Reference:
         """All metrics with a direction for Delta-p, the judging ones for Delta-m, at this first look."""

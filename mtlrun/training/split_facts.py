@@ -33,6 +33,6 @@ def _trivial(task: Task, splits: Splits) -> dict[str, float]:
 
 def _targets(task: str, sources: Sequence[Source]) -> Tensor | None:
     found = [source for source in sources if task in source.tasks]
-    if not found or not all(source.in_memory for source in found):
+    if not found or not all(source.labels_in_memory for source in found):
         return None
     return torch.cat([source.targets(task).cpu() for source in found])

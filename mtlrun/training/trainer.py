@@ -218,15 +218,15 @@ class Trainer:
     def _finish_epoch(self, epoch: int, display: ProgressDisplay, seconds: float) -> None:
         step = self.position.step
         due = step >= self.total_steps or (epoch + 1) % self.settings.eval_every == 0
-        score = self._evaluate(epoch, display, seconds) if due else None
+        score, best = self._evaluate(epoch, display, seconds) if due else (None, False)
         if self._epoch_is_whole():
             defined = self.selection.defined(self.selection.validation["last"]) if due else 0
             self.stepper.schedule.after_epoch(score, defined)
         self.test_scores.after_epoch(epoch, step)
-        self.save()
+        self.save(best)
 
-    def _evaluate(self, epoch: int, display: ProgressDisplay, seconds: float) -> float:
-        """Score the network on validation rows, and keep it if it is the best so far."""
+    def _evaluate(self, epoch: int, display: ProgressDisplay, seconds: float) -> tuple[float, bool]:
+        """Score the network on validation rows; also whether it is the best so far."""
         evaluator, splits, step = self.evaluator, self.splits, self.position.step
         scores = evaluator.evaluate(splits.val)
         trained = evaluator.evaluate(splits.train, self.diagnostics.gap_rows) if self.diagnostics.gap_rows else {}
@@ -237,12 +237,11 @@ class Trainer:
             self.metrics.write(epoch, step, "val", values)
         test = self._test_score(epoch) if self.selection.on_test else None
         with_gaps = {task: values | gaps.get(task, {}) for task, values in scores.items()}
-        if self.selection.update(with_gaps, epoch, test):
-            self._write("best", self._scored())
+        best = self.selection.update(with_gaps, epoch, test)
         judged = {name: (task.judge, scores[name][task.judge]) for name, task in self.tasks.items()}
         display.update(step, epoch, self.recorder.epoch_means())  # not the last batch's losses
         display.report_epoch(epoch, judged, score, seconds)
-        return score
+        return score, best
 
     def _test_score(self, epoch: int) -> Scores:
         """Score the network on test rows, for a user who chooses the epoch by them."""
@@ -264,12 +263,18 @@ class Trainer:
         received = [number for number in self.ranks.all_gather_object(interrupt.received) if number is not None]
         raise Interrupted(exit_code(received[0]))
 
-    def save(self) -> None:
-        """Write last.pt: everything that the rest of the run depends on."""
+    def save(self, best: bool = False) -> None:
+        """Write last.pt: everything that the rest of the run depends on; then best.pt, if this is the best network.
+
+        In this order: a best network that is not finite, or that last.pt does not know of, never takes the place of
+        another. One that last.pt knows of and that was not written any more is made up for by `resume`.
+        """
         self.recorder.flush()
         if not all_finite(self.model):
             raise NonFiniteError(f"a parameter became infinite or NaN by step {self.position.step}")
-        self._write("last", self._scored() | checkpoint.states(self.stateful))
+        self._write("last", self._scored() | checkpoint.states(self.stateful) | {"best": best})
+        if best:
+            self._write("best", self._scored())
 
     def _scored(self) -> dict[str, Any]:
         """What `eval` and `init_from` need of a checkpoint."""
@@ -295,6 +300,8 @@ class Trainer:
                 check_same_data(saved, self.splits, path)
             checkpoint.restore(self.stateful, saved, path)
             self.position.load_state_dict(saved)
+            if saved.get("best"):
+                self._write("best", {name: saved[name] for name in self._scored() if name in saved})
         else:
             self.recorder.clear()
             self.metrics.clear()

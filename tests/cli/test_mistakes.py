@@ -101,7 +101,7 @@ MISTAKES = [
     ("task=arrays data.path=7", "data.path=7: must be the name of a file or folder, or null"),
     ("task=arrays data.path=[ok.npz]", "data.path=['ok.npz']: must be the name of a file or folder, or null"),
     ("task=arrays data.path=", "data.path=: must be the name of a file or folder, or null"),
-    ("task=arrays", "data.path is not set: say which file to train on with data.path=FILE.npz or data.path=FILE.csv"),
+    ("task=arrays", "data.path is not set: say which file to train on with data.path=FILE.npz, FILE.csv or FOLDER"),
     ("task=driving data=bdd100k", "data.root is not set: say where the folder of BDD100K is with data.root=FOLDER"),
     ("task=arrays data.path=mine.npz", "data.path=mine.npz: no such file or folder"),
     ("task=nyuv2 data.root=/nowhere/at/all", "data.root=/nowhere/at/all: no such file or folder"),

@@ -42,6 +42,7 @@ def test_help_of_a_verb(verb, command):
         ("rerun", [*filter(None, rerun._CHOSEN), "--dry-run"]),
         ("eval", [*eval_._OPTIONS, "--json"]),
         ("check", list(GROUPS)),
+        ("advise", ["--budget", "--seeds", "--yes", "--to", "--config-dir"]),
         ("new", [*KINDS, "--to"]),
         ("list", list(unlisted_groups())),
     ],

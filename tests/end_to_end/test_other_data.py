@@ -1,5 +1,7 @@
 """A checkpoint is not trained further, scored or started from on data whose test rows it may have seen."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -64,3 +66,16 @@ def test_init_from_with_another_split(trained, tmp_path, coins, capsys):
     line = refused(capsys, *words, "data.seed=1", f"hydra.run.dir={tmp_path}/other")
     assert "of the rows that would be tested on" in line
     assert command.main([*words, f"hydra.run.dir={tmp_path}/same"]) == 0
+
+
+def test_other_data_are_scored_by_the_scale_of_training(tmp_path, capsys):
+    """Labels that are 100 higher than those of training are missed by 100: their own mean has no say."""
+    path, draw = tmp_path / "heights.npz", np.random.default_rng(0)
+    inputs = draw.normal(size=(120, 4)).astype(np.float32)
+    np.savez(path, inputs=inputs, height=inputs.sum(1))
+    assert command.main([f"data.path={path}", f"hydra.run.dir={tmp_path}/run", *QUICK]) == 0
+    np.savez(path, inputs=inputs, height=inputs.sum(1) + 100)
+    capsys.readouterr()
+    assert command.main(["eval", str(tmp_path / "run"), "allow_other_data=true", "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found["tasks"]["height"]["mae"] == pytest.approx(100, abs=5)

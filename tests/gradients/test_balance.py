@@ -205,8 +205,11 @@ def test_a_failed_step_leaves_nothing_behind():
     step = mtlrun.balance("pcgrad", shared=net.shared())
     kept = net.heads["b"].weight.clone()
     net.heads["b"].weight.data.fill_(float("nan"))
+    net.heads["a"].bias.grad = torch.ones_like(net.heads["a"].bias)
     with pytest.raises(NonFiniteError, match="'b'"):
         step.backward(net.losses(INPUTS))
+    there = [(name, parameter.grad.item()) for name, parameter in net.named_parameters() if parameter.grad is not None]
+    assert there == [("heads.a.bias", 1.0)]
     net.heads["b"].weight.data.copy_(kept)
     net.zero_grad()
     assert step.backward(net.losses(INPUTS))
@@ -224,7 +227,15 @@ def test_a_balancer_of_ones_own():
     torch.testing.assert_close(shared_grad(net), jacobian.sum(0))
 
 
+class InTwo(LossBalancer):
+    batches = 2
+
+    def weights(self, losses, tasks):
+        return torch.ones_like(losses)
+
+
 REFUSED = {
+    "InTwo reads losses and takes 2 batches a step: only methods that compare gradients can": (InTwo(), {}),
     "no balancer 'pcgrd'; did you mean 'pcgrad'": ("pcgrd", {}),
     "no option of balancer 'cagrad' 'evry'; did you mean 'every'": ("cagrad", {"evry": 2}),
     "balancer.c=high: must be a number, like the default 0.5": ("cagrad", {"c": "high"}),
@@ -293,6 +304,8 @@ def test_famo_asks_for_the_losses_after_the_step():
     step.backward(net.losses(INPUTS))
     with pytest.raises(ConfigError, match=r"FAMO compares .* call observe\("):
         step.backward(net.losses(INPUTS))
+    step.load_state_dict(mtlrun.balance("famo", shared=net.shared()).state_dict())
+    assert step.backward(net.losses(INPUTS))  # that state was taken between two steps
     with pytest.raises(ConfigError, match="observe: PCGrad does not ask"):
         mtlrun.balance("pcgrad", shared=net.shared()).observe({})
 

@@ -8,7 +8,7 @@ from torch import nn
 from mtlrun.balancers import load
 from mtlrun.balancers.base import GramBalancer, JacobianBalancer, LossBalancer
 from mtlrun.errors import NonFiniteError
-from mtlrun.gradients.base import MEMORY, ParameterGroups, flat
+from mtlrun.gradients.base import MEMORY, EngineSettings, ParameterGroups, flat
 from mtlrun.gradients.engine import Engine
 from mtlrun.gradients.passes import partition
 
@@ -149,7 +149,8 @@ def test_overflow_under_loss_scaling_is_left_to_the_scaler():
     run = engine(net, balancer)
     step(net, run)
     before = balancer.state_dict()["weight"]["value"]["values"].clone()
-    step(net, run, scale=float("inf"))
+    trace = step(net, run, scale=float("inf"))
+    assert trace.gram is None  # cosines of it would stay in all means
     assert not torch.isfinite(shared_grad(net)).any()
     assert torch.equal(balancer.state_dict()["weight"]["value"]["values"], before)
 
@@ -323,3 +324,102 @@ def test_weights_of_a_step_that_overflowed_are_not_held():
         net.first.weight *= float("inf")
     step(net, run, scale=2.0)
     assert run.state_dict() == {"held": {}, "steps_since_solve": 0}
+
+
+class First(JacobianBalancer):
+    """The update is a row itself."""
+
+    def direction(self, jacobian, losses, tasks):
+        return torch.eye(len(jacobian), dtype=jacobian.dtype)[0], jacobian[0]
+
+
+class Added(nn.Module):
+    """Shared p and q come in as their sum, and so do each task's own; `idle` is shared by tasks that have no row."""
+
+    def __init__(self):
+        super().__init__()
+        names = ("p", "q", "idle", "a1", "a2", "b1", "b2")
+        self.each = nn.ParameterDict({name: nn.Parameter(torch.tensor([1.0, 2.0])) for name in names})
+
+    def losses(self):
+        each = self.each
+        common = each.p + each.q
+        return {task: (common * (each[f"{task}1"] + each[f"{task}2"])).sum() * k for k, task in enumerate("ab", 1)}
+
+    def groups(self):
+        each = self.each
+        own = {task: [each[f"{task}1"], each[f"{task}2"]] for task in "ab"}
+        return ParameterGroups([each.p, each.q, each.idle], own)
+
+    def grads(self):
+        return {name: parameter.grad for name, parameter in self.each.items()}
+
+
+FIXED = {"task_weights": {"a": 3.0, "b": 0.5}}
+WAYS = {
+    "one pass": (lambda: load("fixed", **FIXED), {}, False),
+    "measured": (lambda: load("fixed", **FIXED), {}, True),
+    "buffer": (Descending, {"heads": "weighted"}, False),
+    "gramian": (Descending, {"heads": "weighted", "memory": "gramian"}, False),
+    "held": (Descending, {"heads": "weighted", "every": 2}, False),
+    "jacobian": (First, {"heads": "weighted"}, False),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_parameters_that_are_added_up_have_gradients_of_their_own(way):
+    """Autograd gives both the same tensor: what works in place, such as weights and clipping, would come twice."""
+    make, settings, measure = WAYS[way]
+    net = Added()
+    run = Engine(net.groups(), make(), EngineSettings(**settings))
+    for _ in range(2):
+        net.zero_grad()
+        trace = run.backward([net.losses()], ("a", "b"), measure=measure)
+    found, (heavy, light) = net.grads(), trace.weights.tolist()
+    for name, weight in (("a1", heavy), ("a2", heavy), ("b1", 2 * light), ("b2", 2 * light)):
+        torch.testing.assert_close(found[name], weight * torch.tensor([2.0, 4.0]))
+    torch.testing.assert_close(found["p"], found["q"])
+    nn.utils.clip_grad_norm_(net.parameters(), 0.1)
+    length = torch.cat([gradient for gradient in net.grads().values() if gradient is not None]).norm()
+    torch.testing.assert_close(length, torch.tensor(0.1), rtol=1e-4, atol=0)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_shared_parameter_that_no_task_reaches_stays_without_a_gradient(way):
+    """A gradient of zero would let momentum and weight decay move it, and at measured steps alone."""
+    make, settings, measure = WAYS[way]
+    net = Added()
+    run = Engine(net.groups(), make(), EngineSettings(**settings))
+    run.backward([net.losses()], ("a", "b"), measure=measure)
+    assert [name for name, gradient in net.grads().items() if gradient is None] == ["idle"]
+
+
+def test_what_is_no_weighted_sum_may_move_every_shared_parameter():
+    class Tracked(Signs):
+        gives_weights = False
+
+    net = Added()
+    Engine(net.groups(), Tracked()).backward([net.losses()], ("a", "b"))
+    assert net.each.idle.grad.tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("gradients", ["parameters", "features"])
+def test_heads_learn_where_nothing_that_is_shared_does(gradients):
+    net = Net()
+    net.first.requires_grad_(False)
+    net.second.requires_grad_(False)
+    run = engine(net, Descending(), memory="gramian", gradients=gradients)
+    step(net, run)
+    other = Net()
+    other.losses(INPUTS)["b"].backward()
+    torch.testing.assert_close(own_grad(net, "b"), own_grad(other, "b"))
+
+
+def test_an_update_that_is_a_row_outlives_the_next_step():
+    net = Net()
+    run = engine(net, First())
+    step(net, run)
+    before = [parameter.grad for parameter in net.shared()]
+    kept = [gradient.clone() for gradient in before]
+    step(net, run, INPUTS * 2)
+    assert all(map(torch.equal, before, kept))

@@ -134,3 +134,8 @@ def test_a_parameter_without_a_gradient_anywhere_stays_without():
     Twins().sum_gradients([moved, still])
     assert moved.grad.tolist() == [2.0, 6.0]
     assert still.grad is None
+
+
+def test_a_parameter_that_some_process_reaches_is_reached():
+    moved, still = (torch.nn.Parameter(torch.ones(2)) for _ in range(2))
+    assert Twins().any_each([True, False], [moved, still]) == [True, False]

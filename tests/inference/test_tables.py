@@ -133,7 +133,7 @@ def test_every_form_of_rows_gives_the_answers_of_the_file(people, network, rows,
         (lambda row: [row, 3], "or a list of dicts, a row each: found int among the rows"),
         (lambda row: [], "or a list of dicts, a row each: found no row"),
         (lambda row: "rows.csv", "or a list of dicts, a row each: found str"),
-        (lambda row: pd.DataFrame([row]).iloc[:0], "inputs have no row"),
+        (lambda row: pd.DataFrame([row]).iloc[:0], "the data frame has 0 rows"),
         (lambda row: np.zeros((2, 3)), "inputs must be rows of shape 6 (a row with the columns age, "),
     ],
 )

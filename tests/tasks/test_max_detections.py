@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mtlrun.config.compose import compose
-from mtlrun.data.readers.bdd100k_labels import Boxes
+from mtlrun.data.readers.box_rows import Boxes
 from mtlrun.data.sets.bdd100k import counted
 from mtlrun.errors import DataError
 from mtlrun.tasks.coco import as_rows

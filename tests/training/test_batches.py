@@ -1,6 +1,9 @@
 """How drawn rows are split among independent batches, processes and micro-batches; and random augmentation: of a row in
 a step the same, however the step is split, and nobody else's draws change."""
 
+import random
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -90,7 +93,7 @@ def test_a_task_without_a_row_in_any_process_is_not_active():
 
 
 class Noisy(Source):
-    """Rows of one number each: their own plus noise."""
+    """Rows of one number each: their own plus noise, drawn from every generator that libraries draw from."""
 
     name, tasks, input_shape = "noisy", ("size",), (1,)
 
@@ -101,7 +104,7 @@ class Noisy(Source):
         return torch.ones(12, dtype=torch.bool)
 
     def fetch(self, rows):
-        start = int(torch.randint(2**31, ()))
+        start = int(torch.randint(2**31, ())) ^ int(np.random.randint(2**31)) ^ random.getrandbits(31)
         noise = [torch.rand(1, generator=torch.Generator().manual_seed(start + row)) for row in rows.tolist()]
         return rows[:, None] + torch.stack(noise), {"size": rows.float()}
 
@@ -135,9 +138,11 @@ def test_it_changes_with_the_step_and_the_seed():
 
 
 def test_draws_outside_go_on_as_if_nothing_had_happened():
-    state = torch.get_rng_state()
+    torch_state, numpy_state, state = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()
     fetch(Noisy(), torch.tensor([1]), 0, 0)
-    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.equal(torch.get_rng_state(), torch_state)
+    assert np.random.get_state()[1].tolist() == numpy_state
+    assert random.getstate() == state
 
 
 class _Model(nn.Module):

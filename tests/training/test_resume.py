@@ -171,3 +171,24 @@ def test_a_vanished_folder_stays_away(train, tmp_path, monkeypatch):
     with pytest.raises(FolderLost, match="has vanished"):
         train()
     assert not (tmp_path / "run").exists()
+
+
+def test_a_best_network_that_was_not_written_any_more_is_written(train, tmp_path, monkeypatch):
+    """As after kill -9 between last.pt and best.pt."""
+    write = trainer_module.Trainer._write
+
+    def killed(self, name, state):
+        if name == "best" and self.position.step == 21:
+            raise SystemExit(143)
+        write(self, name, state)
+
+    train("trainer.select=last")
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer_module.Trainer, "_write", killed)
+        with pytest.raises(SystemExit):
+            train("trainer.select=last", folder="stopped")
+    best = tmp_path / "stopped" / "checkpoints" / "best.pt"
+    assert torch.load(best, weights_only=True)["step"] == 14
+    resume(tmp_path / "stopped")
+    assert torch.load(best, weights_only=True)["step"] == 21
+    assert_same(tmp_path / "run", tmp_path / "stopped")

@@ -136,3 +136,11 @@ def test_an_epoch_that_max_steps_cuts_ends_once(train):
     assert command.main(["resume", str(cut), "trainer.max_steps=12"]) == 0
     rows = [(folder / "tasks.csv").read_text() for folder in (whole, cut)]
     assert rows[0] == rows[1]
+
+
+@pytest.mark.parametrize("best", [5.0, -5.0])
+def test_plateau_asks_for_a_rise_by_an_amount(best):
+    optimizer, schedule = made("plateau", patience=0, factor=0.5, threshold=0.5, threshold_mode="abs")
+    for score, rate in ((best, 0.1), (best + 0.6, 0.1), (best + 0.9, 0.05), (best + 0.3, 0.025)):
+        schedule.after_epoch(score)
+        assert optimizer.param_groups[0]["lr"] == pytest.approx(rate)

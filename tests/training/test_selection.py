@@ -187,6 +187,11 @@ def test_gains_are_compared_over_the_same_tasks_and_nan_is_no_gain():
     assert chosen("delta_m", [(math.nan, 0.1), (0.6, 1.9), (0.9, math.nan)], ONE).best_epoch == 1
 
 
+def test_a_metric_that_is_nan_at_first_is_compared_with_its_first_number():
+    selection = chosen("delta_m", [(math.nan, 2.0), (0.6, 2.4), (0.9, 2.4)], "first")
+    assert (selection.best_epoch, selection.best_score) == (2, pytest.approx((50 - 20) / 2))
+
+
 def test_test_scores_choose_where_asked_and_validation_is_what_is_kept():
     selection = Selection(TASKS, on=SelectOn.test)
     for epoch, (val, test) in enumerate([((0.9, 1.0), (0.5, 1.0)), ((0.4, 1.0), (0.8, 1.0))]):

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mtlrun.data.readers.bdd100k_places import HOME, BDD100KPlaces
 from mtlrun.data.readers.bdd100k_words import CATEGORIES, OLDER, Census
-from mtlrun.data.readers.image_files import Masks, PictureRows, Size
+from mtlrun.data.readers.box_rows import Box
+from mtlrun.data.readers.image_files import Masks, Size
 from mtlrun.errors import ConfigError, DataError, choose
 from mtlrun.options import distinct
 
@@ -28,47 +28,6 @@ LANE_BACKGROUND, LANE_CATEGORY, CURB = 0b1000, 0b0111, 4
 DRIVABLE_2018 = np.full(256, 255, dtype=np.uint8)
 DRIVABLE_2018[:3] = (0, 1, 2)
 """Files of 2018: 0 background, 1 direct, 2 alternative."""
-
-Box = tuple[int, float, float, float, float]
-"""Class (see `mtlrun.types.region_of`), left, top, right, bottom, in pixels of the picture."""
-
-
-class Boxes(PictureRows):
-    """Boxes of each row, float32 [M, 5] (class, x1, y1, x2, y2), padded with class -1; M is the most of any row.
-
-    most: boxes of any row that are no ignored regions.
-
-    Args:
-        boxes: of each row, in pixels of the files; None for a row without labels.
-        files: size of the pictures in the files.
-        size: of the rows; boxes are scaled to it and cut at its edges.
-        smallest: boxes with a side below so many pixels of the rows are left out.
-    """
-
-    def __init__(self, boxes: Sequence[list[Box] | None], files: Size, size: Size, smallest: float) -> None:
-        scale = np.array([size[1] / files[1], size[0] / files[0]] * 2, dtype=np.float32)
-        limit = np.array([size[1], size[0]] * 2, dtype=np.float32)
-        self._rows = [_scaled(row or [], scale, limit, smallest) for row in boxes]
-        self.shape = (max([1, *(len(row) for row in self._rows)]), 5)
-        self.most = max([0, *(int((row[:, 0] >= 0).sum()) for row in self._rows)])
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def read(self, row: int) -> NDArray[np.float32]:
-        padded = np.zeros(self.shape, dtype=np.float32)
-        padded[:, 0] = -1
-        padded[: len(self._rows[row])] = self._rows[row]
-        return padded
-
-
-def _scaled(
-    boxes: list[Box], scale: NDArray[np.float32], limit: NDArray[np.float32], smallest: float
-) -> NDArray[np.float32]:
-    values = np.array(boxes, dtype=np.float32).reshape(-1, 5)
-    values[:, 1:] = np.clip(values[:, 1:] * scale, 0, limit)
-    sides = values[:, 3:] - values[:, 1:3]
-    return values[(sides >= smallest).all(1)]
 
 
 @dataclass(frozen=True)

@@ -1,26 +1,25 @@
-"""Users' own data: a table with named columns, or inputs and one array of labels per task in .npz files."""
+"""Users' own data: a table with named columns, or inputs and one array of labels per task, in .npz files or folders."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from mtlrun.data.array_cache import Array
-from mtlrun.data.array_inputs import Inputs, check_finite, with_channels
+from mtlrun.data.arrays.inputs import ArrayInputs, HeldInputs, MappedInputs
+from mtlrun.data.arrays.npy_files import read_folder
+from mtlrun.data.arrays.shards import ShardColumns, array_folder, shards_of
 from mtlrun.data.duplicates import warn_of_duplicates
-from mtlrun.data.fingerprint import ids_of_rows
 from mtlrun.data.infer import infer_labels
-from mtlrun.data.label_kinds import Labels
-from mtlrun.data.label_warnings import Inspected, warn_before_training
+from mtlrun.data.label_warnings import warn_before_training
 from mtlrun.data.must_be_named import named_path
 from mtlrun.data.readers.npz import open_npz, read_table
 from mtlrun.data.row_splits import SplitKey, check_sizes, sizes_of
-from mtlrun.data.source import Source, Splits, TensorSource
+from mtlrun.data.source import Splits
 from mtlrun.data.split_plan import SplitOptions, check_labels, planned, statement
 from mtlrun.data.split_sizes import SPLITS
 from mtlrun.data.tables.encode import EncodingOptions
@@ -59,17 +58,21 @@ def load(
     kinds: Mapping[str, str] | None = None,
     categories: Sequence[str] | None = None,
     rare: int = 3,
+    cache: str | None = None,
 ) -> Splits:
     """One source with the tasks that the file holds; `Splits.inferred` says their kinds.
 
     A table is a file of texts (.csv, .tsv, .txt; also packed, .csv.gz), a Parquet file, or a .npz file of arrays [N]:
     one with a list of `inputs`, or with named `targets` and no array 'inputs'.
 
+    Of a folder of .npy files, an array each, the inputs are mapped into memory and never read as a whole: once before
+    training, some megabytes at a time, then the rows of each batch.
+
     Args:
-        path: file of the training rows, and of the other splits' rows that have no file of their own.
-        val_path, test_path: files with the same columns or arrays.
-        inputs: of a table the names of its columns, None for all that are no labels; of other .npz files the name of
-            the array of inputs: [N, D], or images [N, H, W], [N, C, H, W] or [N, H, W, C]; None for 'inputs'.
+        path: file or folder of the training rows, and of the other splits' rows that have no file of their own.
+        val_path, test_path: files, or folders, with the same columns or arrays.
+        inputs: of a table the names of its columns, None for all that are no labels; else the name of the array
+            of inputs: [N, D], or images [N, H, W], [N, C, H, W] or [N, H, W, C]; None for 'inputs'.
         targets: names of the columns or arrays of labels, one per task; None for all that are no inputs.
         val, test: shares of the rows of `path`, where there is no file.
         seed: of the random split.
@@ -82,6 +85,8 @@ def load(
         kinds: per task the kind that its labels are made into, one of label_kinds.KINDS; the others are read off.
         categories: columns of numbers that are categories.
         rare: words of a category that occur in fewer training rows share one code with unknown ones.
+        cache: folder in which the numbers of a folder of Parquet or Arrow files are kept as arrays (subfolder arrays);
+            None for the folder that MTLRUN_DATA names, else ~/.cache/mtlrun.
 
     Raises:
         ConfigError: if an option is missing or out of range, or names an array that is not there.
@@ -101,17 +106,20 @@ def load(
         return load_table(TableOptions(files, wide, named, max_classes, asked, encoding), splitting)
     if categories:
         raise ConfigError(f"data.categories={categories}: {path} is no table, whose columns have names")
-    return load_arrays(
-        files,
-        INPUTS if inputs is None else str(inputs),
-        named,
-        splitting,
-        ArrayOptions(standardise, channels, max_classes, asked),
-    )
+    array_options = ArrayOptions(standardise, channels, max_classes, asked)
+    if shards_of(files[0]):
+        kept = Path(cache or os.environ.get("MTLRUN_DATA") or "~/.cache/mtlrun").expanduser() / "arrays"
+        wide = [inputs] if isinstance(inputs, str) else None if inputs is None else distinct("data.inputs", inputs)
+        return load_shards(files, ShardColumns(wide, named, None), splitting, array_options, kept)
+    if inputs is not None and not isinstance(inputs, str | int):
+        raise ConfigError(f"data.inputs={[*inputs]}: a folder of .npy files has one array of inputs, name that one")
+    return load_arrays(files, INPUTS if inputs is None else str(inputs), named, splitting, array_options)
 
 
 def as_table(path: Path, inputs: str | Sequence[str] | None, targets: Sequence[str] | None) -> bool:
     """Whether the file is read as a table: by its name, or by what is asked of a .npz file."""
+    if path.is_dir():
+        return False
     if is_table(path):
         return True
     if path.suffix.lower() in OTHERS:
@@ -136,6 +144,27 @@ class ArrayOptions:
     kinds: Mapping[str, str]
 
 
+def load_shards(
+    folders: Sequence[Path], columns: ShardColumns, splitting: SplitOptions, options: ArrayOptions, cache: Path
+) -> Splits:
+    """As `load_arrays`, of folders of Parquet or Arrow files.
+
+    Raises:
+        ConfigError, DataError: see `load`, and `array_folder`.
+    """
+    other = next((folder for folder in folders if not shards_of(folder)), None)
+    if other is not None:
+        raise ConfigError(f"data.path={folders[0]} is a folder of Parquet or Arrow files, and {other} is none")
+    columns = replace(columns, key=splitting.key)
+    found = [array_folder(folder, columns, cache) for folder in folders]
+    names = found[0][1]
+    group, order = (None if name is None else names[str(name)] for name in (splitting.group, splitting.order))
+    targets = [names[target] for target in columns.targets or ()]
+    return load_arrays(
+        [kept for kept, _ in found], INPUTS, targets, replace(splitting, group=group, order=order), options
+    )
+
+
 def load_arrays(
     files: Sequence[Path],
     inputs: str,
@@ -149,31 +178,43 @@ def load_arrays(
         ConfigError, DataError: see `load`.
     """
     key = splitting.key
+    check_same_form(files)
     tables = read_tables(files, inputs, targets, key)
     counts = [len(table[inputs]) for table in tables]
     check_sizes(sizes_of(counts[0], splitting.shares), sum(counts))
-    whole = join(tables)
-    chosen = SplitKey(*key, key_values(key[1], whole[key[1]])) if key else None
-    if key and key[1] not in (inputs, *(targets or ())):
-        del whole[key[1]]
-    values = with_channels(inputs, whole.pop(inputs), options.channels)
-    check_finite(inputs, values)
-    image_shape = values.shape[2:] if values.ndim == 4 else None
+    chosen = SplitKey(*key, key_values(key[1], joined(tables, key[1]))) if key else None
+    given = given_inputs(files, inputs, tables, options.channels)
+    left_out = (inputs, *([key[1]] if key and key[1] not in (targets or ()) else ()))
+    whole = {task: joined(tables, task) for task in tables[0] if task not in left_out}
     asked = kinds_of(whole, options.kinds)
     labels = {
-        task: infer_labels(task, whole[task], image_shape, options.max_classes, asked.get(task)) for task in whole
+        task: infer_labels(task, whole[task], given.image_shape, options.max_classes, asked.get(task)) for task in whole
     }
     rows, how = planned(splitting, counts, labels, chosen)
     check_labels(labels, rows)
     check_variety(labels, rows)
-    scaled = Inputs(values, rows["train"], options.standardise)
-    ids = ids_of_rows(scaled.values if values.ndim > 2 else torch.from_numpy(values.astype(np.float64)))
-    warn_before_training(labels, rows["train"].numpy(), inspected(inputs, values, rows["train"].numpy()))
-    if values.ndim == 2:
-        warn_of_duplicates(ids, labels, rows)
-    train, validation, testing = (sources(scaled, rows[split], labels, ids) for split in SPLITS)
+    fitted = given.fit(rows["train"], options.standardise)
+    warn_before_training(labels, rows["train"].numpy(), fitted.inspected)
+    if given.image_shape is None:
+        warn_of_duplicates(fitted.ids, labels, rows)
+    train, validation, testing = ([fitted.source(rows[split], labels)] for split in SPLITS)
     inferred = {task: found.kind for task, found in labels.items()}
     return Splits(train, validation, testing, statement(rows, labels, how), inferred)
+
+
+def check_same_form(files: Sequence[Path]) -> None:
+    """Raise ConfigError where one of the paths is a folder and another is a file."""
+    other = next((file for file in files if file.is_dir() != files[0].is_dir()), None)
+    if other is not None:
+        first, second = ("a folder" if path.is_dir() else "a file" for path in (files[0], other))
+        raise ConfigError(f"data.path={files[0]} is {first} and {other} {second}: name files, or folders of .npy files")
+
+
+def given_inputs(files: Sequence[Path], name: str, tables: Sequence[ArraysByName], channels: str) -> ArrayInputs:
+    """The inputs of all files: mapped if they are in folders."""
+    if files[0].is_dir():
+        return MappedInputs(name, [folder / f"{name}.npy" for folder in files], channels)
+    return HeldInputs(name, joined(tables, name), channels)
 
 
 def key_values(name: str, values: Array) -> Array:
@@ -181,15 +222,6 @@ def key_values(name: str, values: Array) -> Array:
     if values.ndim != 1:
         raise DataError(f"array '{name}' has the shape {list(values.shape)}: rows are split by one value each")
     return column_key(column_of_array(name, values))
-
-
-def inspected(name: str, values: Array, train: Array) -> Inspected | None:
-    """The columns of vectors [N, D]; None for images."""
-    if values.ndim != 2:
-        return None
-    names = [f"{name}[:, {column}]" for column in range(values.shape[1])]
-    constant = (values[train] == values[train[0]]).all(0)
-    return Inspected(names, values, [names[column] for column in constant.nonzero()[0]])
 
 
 def kinds_of(tasks: Collection[str], kinds: Mapping[str, str] | None) -> dict[str, str]:
@@ -205,11 +237,12 @@ def read_tables(
 ) -> list[ArraysByName]:
     """The arrays of each file; the first one says which, and of what shape and type. The key is a label only if it is
     named as a target."""
-    first = read_table(paths[0], inputs, targets, key)
+    read = read_folder if paths[0].is_dir() else read_table
+    first = read(paths[0], inputs, targets, key)
     tasks = [name for name in first if name != inputs and (not key or name != key[1] or name in (targets or ()))]
     for task in tasks:
         check_task_name(task, "an array of labels")
-    others = [read_table(other, inputs, tasks, key) for other in paths[1:]]
+    others = [read(other, inputs, tasks, key) for other in paths[1:]]
     for other, table in zip(paths[1:], others):
         check_alike(paths[0], first, other, table)
     return [first, *others]
@@ -224,24 +257,6 @@ def check_alike(path: Path, first: ArraysByName, other: Path, table: ArraysByNam
             raise DataError(f"rows of '{name}' are {one} in {path} but {two} in {other}: make them alike")
 
 
-def join(tables: list[ArraysByName]) -> ArraysByName:
-    """One table with the rows of all."""
-    if len(tables) == 1:
-        return dict(tables[0])
-    return {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
-
-
-def sources(inputs: Inputs, rows: Tensor, labels: dict[str, Labels], ids: Tensor) -> list[Source]:
-    """The one source of a split; `ids` are those of all rows as they are in the files."""
-    return [
-        TensorSource(
-            "arrays",
-            inputs.values[rows],
-            {task: found.values[rows] for task, found in labels.items()},
-            {task: found.labelled[rows] for task, found in labels.items()},
-            mean=inputs.mean,
-            std=inputs.std,
-            row_ids=ids[rows],
-            early=inputs.early,
-        )
-    ]
+def joined(tables: Sequence[ArraysByName], name: str) -> Array:
+    """The rows of all files."""
+    return tables[0][name] if len(tables) == 1 else np.concatenate([table[name] for table in tables])

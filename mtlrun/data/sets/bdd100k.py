@@ -16,9 +16,10 @@ from PIL import Image
 from torch import Tensor
 
 from mtlrun.data.must_be_named import named_path
-from mtlrun.data.readers.bdd100k_labels import Boxes, Part, classes_of, drivable_masks, lane_masks, read_part
+from mtlrun.data.readers.bdd100k_labels import Part, classes_of, drivable_masks, lane_masks, read_part
 from mtlrun.data.readers.bdd100k_places import SCENE_TASKS, BDD100KPlaces, find_places
 from mtlrun.data.readers.bdd100k_words import Census
+from mtlrun.data.readers.box_rows import Boxes
 from mtlrun.data.readers.gtsrb import CLASSES, sign_sources
 from mtlrun.data.readers.image_files import (
     UNREADABLE,

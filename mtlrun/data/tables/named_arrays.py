@@ -79,7 +79,7 @@ def arrays_of(data: Any) -> dict[str, Array]:
         )
     names = [str(name) for name in data.columns]
     if not names or not len(data):
-        raise DataError(f"the data frame has {len(data)} rows of {len(names)} columns: there is nothing to learn")
+        raise DataError(f"the data frame has {len(data)} rows of {len(names)} columns")
     twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
     if twice is not None:
         raise DataError(f"the data frame has two columns called '{twice}': give each a name of its own")

@@ -36,7 +36,7 @@ def read_parquet_file(path: Path, as_words: Collection[str] = ()) -> RawTable:
     if twice is not None:
         raise DataError(f"{path} has two columns called '{twice}': give each a name of its own")
     if not names or not table.num_rows:
-        raise DataError(f"{path} holds {table.num_rows} rows of {len(names)} columns: there is nothing to learn")
+        raise DataError(f"{path} holds {table.num_rows} rows of {len(names)} columns")
     return RawTable({name: _column(name, table.column(name), name in as_words) for name in names})
 
 

@@ -41,7 +41,7 @@ def heat_maps(rows: Sequence[PageRow]) -> tuple[list[HeatMap], int]:
         cells += len(names) ** 2
         if cells <= _MOST_CELLS or not kept:
             once = "measured at one step only; " if all(one.cosines.measured_once for one in row.series) else ""
-            kept.append(HeatMap(row, _picture(names, mean), once + _words(names, mean)))
+            kept.append(HeatMap(row, heat_picture(names, mean), once + _words(names, mean)))
     return kept, len(measured) - len(kept)
 
 
@@ -57,19 +57,28 @@ def _mean_cosines(row: PageRow) -> Iterator[tuple[list[str], Array]]:
     yield names, np.divide(total, known.sum(0), out=np.full(total.shape, np.nan), where=known.any(0))
 
 
-def _picture(names: Sequence[str], mean: Array) -> Markup:
+def heat_picture(names: Sequence[str], mean: Array, largest: float = 1.0) -> Markup:
+    """A square for each pair; one of this size has the full colour. The diagonal is left blank.
+
+    Args:
+        names: of the tasks [T].
+        mean: [T, T]; NaN where there is nothing to show.
+        largest: the value of the full colour.
+    """
     count = len(names)
     margin = _SIDE * (3 if count <= _MOST_NAMED else 0)
     size = count * _SIDE
     view = f"{-margin} {-_SIDE if margin else 0} {size + margin} {size + (_SIDE if margin else 0)}"
-    parts = [*_cells(mean), *(_numbers(mean) if count <= _MOST_NUMBERED else ()), *(_labels(names) if margin else ())]
+    shares = mean / largest
+    numbers = _numbers(mean, shares) if count <= _MOST_NUMBERED else ()
+    parts = [*_cells(shares), *numbers, *(_labels(names) if margin else ())]
     return tag("svg", {"viewBox": view, "role": "img", "class": "heat", "aria-label": _words(names, mean)}, *parts)
 
 
-def _cells(mean: Array) -> Iterator[Markup]:
+def _cells(shares: Array) -> Iterator[Markup]:
     """One path per shade: many cells cost little."""
     squares: dict[str, list[str]] = {}
-    for (line, column), value in np.ndenumerate(mean):
+    for (line, column), value in np.ndenumerate(shares):
         shade = "h0" if line == column else _shade(value)
         squares.setdefault(shade, []).append(f"M{column * _SIDE} {line * _SIDE}h{_SIDE}v{_SIDE}h-{_SIDE}z")
     for shade, paths in sorted(squares.items()):
@@ -84,11 +93,11 @@ def _shade(value: float) -> str:
     return "h0" if step == 0 else f"{'p' if value > 0 else 'm'}{step}"
 
 
-def _numbers(mean: Array) -> Iterator[Markup]:
+def _numbers(mean: Array, shares: Array) -> Iterator[Markup]:
     for (line, column), value in np.ndenumerate(mean):
         if isfinite(value) and line != column:
             place = {"x": (column + 0.5) * _SIDE, "y": (line + 0.62) * _SIDE}
-            strong = "strong" if abs(value) > 0.55 else "weak"
+            strong = "strong" if abs(shares[line, column]) > 0.55 else "weak"
             yield tag("text", {**place, "class": strong}, f"{value:+.2f}".replace("0.", ".", 1))
 
 

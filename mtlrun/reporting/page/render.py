@@ -49,28 +49,38 @@ def as_page(report: Report, home: Path | None = None) -> str:
     """
     share = 1 / max(1, len(report.sections))
     sections = [_section(section, report, home, share) for section in report.sections]
-    return _environment().get_template("page.html.jinja").render(
+    return page_environment().get_template("page.html.jinja").render(
         report=report,
         by=BY_WORDS[report.by],
         measure=MEASURES[report.measure].partition(" %")[0],
         no_verdict=NO_VERDICT,
         sections=sections,
         data={"sections": [section["data"] for section in sections]},
-        style=_file("vendor/uPlot.min.css") + _file("page.css"),
+        style=_file("vendor/uPlot.min.css") + style(),
         plotter=_file("vendor/uPlot.iife.min.js"),
         script=_file("page.js"),
         licence=_HERE.joinpath("vendor/uPlot.LICENSE").read_text(encoding="utf-8"),
     )  # fmt: skip
 
 
-def _environment() -> Environment:
+def page_environment(*folders: Path) -> Environment:
+    """For templates of these folders, and for those of a report, the frame of every page among them."""
     environment = Environment(
-        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader([*folders, _HERE]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False, "ensure_ascii": False}
     environment.filters["quoted"] = quote
     environment.filters["interval"] = with_interval
     return environment
+
+
+def style() -> Markup:
+    """What every page of ours looks like."""
+    return _file("page.css")
 
 
 def _file(name: str) -> Markup:

@@ -16,7 +16,8 @@ from PIL import Image
 
 from mtlrun.config.build_data import build_task
 from mtlrun.config.compose import compose
-from mtlrun.data.readers.bdd100k_labels import Boxes, classes_of, lane_masks
+from mtlrun.data.readers.bdd100k_labels import classes_of, lane_masks
+from mtlrun.data.readers.box_rows import Boxes
 from mtlrun.data.sets.bdd100k import load
 from mtlrun.data.source import Splits
 from mtlrun.errors import ConfigError, DataError

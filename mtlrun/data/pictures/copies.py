@@ -1,0 +1,45 @@
+"""Pictures that lie in two splits, byte by byte: what was trained on is no test."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+log = logging.getLogger(__name__)
+
+
+def warn_of_copies(paths: Sequence[Path], rows: Mapping[str, Tensor]) -> None:
+    """Count the pictures of val and test that are in train under another name.
+
+    Args:
+        paths: of all pictures.
+        rows: of each split.
+    """
+    ids = ids_of_contents(paths)
+    trained = ids[rows["train"]]
+    counts = {split: int(torch.isin(ids[rows[split]], trained).sum()) for split in ("val", "test")}
+    told = [f"{count} of {len(rows[split])} pictures of {split}" for split, count in counts.items() if count]
+    if told:
+        log.warning(
+            "%s are in train too, byte by byte: drop them, or keep what belongs together in one split with "
+            "data.group=COLUMN",
+            " and ".join(told),
+        )
+
+
+def ids_of_contents(paths: Sequence[Path]) -> Tensor:
+    """A number for each file, int64 [N]: the same for the same bytes. Only files of one length are read."""
+    lengths = [path.stat().st_size for path in paths]
+    alone = {length for length, count in Counter(lengths).items() if count == 1}
+    digests = [_digest(path, length in alone, length) for path, length in zip(paths, lengths)]
+    return torch.tensor([int.from_bytes(digest, "little", signed=True) for digest in digests], dtype=torch.int64)
+
+
+def _digest(path: Path, alone: bool, length: int) -> bytes:
+    return blake2b(str(length).encode() if alone else path.read_bytes(), digest_size=8).digest()
