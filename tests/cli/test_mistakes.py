@@ -79,7 +79,7 @@ MISTAKES = [
     ("--cfg jbo", "argument -c/--cfg: invalid choice: 'jbo' (choose from 'job', 'hydra', 'all')"),
     ("resme outputs", "no command 'resme'; did you mean 'resume'?; a setting is written key=value"),
     ("train task=toy", "no command 'train': training has none, the settings alone train: mtlrun task=toy"),
-    ("report . --htm F", "no option '--htm'; did you mean '--html'?; see mtlrun report --help"),
+    ("report . --htm F", "no flag '--htm'; did you mean '--html'?"),
     ("report . htm=F", "no folder 'htm=F': did you mean --html F?"),
     ("report . a.b=[1]", "no folder 'a.b=[1]': to choose runs by a setting write --where 'a.b=[1]'"),
     ("report --by frist .", "--by frist: write --by best|last|mean_of_last"),
