@@ -20,7 +20,12 @@ from rich.console import Console
 from rich.table import Table
 
 MB = 2**20
-QUIET = ("trainer.device=cpu", "diagnostics.pictures=0")
+# Without plots: drawing takes memory once, at the end.
+QUIET = (
+    "trainer.device=cpu",
+    "diagnostics.pictures=0",
+    "diagnostics.plots=false",
+)
 
 
 def write_table(path: Path, rows: int, tasks: int) -> None:
@@ -55,7 +60,7 @@ class Watched:
 
     @property
     def growth(self) -> float:
-        """MB between a half and nine tenths of its time, when it trains and does not yet draw."""
+        """MB between a half and nine tenths of its time."""
         count = len(self.memory)
         return self.memory[count * 9 // 10] - self.memory[count // 2] if count > 10 else 0.0
 
@@ -78,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         write_table(folder / "small.npz", 300, 2)
         write_table(folder / "wide.npz", 400, options.tasks)
         write_table(folder / "long.npz", options.rows, 2)
-        small, tiny = ["task=arrays", "data.path=small.npz", *QUIET], ["diagnostics.plots=false", "trainer.max_steps=2"]
+        small, tiny = ["task=arrays", "data.path=small.npz", *QUIET], ["trainer.max_steps=2"]
         many = ["trainer.batch_size=1", f"trainer.max_steps={options.steps}", "trainer.epochs=1000", "balancer=pcgrad"]
         runs = {
             f"{options.steps} steps": [*small, *many, "trainer.eval_every=20"],
