@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from mtlrun.config.changes import check_change, is_open
 from mtlrun.config.check import check
+from mtlrun.config.data_files import check_data_named
 from mtlrun.config.origin import origin
 from mtlrun.config.words import as_typed
 
@@ -30,6 +31,7 @@ def check_composed(config: DictConfig, loader: ConfigLoader) -> None:
         for key in changed:
             check_change(key, config, defaults)
     check(without_hydra(config))
+    check_data_named(config)
     if config.init_from is not None:
         origin(config.init_from)  # only here: a resumed run does not need it any more
 

@@ -23,15 +23,11 @@ def check_data_files(config: DictConfig) -> None:
     """Refuse a file or folder that is not there; what is wrong inside of one is found when it is read.
 
     Raises:
-        ConfigError: if none is named and the set is nowhere by itself.
         DataError: for the first one.
     """
     target = str(config.data.get("_target_"))
     if not target.startswith(_OURS):
         return
-    source = target.removeprefix(_OURS).removesuffix(".load")
-    if source in WHERE and not OmegaConf.is_missing(config.data, option := WHERE[source][0]):
-        named_path(source, _value(config, f"data.{option}"))
     words = (*_WORDS, *(_CORPORA if target == f"{_OURS}text_files.load" else ()))
     for key in config.data:
         value = _value(config, f"data.{key}") if str(key).rpartition("_")[2] in words else None
@@ -41,6 +37,17 @@ def check_data_files(config: DictConfig) -> None:
             written = OmegaConf.is_interpolation(config.data, key)  # which may name a secret
             named = _written(config.data)[str(key)] if written else value
             raise DataError(f"data.{key}={named}: no such file or folder{'' if written else _hint(path)}")
+
+
+def check_data_named(config: DictConfig) -> None:
+    """Refuse to train on data that are nowhere until they are named.
+
+    Raises:
+        ConfigError: if they are not named.
+    """
+    source = str(config.data.get("_target_")).removeprefix(_OURS).removesuffix(".load")
+    if source in WHERE:
+        named_path(source, _value(config, f"data.{WHERE[source][0]}"))
 
 
 def _written(data: DictConfig) -> dict[str, Any]:

@@ -20,7 +20,7 @@ def row_of(count: int) -> torch.Tensor:
 
 @pytest.mark.parametrize(
     ("data", "expected"),
-    [([], 30), (["data=bdd100k"], 100), (["data=bdd100k", "data.max_boxes=120"], 120)],
+    [([], 30), (["data=bdd100k", "data.root=."], 100), (["data=bdd100k", "data.root=.", "data.max_boxes=120"], 120)],
 )
 def test_real_scenes_have_a_limit_of_their_own(data, expected):
     assert compose(["task=driving", *data]).task.tasks.detection.max_detections == expected

@@ -160,7 +160,9 @@ def test_the_tasks_of_driving_accept_the_labels(tmp_path: Path, memory_mb: float
     write(tmp_path)
     write_signs(tmp_path)
     splits = load(**options(tmp_path, signs="driving", memory_mb=memory_mb))
-    kinds = OmegaConf.to_container(compose(["task=driving", "data=bdd100k"]).task.tasks, resolve=True)
+    kinds = OmegaConf.to_container(
+        compose(["task=driving", "data=bdd100k", f"data.root={tmp_path}"]).task.tasks, resolve=True
+    )
     sources = {task: source for source in splits.train for task in source.tasks}
     assert set(sources) == set(kinds)
     assert {source.in_memory for source in splits.train} == {memory_mb > 0}
@@ -294,8 +296,8 @@ def test_signs_alone_need_no_scenes(tmp_path: Path) -> None:
 
 
 def test_the_command_passes_its_tasks_on() -> None:
-    assert compose(["task=driving", "data=bdd100k", "tasks=[lane]"]).data.tasks == ["lane"]
-    assert compose(["task=driving", "data=bdd100k"]).data.tasks is None
+    assert compose(["task=driving", "data=bdd100k", "data.root=.", "tasks=[lane]"]).data.tasks == ["lane"]
+    assert compose(["task=driving", "data=bdd100k", "data.root=."]).data.tasks is None
 
 
 @pytest.mark.parametrize(
