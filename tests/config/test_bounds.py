@@ -34,7 +34,7 @@ MEANINGLESS = {
     "balancer=fairgrad": ["balancer.alpha=inf", "balancer.alpha=nan"],
     "balancer=gradnorm": ["balancer.alpha=inf"],
     "data=multidigits": ["data.seed=-1", "data.seed=9223372036854775808", "seed=9223372036854775808"],
-    "task=arrays": ["data.val=nan", "data.test=nan"],
+    "task=arrays data.path=.": ["data.val=nan", "data.test=nan"],
     "trainer=default": ["trainer.clip_norm=inf", "trainer.clip_norm=nan"],
 }  # fmt: skip
 CASES = [(choice, word) for choice, words in MEANINGLESS.items() for word in words]
@@ -42,7 +42,7 @@ CASES = [(choice, word) for choice, words in MEANINGLESS.items() for word in wor
 
 @pytest.mark.parametrize(("choice", "word"), CASES, ids=[f"{word} {choice}" for choice, word in CASES])
 def test_refused_in_one_line(choice, word):
-    settings = without_hydra(compose(["task=multidigits", choice]))
+    settings = without_hydra(compose(["task=multidigits", *choice.split()]))
     override = OverridesParser.create().parse_override(word)
     OmegaConf.update(settings, override.key_or_group, override.value(), force_add=True)
     with pytest.raises(ConfigError) as refusal:
