@@ -280,6 +280,9 @@ def test_files_of_the_export_before_that_are_not_written_again_go_away(table, tm
     [
         (["--format", "onx"], "no format 'onx'; did you mean 'onnx'?"),
         (["tasks=[shap]"], "no task 'shap'; did you mean 'shape'?"),
+        (["tasks=[]"], "tasks=[] names no task: leave it out for all"),
+        (["--format", ""], "--format needs a value: mtlrun export RUN"),
+        (["--to="], "--to needs a value: mtlrun export RUN"),
         (["--to"], "--to needs a value: mtlrun export RUN"),
         (["checkpoint=first"], "no checkpoint 'first'"),
     ],
