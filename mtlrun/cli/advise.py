@@ -43,6 +43,8 @@ def main(arguments: list[str]) -> int:
     hydra_words = [word for word in options.words if word.lstrip("+~").startswith(("hydra.", "hydra/"))]
     words = with_force([word for word in options.words if word not in hydra_words])
     _refuse_own(words)
+    if options.to is not None and Path(options.to).is_file():
+        raise ConfigError(f"--to {options.to}: a file is in the way, name a folder")
     config = compose([*where, *words])
     backbone, facts = _plain(config.backbone), _facts([*where, *words])
     ledger = _ledger(options.to, config, facts)

@@ -175,6 +175,7 @@ def test_it_goes_on_where_it_was_stopped(command, monkeypatch, tmp_path):
         ),
         (["--budget=200"], "above 0 and at most 100, found 200"),
         (["-cd", "nowhere"], "-cd nowhere: no such folder"),
+        ([f"--to={__file__}"], ": a file is in the way, name a folder"),
         (["--quick"], "no flag '--quick'; see mtlrun help advise"),
         (["study_scarce"], "cannot read 'study_scarce': a setting is written key=value"),
     ],
@@ -201,6 +202,19 @@ def test_it_asks_before_it_starts(command, training, facts, monkeypatch):
         outcome = command("advise", *WORDS[:-1])
         assert (outcome.code, "nothing was trained; fewer runs" in outcome.err) == (2, True)
     assert not find_runs("outputs")
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(command, training, facts, monkeypatch):
+    Path("advice").mkdir()
+    monkeypatch.setattr("mtlrun.runs.folder.Path.mkdir", _no_room)
+    outcome = command("advise", *WORDS, "--to=advice")
+    assert (outcome.code, training.calls) == (2, [])
+    assert outcome.err.startswith("mtlrun: error: cannot make the folder")
+    assert len(outcome.err.splitlines()) == 1
+
+
+def _no_room(path, **options):
+    raise NotADirectoryError(20, "Not a directory")
 
 
 def test_the_words_of_a_run():
