@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -36,10 +36,14 @@ def complete_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
+def whole_folder(folder: Path, outdated: Collection[str] = ()) -> Iterator[Path]:
     """A folder to write into, whose files appear in `folder` only when the block has ended without an error.
 
     Until then nothing is made there, no folder above it either.
+
+    Args:
+        folder: where the files go.
+        outdated: names of older files that go away beside new ones, unless they are written anew.
     """
     folder = folder.absolute()
     above = next(path for path in (folder, *folder.parents) if path.is_dir())
@@ -47,9 +51,13 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     unfinished.mkdir()
     try:
         yield unfinished
-        for file in sorted(path for path in unfinished.rglob("*") if path.is_file()):
-            to = folder / file.relative_to(unfinished)
+        made = [path.relative_to(unfinished) for path in sorted(unfinished.rglob("*")) if path.is_file()]
+        for file in made:
+            to = folder / file
             to.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(file, to)
+            os.replace(unfinished / file, to)
+        beside = {above / name for above in {file.parent for file in made} for name in outdated}
+        for file in beside.difference(made):
+            (folder / file).unlink(missing_ok=True)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)

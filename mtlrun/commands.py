@@ -1,4 +1,5 @@
-"""Commands as one would type them: every line that a user may paste is put together here. Imports nothing of ours."""
+"""Commands as one would type them: every line that a user may paste is put together here, and a setting on it taken
+apart. Imports nothing of ours."""
 
 from __future__ import annotations
 
@@ -12,6 +13,16 @@ def command_line(*words: str) -> str:
     within $'...'.
     """
     return " ".join(map(_shell_word, words))
+
+
+def setting_key(word: str) -> str:
+    """The key of a setting such as '+backbone.width=8', or '~logger'."""
+    return word.lstrip("+~").partition("=")[0]
+
+
+def setting_group(word: str) -> str:
+    """The first part of its key, the group that it belongs to."""
+    return setting_key(word).partition(".")[0]
 
 
 def _shell_word(word: str) -> str:

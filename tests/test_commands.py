@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from mtlrun.commands import command_line
+from mtlrun.commands import command_line, setting_group, setting_key
 from mtlrun.config.words import quoted_text
 
 NASTY = [
@@ -44,3 +44,15 @@ def test_bash_reads_every_name():
     assert line.isprintable()
     found = subprocess.run(["bash", "-c", line], capture_output=True, check=True, env={"LC_ALL": "C.UTF-8"}).stdout
     assert found.decode().split("\0")[:-1] == names
+
+
+@pytest.mark.parametrize(
+    ("word", "key", "group"),
+    [
+        ("+backbone.width=a=b", "backbone.width", "backbone"),
+        ("~logger", "logger", "logger"),
+        ("hydra/launcher=joblib", "hydra/launcher", "hydra/launcher"),
+    ],
+)
+def test_a_setting_has_a_key_and_a_group(word, key, group):
+    assert (setting_key(word), setting_group(word)) == (key, group)

@@ -1,4 +1,4 @@
-"""BudgetResult-ahead affinity: what a step on one task does to the losses of the others, on held-out rows. Loads torch.
+"""Look-ahead affinity: what a step on one task does to the losses of the others, on held-out rows. Loads torch.
 
 Fifty et al. 2021 (Efficiently Identifying Task Groupings for Multi-Task Learning, arXiv:2109.04617), equation 1:
 Z(i -> j) = 1 - L_j(shared parameters after a step on task i alone, head of j) / L_j(before). Deviations: the losses are

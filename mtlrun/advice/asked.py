@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mtlrun.commands import command_line
+from mtlrun.commands import command_line, setting_group
 from mtlrun.reporting.further_seeds import sweep_command
 
 
@@ -37,4 +37,4 @@ class Asked:
         return command_line("mtlrun", "advise", *flags, *self.words, *own)
 
     def _kept(self, without: Sequence[str]) -> list[str]:
-        return [word for word in self.words if word.lstrip("+~").partition("=")[0].partition(".")[0] not in without]
+        return [word for word in self.words if setting_group(word) not in without]

@@ -154,7 +154,11 @@ def _overlap(facts: Facts) -> Iterator[str]:
     if not shares:
         return
     if min(shares) == 1:
-        yield "all tasks are labelled on the same rows" if facts.ratio == 1 else "a smaller task's rows have all labels"
+        yield (
+            "all tasks are labelled on the same rows"
+            if facts.ratio == 1
+            else "every row that a smaller task is labelled on, the larger ones are labelled on too"
+        )
     elif max(shares) == 0:
         yield "no row is labelled for two tasks"
     else:

@@ -63,6 +63,9 @@ class Ledger:
 
 
 def _entry(name: str, seed: int, kept: Mapping[str, Any]) -> Entry:
-    tasks = {task: TaskScore(**{**score, "assumed": ()}) for task, score in kept["tasks"].items()}
+    tasks = {
+        task: TaskScore(**{**score, "assumed": (), "counted": tuple(score.get("counted", ()))})
+        for task, score in kept["tasks"].items()
+    }
     settings = {NETWORKS: name}
     return Entry(kept["folder"], settings, seed, "finished", tasks, seconds=kept["seconds"])

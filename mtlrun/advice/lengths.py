@@ -31,6 +31,8 @@ class TrainingLength:
 
     def said(self, amount: int) -> str:
         """Such as '8 of 40 epochs'."""
+        if amount > self.full:
+            return f"{amount} {self.unit} (configured: {self.full})"
         return f"{amount} of {self.full} {self.unit}"
 
 

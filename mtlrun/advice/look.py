@@ -91,7 +91,7 @@ def _count(task: str, sources: Sequence[Source]) -> int:
 
 def _most(task: Task, sources: Sequence[Source]) -> float | None:
     """Share of the most frequent class, where a row has one."""
-    found = [source.targets(task.name) for source in sources if task.name in source.tasks and source.in_memory]
+    found = [source.targets(task.name) for source in sources if task.name in source.tasks and source.labels_in_memory]
     if not found or any(target.is_floating_point() or target.dim() > 1 for target in found):
         return None
     _, counts = torch.cat([target.cpu() for target in found]).unique(return_counts=True)
@@ -117,7 +117,7 @@ def _labels_of_both(sources: Sequence[Source], a: str, b: str) -> tuple[Tensor, 
     """The labels of two tasks on the rows that have both; None where they are not in memory, or of unlike shapes."""
     parts: dict[str, list[Tensor]] = {a: [], b: []}
     for source in sources:
-        if {a, b} <= {*source.tasks} and source.in_memory:
+        if {a, b} <= {*source.tasks} and source.labels_in_memory:
             for task, other in ((a, b), (b, a)):
                 kept = source.labelled(other)[source.labelled(task)]
                 parts[task].append(source.targets(task).cpu()[kept])

@@ -18,7 +18,7 @@ _EFFECTS = {"gain": "together", "loss": "apart", "mixed": "some gain, some lose"
 
 
 @dataclass(frozen=True)
-class ToDo:
+class Recommendation:
     """Something to do, and the command for it, if there is one."""
 
     sentence: str
@@ -31,7 +31,7 @@ class Said:
 
     headline: str
     why: tuple[str, ...]
-    steps: tuple[ToDo, ...]
+    steps: tuple[Recommendation, ...]
     hints: tuple[str, ...] = ()
 
 
@@ -91,6 +91,8 @@ def _ended(advice: Advice, end: Settled) -> str:
         )
     if end.reason == "full":
         changes = "" if end.agreed or len(looks) < 2 else f" Shorter runs said otherwise ({answers})."
+        if end.look.length > length.full:
+            return f"Measured at {end.look.length} {length.unit}, longer than the configured {length.full}.{changes}"
         whole = "" if advice.facts.steady else ", trained in one go, since the schedule follows the length"
         return f"Measured at the configured length, {end.look.length} {length.unit}{whole}.{changes}"
     if not end.agreed:
@@ -117,10 +119,10 @@ def _scarce_tasks(facts: Facts, judged: Judged) -> Iterator[str]:
             )
 
 
-def _steps(advice: Advice, asked: Asked) -> Iterator[ToDo]:
+def _steps(advice: Advice, asked: Asked) -> Iterator[Recommendation]:
     facts, choice = advice.facts, advice.choice
     if facts.all_the_same:
-        yield ToDo(
+        yield Recommendation(
             "Find training rows in which they differ, or train one of them:", (asked.train([_tasks(facts.names[:1])]),)
         )
         return
@@ -128,7 +130,9 @@ def _steps(advice: Advice, asked: Asked) -> Iterator[ToDo]:
     copies = duplicates(facts.pairs)
     if copies:
         left = [name for name in facts.names if name not in copies]
-        yield ToDo(f"Leave out {listed(copies)}, whose labels another task has:", (asked.train([_tasks(left)]),))
+        yield Recommendation(
+            f"Leave out {listed(copies)}, whose labels another task has:", (asked.train([_tasks(left)]),)
+        )
     if choice.answer == "apart" or (advice.settled and advice.settled.reason == "spent"):
         return  # nothing below mends a network that shares too much, or decides what is still learning
     if facts.ratio > RICH:
@@ -136,11 +140,11 @@ def _steps(advice: Advice, asked: Asked) -> Iterator[ToDo]:
     yield _balancers(advice, asked)
 
 
-def _answer(advice: Advice, asked: Asked) -> Iterator[ToDo]:
+def _answer(advice: Advice, asked: Asked) -> Iterator[Recommendation]:
     choice, names = advice.choice, advice.facts.names
     if choice.answer == "apart":
         each = ",".join(f"[{name}]" for name in names)
-        yield ToDo(
+        yield Recommendation(
             "Train a run for each task, or all networks in one run:",
             (
                 asked.sweep([f"tasks={each}"], without=("tasks", "balancer")),
@@ -148,40 +152,44 @@ def _answer(advice: Advice, asked: Asked) -> Iterator[ToDo]:
             ),
         )
         for one in choice.as_good[:1]:
-            yield ToDo(
+            yield Recommendation(
                 f"With fewer networks, {one.arrangement.name} is not told from them by these seeds (Delta-m "
                 f"{with_interval(one.delta, ' %')}):",
                 (asked.train(one.arrangement.words),),
             )
     elif choice.best is not None:
-        yield ToDo("Train it:", (asked.train(choice.best.arrangement.words),))
+        yield Recommendation("Train it:", (asked.train(choice.best.arrangement.words),))
         worse = choice.best.tasks("worse")
         if worse:
-            yield ToDo(
+            yield Recommendation(
                 f"Keep a network of its own for {listed(worse)} where its loss matters:",
                 (asked.train([_tasks(worse)], without=("tasks", "balancer")),),
             )
         if choice.answer == "otherwise":
-            yield ToDo("It was chosen among several by its test scores: report it with seeds that were not seen here.")
+            yield Recommendation(
+                "It was chosen among several by its test scores: report it with seeds that were not seen here."
+            )
     else:
         yield from _undecided(advice, asked)
 
 
-def _undecided(advice: Advice, asked: Asked) -> Iterator[ToDo]:
+def _undecided(advice: Advice, asked: Asked) -> Iterator[Recommendation]:
     assert advice.settled is not None
     if advice.settled.reason == "spent":
-        longer = min(1.0, 2 * asked.budget) if asked.budget < 1 else 2 * asked.budget
-        yield ToDo("Longer runs may decide it; they go on from where these ended:", (asked.again(budget=longer),))
+        longer = min(1.0, 2 * asked.budget)  # a budget is spent short of the configured length
+        yield Recommendation(
+            "Longer runs may decide it; they go on from where these ended:", (asked.again(budget=longer),)
+        )
         return
     wanted = seeds_to_decide(advice.settled.look.judged.delta)
     if wanted is None:
-        yield ToDo(
+        yield Recommendation(
             f"More than {_MOST_SEEDS} seeds would be needed to see a difference on the mean over the tasks: choose by "
             "what it costs, one network together, or one for each:",
             (asked.train(TOGETHER.words), asked.train(APART.words, without=("balancer",))),
         )
         return
-    yield ToDo(
+    yield Recommendation(
         f"About {wanted} seeds would show a difference of this size; those that exist are kept:",
         (asked.again(seeds=wanted),),
     )
@@ -195,9 +203,9 @@ def seeds_to_decide(delta: Estimate) -> int | None:
     return next((count for count in counts if detectable(count) * delta.deviation <= abs(delta.mean)), None)
 
 
-def _unlike_sizes(facts: Facts, asked: Asked) -> Iterator[ToDo]:
+def _unlike_sizes(facts: Facts, asked: Asked) -> Iterator[Recommendation]:
     scarce = [task.name for task in facts.scarce]
-    yield ToDo(
+    yield Recommendation(
         f"The tasks' rows differ {facts.ratio:.0f} times: try a sampler that draws {listed(scarce)} more often:",
         (
             asked.sweep(
@@ -205,7 +213,7 @@ def _unlike_sizes(facts: Facts, asked: Asked) -> Iterator[ToDo]:
             ),
         ),
     )
-    yield ToDo(
+    yield Recommendation(
         f"Or train on {facts.richest.name} first and fine-tune on the scarce ones (RUN is the folder of the first):",
         (
             asked.train([_tasks([facts.richest.name])], without=("tasks", "balancer")),
@@ -214,14 +222,14 @@ def _unlike_sizes(facts: Facts, asked: Asked) -> Iterator[ToDo]:
     )
 
 
-def _balancers(advice: Advice, asked: Asked) -> ToDo:
+def _balancers(advice: Advice, asked: Asked) -> Recommendation:
     """Those that read losses cost one pass; where tasks pay for others, also ones that read gradients."""
     names = "equal,uncertainty,famo"
     costs = advice.settled is not None and advice.settled.effect in ("loss", "mixed")
     if costs:
         names += ",cagrad,nash_mtl"
     best = advice.choice.best.arrangement.words if advice.choice.best else TOGETHER.words
-    return ToDo(
+    return Recommendation(
         "Balancers worth a seed, which trade tasks against each other:",
         (asked.sweep([*best, f"balancer={names}", "seed=0"], without=("balancer", "seed")),),
     )

@@ -43,6 +43,8 @@ def main(arguments: list[str]) -> int:
     hydra_words = [word for word in options.words if word.lstrip("+~").startswith(("hydra.", "hydra/"))]
     words = with_force([word for word in options.words if word not in hydra_words])
     _refuse_own(words)
+    if options.to is not None and Path(options.to).is_file():
+        raise ConfigError(f"--to {options.to}: a file is in the way, name a folder")
     config = compose([*where, *words])
     backbone, facts = _plain(config.backbone), _facts([*where, *words])
     ledger = _ledger(options.to, config, facts)
@@ -81,7 +83,9 @@ def _share(text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value <= _LONGEST:
-        raise argparse.ArgumentTypeError(f"must be a share of the configured length, above 0, found {text}")
+        raise argparse.ArgumentTypeError(
+            f"must be a share of the configured length, above 0 and at most {_LONGEST:g}, found {text}"
+        )
     return value
 
 
@@ -140,8 +144,16 @@ def _agree_on_costs(facts: Facts, options: argparse.Namespace, alternatives: int
         return
     if not sys.stdin.isatty():
         raise ConfigError("nothing was trained yet: add --yes to start it (fewer runs: --seeds, shorter: --budget)")
-    if input("Start? [y/N] ").strip().lower() not in ("y", "yes"):
+    if not _says_yes("Start? [y/N] "):
         raise ConfigError("nothing was trained; fewer runs: --seeds, shorter ones: --budget")
+
+
+def _says_yes(question: str) -> bool:
+    try:
+        return input(question).strip().lower() in ("y", "yes")
+    except EOFError:  # Ctrl-D
+        print()
+        return False
 
 
 def _show(lines: Sequence[str]) -> None:

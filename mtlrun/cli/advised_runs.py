@@ -11,6 +11,7 @@ from mtlrun.advice.lengths import TrainingLength
 from mtlrun.cli.listed import train_listed
 from mtlrun.cli.rerun import rerun_jobs
 from mtlrun.cli.sweep import Job
+from mtlrun.commands import setting_group, setting_key
 from mtlrun.config.words import quoted_text
 from mtlrun.reporting.entries import Entry, read_entry
 from mtlrun.reporting.settings import settings
@@ -39,8 +40,8 @@ def run_words(words: Sequence[str], arrangement: Arrangement) -> list[str]:
         words: the user's own.
         arrangement: how the tasks are put into networks.
     """
-    kept = [word for word in words if arrangement.keeps_balancer or _group(word) != "balancer"]
-    lean = [word for word in _LEAN if not any(_key(own) == _key(word) for own in words)]
+    kept = [word for word in words if arrangement.keeps_balancer or setting_group(word) != "balancer"]
+    lean = [word for word in _LEAN if not any(setting_key(own) == setting_key(word) for own in words)]
     return [*lean, *kept, *arrangement.words]
 
 
@@ -60,7 +61,7 @@ class AdvisedRuns:
         self, ledger: Ledger, words: Sequence[str], hydra_words: Sequence[str], seeds: int, length: TrainingLength
     ) -> None:
         self._folder, self._hydra_words, self._seeds = ledger.folder, hydra_words, range(seeds)
-        self._words = [word for word in words if _key(word) != length.key]
+        self._words = [word for word in words if setting_key(word) != length.key]
         self._length, self._ledger = length, ledger
         self._errors: dict[str, str] = {}
 
@@ -136,11 +137,3 @@ def _jobs_of(sweep: Path) -> set[tuple[str, ...]]:
     """The words of each of its jobs, of those that never started too."""
     record = sweep_record(sweep) or {}
     return {tuple(words) for words in job_words(record.get("sweeper") or {}, ())}
-
-
-def _key(word: str) -> str:
-    return word.lstrip("+~").partition("=")[0]
-
-
-def _group(word: str) -> str:
-    return _key(word).partition(".")[0]

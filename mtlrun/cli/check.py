@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from mtlrun.cli.config_dir import search_path, split_config_dir
 from mtlrun.cli.flags import hydra_arguments
 from mtlrun.cli.terminal import complain
+from mtlrun.commands import setting_group
 from mtlrun.config.compose import compose
 from mtlrun.config.composed import without_hydra
 from mtlrun.config.explain import explain
@@ -55,7 +56,7 @@ def named_groups(settings: list[str]) -> list[str]:
 
     A task set alone is looked at with its data; beside other parts it is what they are tried on.
     """
-    words = {word.lstrip("+~").partition("=")[0].partition(".")[0] for word in settings}
+    words = {setting_group(word) for word in settings}
     parts = [group for group in (*_ALL, "logger") if group in words]
     if parts == ["task"]:
         return ["data", "task"]

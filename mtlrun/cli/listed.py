@@ -43,11 +43,8 @@ def _launch(listed: Sequence[Sequence[str]], hydra_words: Sequence[str]) -> None
     setbase("1.3")
     hydra = Hydra.create_main_hydra2("mtlrun", create_config_search_path(str(CONF)))
     try:
-        words = [
-            "hydra.mode=MULTIRUN",
-            *hydra_words,
-            *_common(listed),
-        ]  # by the first of them a job knows that it is one
+        # By the first of these words a job knows that it is one.
+        words = ["hydra.mode=MULTIRUN", *hydra_words, *_common(listed)]
         config = hydra.compose_config("config", words, RunMode.MULTIRUN)
         list_jobs(config, listed)
         RunFolders().on_multirun_start(config)

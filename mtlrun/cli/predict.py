@@ -63,6 +63,8 @@ def _predictor(word: str, checkpoint: str, device: str, tasks: Sequence[str] | N
         from mtlrun.inference.onnx_network import onnx_predictor
 
         return onnx_predictor(Path(word).expanduser(), tasks)
+    if Path(word).expanduser().is_file():
+        raise ConfigError(f"{word} is a file: name the folder of a run, or a .onnx file of mtlrun export")
     from mtlrun.inference.predict import predictor
 
     return predictor(find_run(word), checkpoint, device, tasks)

@@ -135,7 +135,8 @@ def _tell(error: Exception) -> int:
     refused = trouble(error) if line is None else None
     if refused is not None:
         line = "{}: {}".format(*refused)
-    if line is None or os.environ.get("HYDRA_FULL_ERROR") == "1":
+    asked = os.environ.get(TRACEBACKS, os.environ.get("HYDRA_FULL_ERROR"))  # the second is ours within raw_errors
+    if line is None or asked == "1":
         traceback.print_exception(error, file=sys.stderr)
     if line is None:
         return 1

@@ -20,7 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from mtlrun.cli.launching import check_plugins, prefer_ready_options
-from mtlrun.commands import command_line
+from mtlrun.commands import command_line, setting_key
 from mtlrun.config.compose import as_mistake
 from mtlrun.config.schema import register_schema
 from mtlrun.config.words import as_typed, quoted_text
@@ -157,9 +157,9 @@ class Sweep:
         """The words of the command, each key with its last value, and the folder where it lies now."""
         before = self._record.overrides
         own = [*self._words, f"hydra.sweep.dir={quoted_text(str(self.folder.resolve()))}"]
-        keys = {word.lstrip("+~").partition("=")[0] for word in own}
+        keys = {setting_key(word) for word in own}
         replaced = tuple(f"{key.replace('/', '.')}." for key in keys if "/" in key)  # settings of another launcher
-        kept = [word for word in as_typed(before.hydra) if word.lstrip("+~").partition("=")[0] not in keys]
+        kept = [word for word in as_typed(before.hydra) if setting_key(word) not in keys]
         return [*(word for word in kept if not word.lstrip("+~").startswith(replaced)), *own, *as_typed(before.task)]
 
     def _folder_of(self, number: int, overrides: list[str]) -> Path:

@@ -77,7 +77,7 @@ Every option may also be written key=value, such as by=last.""",
   --seeds 3          seeds 0 to N-1 of every network
   --yes              start without asking
   --to DIR           where runs and advice go (default: outputs/advise/TASKSET-..., the same for the same settings)
-  --config-dir DIR   a folder with groups of your own
+  -cd, --config-dir DIR  a folder with groups of your own
 Runs are ordinary runs in sweep folders: what was stopped goes on with the same command, and mtlrun report reads them.
 The answer is printed, and written as advice.md, advice.json and advice.html.""",
     "watch": """\

@@ -58,6 +58,8 @@ def taken_flag(words: list[str], flag: str, usage: str) -> str | None:
         if "=" not in word and (len(words) == at or _FLAG.match(words[at])):
             raise ConfigError(f"{flag} needs a value: {usage}")
         found.append(word.partition("=")[2] if "=" in word else words.pop(at))
+        if not found[-1]:  # as of a variable of the shell that is not set
+            raise ConfigError(f"{flag} needs a value: {usage}")
     if len(found) > 1:
         raise ConfigError(f"{flag} is given twice: {usage}")
     return found[0] if found else None
@@ -78,7 +80,14 @@ def taken_setting(words: list[str], name: str, default: str) -> str:
 
 
 def taken_tasks(words: list[str]) -> list[str] | None:
-    """The names in `tasks=[a,b]`; None for all."""
+    """The names in `tasks=[a,b]`; None for all, which is to say nothing.
+
+    Raises:
+        ConfigError: if it names none.
+    """
+    given = any(word.startswith("tasks=") for word in words)
     value = taken_setting(words, "tasks", "")
     names = [name.strip() for name in value.strip("[]").split(",") if name.strip()]
+    if given and not names:
+        raise ConfigError(f"tasks={value} names no task: leave it out for all")
     return names or None

@@ -58,8 +58,8 @@ def _check_reference(trainer: Any, select: str, known: list[str]) -> None:
 def resolved(config: DictConfig, directions: Mapping[str, Mapping[str, bool]]) -> Values | str | None:
     """The reference as values of the tasks that are trained; 'first' and null as they are.
 
-    Of a run folder they are the scores at its best validation epoch: the judging metrics for Delta-m, all metrics with
-    a direction for Delta-p.
+    Of a run folder they are the scores at its best validation epoch: the judging metrics for Delta-m, for Delta-p
+    those that count in it; in the run of an older version all metrics with a direction.
 
     Args:
         config: of the run, checked.
@@ -91,7 +91,7 @@ def _of_run(folder: Path, select: str) -> dict[str, Any]:
         raise ConfigError(f"trainer.reference={folder}: no finished run with a summary.json is there")
     values = {}
     for task, entry in tasks.items():
-        metrics = [entry["metric"]] if select == "delta_m" else [*entry["directions"]]
+        metrics = [entry["metric"]] if select == "delta_m" else [*entry.get("counted", entry["directions"])]
         values[task] = {metric: entry["best"]["val"].get(metric) for metric in metrics}
     _check_values(values, [*values])
     return values

@@ -58,6 +58,7 @@ def _task(trainer: Trainer, test: dict[str, Scores], name: str) -> dict[str, Any
         "higher_is_better": task.higher_is_better(),
         "quoted": task.quoted,
         "directions": {**task.directions},
+        "counted": [*task.counted],
         **split_facts(task, trainer.splits),
         **moments,
         **({"mean_of_last": _mean_of_last(trainer, name)} if trainer.settings.test_last > 1 else {}),

@@ -6,7 +6,7 @@ Shapes: T active tasks, P shared parameters.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
@@ -228,7 +228,7 @@ def no_weights(balancer: Balancer) -> ConfigError:
     return ConfigError(f"balancer.heads=weighted: {method} gives no weights with these options, choose own")
 
 
-def trainable(parameters: Sequence[nn.Parameter]) -> list[nn.Parameter]:
+def trainable(parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:
     """Those that are not frozen."""
     return [parameter for parameter in parameters if parameter.requires_grad]
 

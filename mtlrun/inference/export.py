@@ -60,6 +60,8 @@ def export(
 ) -> list[Exported]:
     """Write a run's network for other programs; one folder for each source of inputs that it has.
 
+    Files of an export before it that are not written anew go away: `model.json` and `check.json` do not tell of them.
+
     Args:
         run: its folder.
         folder: where the files go.
@@ -82,7 +84,7 @@ def export(
     if tasks is not None:
         network.keep(tasks)
     entries = [entry for entry in description.inputs if any(task in network.tasks for task in entry.tasks)]
-    with whole_folder(folder) as unfinished:
+    with whole_folder(folder, [*(f"model.{word}" for word in FORMATS), VOCABULARY]) as unfinished:
         made = []
         for entry in entries:
             name = "" if len(entries) == 1 else entry.name

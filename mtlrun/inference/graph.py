@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mtlrun.data.text.vocabulary import SPECIAL
 from mtlrun.errors import ConfigError, MtlrunError
 from mtlrun.inference.columns import example_rows
 from mtlrun.inference.description import InputDescription
@@ -57,7 +58,7 @@ def example(entry: InputDescription, rows: int, words: int, seed: int = 0) -> Te
         return example_rows(entry.columns, rows, generator)
     shape, normalisation = (rows, *entry.input_shape), entry.normalisation
     if entry.is_text:
-        ids = torch.randint(4, max(words, 5), shape[:2], generator=generator)
+        ids = torch.randint(SPECIAL, max(words, SPECIAL + 1), shape[:2], generator=generator)
         ends = torch.randint(3, shape[1] + 1, (rows, 1), generator=generator)
         there = (torch.arange(shape[1]) < ends).long()
         return torch.stack([ids * there, there], 2)

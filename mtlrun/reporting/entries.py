@@ -31,6 +31,7 @@ class TaskScore:
     """What one run scored in one task.
 
     `directions` says of each metric that has a direction whether higher is better; the judging one is always there.
+    `counted` names those that Delta-p averages; none where a file does not say.
     `rows` counts labelled rows per split where that was written down. `assumed` names metrics of other tools whose
     direction was taken from their names.
     """
@@ -42,6 +43,7 @@ class TaskScore:
     directions: Mapping[str, bool] = field(default_factory=dict)
     rows: Mapping[str, int] = field(default_factory=dict)
     assumed: tuple[str, ...] = ()
+    counted: tuple[str, ...] = ()
 
     @property
     def judged(self) -> float | None:
@@ -126,6 +128,7 @@ def _task(entry: Mapping[str, Any], by: By) -> TaskScore:
         _numbers(val.get("val")),
         {**(entry.get("directions") or {}), metric: higher},
         {split: int(count) for split, count in _numbers(entry.get("rows")).items()},
+        counted=tuple(entry.get("counted") or ()),
     )
 
 

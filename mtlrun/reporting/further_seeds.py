@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import count, islice
 from math import prod
 
-from mtlrun.commands import command_line
+from mtlrun.commands import command_line, setting_group
 from mtlrun.reporting.pooling import RunPool
 from mtlrun.runs.reader import OWN_DATA
 
@@ -44,7 +44,7 @@ def single_task_runs(rows: Sequence[RunPool]) -> str | None:
     seeds = sorted({seed for row in rows for seed in row.seeds if seed is not None})
     if not seeds or not first.overrides:
         return None
-    kept = [word for word in _without_seed(first.overrides) if _group(word) not in ("sharing", "balancer")]
+    kept = [word for word in _without_seed(first.overrides) if setting_group(word) not in ("sharing", "balancer")]
     return repeated([*kept, "sharing=independent"], seeds, first.config_dir, first.from_python)
 
 
@@ -121,7 +121,3 @@ def _choices(values: Sequence[str]) -> Iterator[str]:
 
 def _without_seed(words: Sequence[str]) -> list[str]:
     return [word for word in words if word.lstrip("+").partition("=")[0] != "seed"]
-
-
-def _group(word: str) -> str:
-    return word.lstrip("+~").partition("=")[0].partition(".")[0]

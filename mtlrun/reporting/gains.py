@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Literal
 
+from mtlrun.reporting.entries import TaskScore
 from mtlrun.reporting.paired import common_seeds
 from mtlrun.reporting.pooling import RunPool
 
@@ -43,10 +44,10 @@ class Yardstick:
 
 
 def yardsticks(baseline: RunPool, measure: Measure) -> list[Yardstick]:
-    """One per task for Delta-m: its judging metric. For Delta-p every metric of the task whose direction is known."""
+    """One per task for Delta-m: its judging metric. For Delta-p those that count in it."""
     found = []
     for task, score in baseline.first.tasks.items():
-        wanted = {score.metric: score.higher} if measure == "delta_m" else _directed(score.directions)
+        wanted = {score.metric: score.higher} if measure == "delta_m" else _counted(score)
         for metric, higher in wanted.items():
             values = [*baseline.scores(task, metric).values()]
             if values:
@@ -78,8 +79,10 @@ def _mean(parts: Sequence[Mapping[int, float]]) -> dict[int, float]:
     return {seed: fmean(part[seed] for part in parts) for seed in seeds}
 
 
-def _directed(directions: Mapping[str, bool]) -> dict[str, bool]:
-    return {metric: higher for metric, higher in directions.items() if metric not in ("loss", "gap")}
+def _counted(score: TaskScore) -> dict[str, bool]:
+    """The metrics that the run names; every one whose direction is known, where it names none."""
+    found = {metric: score.directions[metric] for metric in score.counted if metric in score.directions}
+    return found or {metric: higher for metric, higher in score.directions.items() if metric not in ("loss", "gap")}
 
 
 def _can_divide(values: Sequence[float], higher: bool) -> bool:

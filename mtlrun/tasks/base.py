@@ -83,7 +83,8 @@ class Task(ABC):
             averaged to [n].
         metrics: replaces the kind's metrics: name -> a torchmetrics.Metric.
         judge: the metric that the task is judged by; the kind's own by default. A metric whose compute()
-            gives a dict lists the keys in its attribute `names`, and each of them can be the judge.
+            gives a dict lists the keys in its attribute `names`, and each of them can be the judge; those that
+            are about a single class, in its attribute `parts` too, so that Delta-p does not count them.
 
     Raises:
         ConfigError: if `judge` is not one of the given metrics; of the kind's own metrics, `higher_is_better` tells.
@@ -207,6 +208,12 @@ class Task(ABC):
         return {
             known: owner.higher_is_better is not False for name, owner in made for known in metric_names(name, owner)
         }
+
+    @cached_property
+    def counted(self) -> list[str]:
+        """Metrics that Delta-p averages: those with a direction, without parts of others such as the IoU of a class."""
+        parts = {part for metric in self.make_metrics().values() for part in getattr(metric, "parts", ())}
+        return [name for name in self.directions if name not in parts]
 
     @torch.no_grad()
     def update_metrics(

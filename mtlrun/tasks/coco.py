@@ -64,7 +64,8 @@ class BoxScores(MeanAveragePrecision):
         super().__init__(max_detection_thresholds=[1, min(10, max_detections), max_detections], extended_summary=True)
         self.warn_on_many_detections = False
         self.classes = tuple(classes)
-        self.names = ("map", "map_50", "map_75", *(f"ap_{name}" for name in self.classes))
+        self.parts = tuple(f"ap_{name}" for name in self.classes)
+        self.names = ("map", "map_50", "map_75", *self.parts)
 
     def compute(self) -> dict[str, Tensor]:
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():

@@ -22,7 +22,8 @@ class OverlapScores(MulticlassConfusionMatrix):
 
     def __init__(self, classes: Sequence[str]) -> None:
         super().__init__(len(classes), ignore_index=IGNORED, validate_args=False)
-        self.names = ("miou", *(f"iou_{name}" for name in classes), "pixel_accuracy")
+        self.parts = tuple(f"iou_{name}" for name in classes)
+        self.names = ("miou", *self.parts, "pixel_accuracy")
 
     def compute(self) -> dict[str, Tensor]:  # type: ignore[override]
         counts = self.confmat.double() if self.confmat.device.type != "mps" else self.confmat.float()

@@ -44,7 +44,8 @@ class EntityScores(Metric):
     def __init__(self, classes: Sequence[str]) -> None:
         super().__init__()
         self.types = entity_types(classes) or []
-        self.names = ("f1", "precision", "recall", *(f"f1_{name}" for name in self.types))
+        self.parts = tuple(f"f1_{name}" for name in self.types)
+        self.names = ("f1", "precision", "recall", *self.parts)
         kinds = [self.types.index(name[2:]) if name != OUTSIDE else -1 for name in classes]
         self.register_buffer("kind_of", torch.tensor(kinds), persistent=False)
         self.register_buffer("begins", torch.tensor([name.startswith("B-") for name in classes]), persistent=False)

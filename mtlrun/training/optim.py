@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from mtlrun.errors import ConfigError, choose
+from mtlrun.gradients.base import trainable
 from mtlrun.options import not_negative
 from mtlrun.sharing.backbone_paths import from_backbone
 from mtlrun.training.model import MultiTaskModel
@@ -29,13 +30,13 @@ def parameter_groups(
     Raises:
         ConfigError: for an unknown task, a rate that is no number >= 0 or that nothing has, or if nothing can learn.
     """
-    if not trainable(model):
+    if not trainable(model.parameters()):
         raise ConfigError("nothing is left to train: all parameters are frozen")
     modules = [module for _, _, module in from_backbone(model.sharing)]
     backbone = {id(tensor) for module in modules for tensor in module.parameters(recurse=False)}
     stages: list[nn.Parameter] = []
     added: list[nn.Parameter] = []
-    for parameter in trainable(model.sharing):
+    for parameter in trainable(model.sharing.parameters()):
         (stages if id(parameter) in backbone else added).append(parameter)
     own = [_group(f"head_lr.{task}", lr, _head(model, task)) for task, lr in (head_lr or {}).items()]
     if sharing_lr is not None:
@@ -43,17 +44,13 @@ def parameter_groups(
     if backbone_lr is not None:
         own.insert(0, _group("backbone_lr", backbone_lr, stages))
     taken = {id(parameter) for group in own for parameter in group["params"]}
-    rest = [parameter for parameter in trainable(model) if id(parameter) not in taken]
+    rest = [parameter for parameter in trainable(model.parameters()) if id(parameter) not in taken]
     return [{"params": rest}, *own] if rest else own
 
 
-def trainable(module: nn.Module) -> list[nn.Parameter]:
-    """Parameters that are not frozen."""
-    return [parameter for parameter in module.parameters() if parameter.requires_grad]
-
-
 def _head(model: MultiTaskModel, task: str) -> list[nn.Parameter]:
-    return trainable(model.head(choose(task, model.tasks, "task in optimizer.head_lr named")))
+    head = model.head(choose(task, model.tasks, "task in optimizer.head_lr named"))
+    return trainable(head.parameters())
 
 
 def _group(option: str, lr: float, parameters: list[nn.Parameter]) -> dict[str, Any]:

@@ -164,8 +164,8 @@ class RelativeGain(EpochScore):
         }
 
     def _first(self, scores: Scores) -> Reference:
-        """All metrics with a direction for Delta-p, the judging ones for Delta-m, at this first look."""
-        wanted = {name: [*task.directions] if self._by_task else [task.judge] for name, task in self.tasks.items()}
+        """The metrics that count in Delta-p, the judging ones in Delta-m, at this first look."""
+        wanted = {name: task.counted if self._by_task else [task.judge] for name, task in self.tasks.items()}
         return {name: {key: scores[name][key] for key in keys if key in scores[name]} for name, keys in wanted.items()}
 
 

@@ -1,4 +1,4 @@
-"""What a report must know of the data to judge scores: numbers of rows, directions, and what takes no learning."""
+"""What a report must know of the data to judge scores: numbers of rows, and what takes no learning."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from mtlrun.tasks.base import Task
 
 
 def split_facts(task: Task, splits: Splits) -> dict[str, Any]:
-    """For the summary of a task: `directions` of its metrics, labelled `rows` of val and test, `trivial` scores."""
+    """For the summary of a task: labelled `rows` of val and test, `trivial` scores."""
     return {
-        "directions": task.directions,
         "rows": {"val": _count(task.name, splits.val), "test": _count(task.name, splits.test)},
         "trivial": _trivial(task, splits),
     }

@@ -76,6 +76,15 @@ def test_a_schedule_that_follows_the_length_is_trained_whole_at_the_end():
     assert "Settled at 40 of 40 epochs" in told(advice)
 
 
+def test_runs_longer_than_configured_are_not_called_the_configured_length():
+    facts = facts_of(dict.fromkeys("abc", 100), steady=False)
+    training = Training(together={8: MORE, 16: LESS, 32: MORE, 64: LESS, 80: MORE})
+    text = told(advised(training, facts, budget=2.0))
+    assert "Measured at 80 epochs, longer than the configured 40. Shorter runs said otherwise (8: apart, 16" in text
+    assert "\n80 epochs (configured: 40): together: Delta-m" in text
+    assert "trained in one go" not in text
+
+
 def test_alternatives_go_the_way_of_the_joint_network():
     training = Training(together=MORE)
     advised(training, facts_of(dict.fromkeys("abc", 100), steady=False))

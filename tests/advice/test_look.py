@@ -5,7 +5,9 @@ import torch
 from advised import facts_of
 
 from mtlrun.advice.facts import PairFacts, duplicates, fact_lines
-from mtlrun.advice.look import equal_shares, is_scaled, look, rows_told
+from mtlrun.advice.look import _most, _pairs, equal_shares, is_scaled, look, rows_told
+from mtlrun.data.source import Splits, TensorSource
+from mtlrun.tasks.classification import Classification
 
 N = 40
 CLASSES = torch.arange(N) % 3
@@ -69,6 +71,18 @@ def test_the_facts_of_a_data_set():
     other = rows_told({"train": [{"name": "x", "rows": 1, "digest": "a", "sums": {"": [1.0]}}]})
     assert other != facts.data != rows_told({})
     assert other == rows_told({"train": [{"name": "x", "rows": 1, "digest": "a", "sums": {"": [1.0 + 1e-9]}}]})
+
+
+def test_labels_beside_inputs_in_files_are_looked_at():
+    class Mapped(TensorSource):
+        in_memory, labels_in_memory = False, True
+
+    labels = {name: torch.arange(40) % 2 for name in ("a", "b")}
+    there = {name: torch.ones(40, dtype=torch.bool) for name in labels}
+    train = [Mapped("rows", torch.zeros(40, 2), labels, there)]
+    (pair,) = _pairs([*labels], Splits(train, train, train, ""))
+    assert pair.same
+    assert _most(Classification("a", classes=2), train) == 0.5
 
 
 def test_what_is_worth_knowing_is_told():

@@ -169,7 +169,13 @@ def test_it_goes_on_where_it_was_stopped(command, monkeypatch, tmp_path):
         (["task=study_scarse"], "no task 'study_scarse'; did you mean 'study_scarce'"),
         (["trainer.epochs=5,6"], "trainer.epochs=5,6 lists several values"),
         (["--seeds=1"], "argument --seeds: must be at least 2, since one seed has no spread, found 1"),
-        (["--budget=0"], "argument --budget: must be a share of the configured length, above 0, found 0"),
+        (
+            ["--budget=0"],
+            "argument --budget: must be a share of the configured length, above 0 and at most 100, found 0",
+        ),
+        (["--budget=200"], "above 0 and at most 100, found 200"),
+        (["-cd", "nowhere"], "-cd nowhere: no such folder"),
+        ([f"--to={__file__}"], ": a file is in the way, name a folder"),
         (["--quick"], "no flag '--quick'; see mtlrun help advise"),
         (["study_scarce"], "cannot read 'study_scarce': a setting is written key=value"),
     ],
@@ -181,15 +187,34 @@ def test_a_mistake_is_told_in_one_line(words, line, command):
     assert len(outcome.err.splitlines()) == 1
 
 
+def _end_of_input(question):
+    raise EOFError
+
+
 def test_it_asks_before_it_starts(command, training, facts, monkeypatch):
     outcome = command("advise", *WORDS[:-1])
     assert (outcome.code, training.calls) == (2, [])
     assert "nothing was trained yet: add --yes" in outcome.err
     assert "In all at most 21 runs" in outcome.out
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-    monkeypatch.setattr("builtins.input", lambda question: "n")
-    assert command("advise", *WORDS[:-1]).code == 2
+    for answer in (lambda question: "n", _end_of_input):
+        monkeypatch.setattr("builtins.input", answer)
+        outcome = command("advise", *WORDS[:-1])
+        assert (outcome.code, "nothing was trained; fewer runs" in outcome.err) == (2, True)
     assert not find_runs("outputs")
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(command, training, facts, monkeypatch):
+    Path("advice").mkdir()
+    monkeypatch.setattr("mtlrun.runs.folder.Path.mkdir", _no_room)
+    outcome = command("advise", *WORDS, "--to=advice")
+    assert (outcome.code, training.calls) == (2, [])
+    assert outcome.err.startswith("mtlrun: error: cannot make the folder")
+    assert len(outcome.err.splitlines()) == 1
+
+
+def _no_room(path, **options):
+    raise NotADirectoryError(20, "Not a directory")
 
 
 def test_the_words_of_a_run():

@@ -54,3 +54,5 @@ def test_a_run_folder_gives_its_validation_scores(tmp_path, select, metrics):
         resolved(config, DIRECTIONS)
     (tmp_path / "summary.json").write_text(json.dumps({"tasks": {"left": entry}}))
     assert [*resolved(config, DIRECTIONS)["left"]] == metrics
+    (tmp_path / "summary.json").write_text(json.dumps({"tasks": {"left": {**entry, "counted": ["mae"]}}}))
+    assert [*resolved(config, DIRECTIONS)["left"]] == ["mae"]

@@ -19,7 +19,7 @@ from mtlrun.backbones.molecule import Molecule
 from mtlrun.backbones.mpnn import MPNN
 from mtlrun.cli.main import main
 from mtlrun.data.source import Normalisation
-from mtlrun.inference.description import InputDescription
+from mtlrun.inference.description import WORDS, InputDescription
 from mtlrun.inference.export import _slim
 from mtlrun.inference.graph import (
     BATCHES,
@@ -269,11 +269,23 @@ def test_an_export_that_fails_keeps_the_one_before(table, tmp_path, monkeypatch)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+def test_files_of_the_export_before_that_are_not_written_again_go_away(table, tmp_path):
+    assert main(["export", str(table.folder), "--to", str(tmp_path)]) == 0
+    (tmp_path / "model.notes").write_text("mine")
+    (tmp_path / WORDS).write_text("of a network for texts that was here before")
+    assert main(["export", str(table.folder), "--to", str(tmp_path), "--format", "safetensors", "tasks=[shape]"]) == 0
+    kept = {"model.safetensors", "model.json", "check.json", "USE.md", "model.notes"}
+    assert {path.name for path in tmp_path.iterdir()} == kept
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
         (["--format", "onx"], "no format 'onx'; did you mean 'onnx'?"),
         (["tasks=[shap]"], "no task 'shap'; did you mean 'shape'?"),
+        (["tasks=[]"], "tasks=[] names no task: leave it out for all"),
+        (["--format", ""], "--format needs a value: mtlrun export RUN"),
+        (["--to="], "--to needs a value: mtlrun export RUN"),
         (["--to"], "--to needs a value: mtlrun export RUN"),
         (["checkpoint=first"], "no checkpoint 'first'"),
     ],

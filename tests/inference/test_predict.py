@@ -139,6 +139,8 @@ def test_a_subset_of_the_tasks(table, moved, capsys):
     run, test = moved(table), str(table.folder.parent / "test.npz")
     assert main(["predict", str(run), test, "tasks=[shape]"]) == 0
     assert capsys.readouterr().out.splitlines()[0] == "file,row,shape,shape_p"
+    assert main(["predict", test, test]) == 2
+    assert "is a file: name the folder of a run, or a .onnx file" in capsys.readouterr().err
     assert main(["predict", str(run), test, "tasks=[shap]"]) == 2
     assert "no task 'shap'; did you mean 'shape'?" in capsys.readouterr().err
 

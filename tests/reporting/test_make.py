@@ -68,6 +68,14 @@ def test_delta_p_averages_each_tasks_metrics_first(result, tmp_path):
     assert row(only(report(tmp_path)), sharing="hard").delta.mean == 0
 
 
+def test_delta_p_averages_the_metrics_that_the_runs_name(result, tmp_path):
+    more = {"directions": {"miou": True, "iou_road": True}, "counted": ["miou", "left"]}
+    for name, sharing, road in (("a", "hard", 0.1), ("b", "independent", 1.0)):
+        moment = {"test": {"accuracy": 0.8, "miou": 0.5, "iou_road": road}, "val": {}}
+        result(name, {"left": 0.8}, sharing=sharing, task={**more, "best": moment})
+    assert row(only(report(tmp_path, measure="delta_p")), sharing="hard").delta.mean == 0
+
+
 def test_lower_is_better_turns_the_sign(result, tmp_path):
     result("a", {"left": 1.5}, lower=("left",))
     result("b", {"left": 1.0}, lower=("left",), sharing="independent")

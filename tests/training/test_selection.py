@@ -6,7 +6,10 @@ import pytest
 
 from mtlrun.errors import ConfigError, ResumeError
 from mtlrun.tasks.classification import Classification
+from mtlrun.tasks.detection import Detection
 from mtlrun.tasks.regression import Regression
+from mtlrun.tasks.segmentation import Segmentation
+from mtlrun.tasks.token_classification import TokenClassification
 from mtlrun.training import selection as selection_module
 from mtlrun.training.score import overall_score
 from mtlrun.training.selection import Selection
@@ -167,6 +170,25 @@ def chosen(select, epochs=COURSE, reference=None, tasks=TASKS):
 def test_rules_choose_by_their_formula(select, reference, epoch, score):
     selection = chosen(select, reference=reference)
     assert (selection.best_epoch, selection.best_score) == (epoch, pytest.approx(score))
+
+
+@pytest.mark.parametrize(
+    ("task", "counted"),
+    [
+        (Segmentation("road", classes=["lane", "car"]), ["miou", "pixel_accuracy"]),
+        (Detection("road", classes=["lane", "car"]), ["map", "map_50", "map_75"]),
+        (TokenClassification("road", classes=["O", "B-lane", "I-lane"]), ["f1", "precision", "recall"]),
+    ],
+)
+def test_delta_p_counts_no_single_class(task, counted):
+    assert [metric for metric in task.counted if metric in counted] == counted
+    assert not [metric for metric in task.counted if metric.endswith(("_lane", "_car"))]
+    first = dict.fromkeys(task.directions, 0.5)
+    later = {metric: 0.6 if metric in task.counted else 0.1 for metric in first}
+    selection = Selection({"road": task}, select=Select.delta_p, reference="first")
+    for epoch, row in enumerate([first, later]):
+        selection.update({"road": row}, epoch)
+    assert selection.best_score == pytest.approx(20)
 
 
 def test_arithmetic_mean_needs_one_direction():
