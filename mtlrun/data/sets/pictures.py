@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mtlrun.data.label_kinds import Labels
 from mtlrun.data.label_warnings import warn_before_training
+from mtlrun.data.must_be_named import named_path
 from mtlrun.data.pictures.copies import warn_of_copies
 from mtlrun.data.pictures.labels import (
     LabelOptions,
@@ -90,9 +91,7 @@ def load(
         ConfigError: if an option is missing, out of range or names what is not there.
         DataError: if files are missing or malformed, or do not fit each other.
     """
-    if path is None:
-        raise ConfigError("data.path is not set: say where your pictures are with data.path=FOLDER")
-    folder = Path(path).expanduser()
+    folder = named_path("pictures", path)
     if not folder.is_dir():
         raise DataError(f"data.path={path}: no such folder")
     if table is None and masks is None and boxes is None:

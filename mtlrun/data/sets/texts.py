@@ -14,6 +14,7 @@ from mtlrun.data.duplicates import warn_of_duplicates
 from mtlrun.data.fingerprint import ids_of_texts
 from mtlrun.data.label_kinds import Labels
 from mtlrun.data.label_warnings import warn_before_training
+from mtlrun.data.must_be_named import named_path
 from mtlrun.data.readers.word_columns import NO_TAG, Sentence, in_iob2, is_entities, read_word_columns
 from mtlrun.data.row_splits import SPLITS, check_sizes, sizes_of
 from mtlrun.data.source import Source, Splits
@@ -86,9 +87,7 @@ def load(
         ConfigError: if an option is missing, out of range or names a column that is not there.
         DataError: if the files are missing, malformed, or not enough to train each task.
     """
-    if path is None:
-        raise ConfigError("data.path is not set: say which file to train on with data.path=FILE.csv")
-    files = [Path(file).expanduser() for file in (path, val_path, test_path) if file]
+    files = [named_path("texts", path), *(Path(file).expanduser() for file in (val_path, test_path) if file)]
     splitting = SplitOptions(val_path, test_path, val, test, seed, group, order, stratify)
     named = None if targets is None else distinct("data.targets", targets)
     options = TextOptions(
