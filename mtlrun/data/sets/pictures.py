@@ -44,6 +44,8 @@ log = logging.getLogger(__name__)
 MAX_DETECTIONS = 100
 """Boxes of a picture that count in its score, unless one is labelled with more."""
 
+REMEDY = "give data.table=FILE, data.masks or data.boxes"
+
 
 def load(
     path: str | None = None,
@@ -94,8 +96,8 @@ def load(
     folder = named_path("pictures", path)
     if not folder.is_dir():
         raise DataError(f"data.path={path}: no such folder")
-    if table is None and masks is None and boxes is None:
-        raise ConfigError("nothing says what is to be learned: give data.table=FILE, data.masks or data.boxes")
+    if table is None and not masks and not boxes:
+        raise ConfigError(f"nothing says what is to be learned: {REMEDY}")
     splitting = SplitOptions(None, None, val, test, seed, group, order, flag("data.stratify", stratify))
     stated, most_classes = asked_size(size), whole("data.max_classes", max_classes)
     positive("data.smallest", smallest), not_negative("data.memory_mb", memory_mb)
@@ -109,9 +111,11 @@ def load(
     tell(found, rows, row_size)
     labels = table_labels(found, rows, targets, answers, asked, most_classes)
     check_names(labels, found)
+    everything = {**labels, **marks_of(found, rows)}
+    if not everything:
+        raise ConfigError(f"no column of {table} is left for data.targets: name one, or {REMEDY}")
     key = _key(found.table, splitting.key, rows)
     split, how = planned(splitting, [len(rows)], labels, key)
-    everything = {**labels, **marks_of(found, rows)}
     check_labels(everything, split)
     check_variety(labels, split)
     warn_before_training(labels, split["train"].numpy(), None)
@@ -157,6 +161,7 @@ class _Maker:
                 given = [boxed.boxes.get(place) for place in places]
                 boxes = Boxes(given, [self.found.sizes[place] for place in places], self.size, self.smallest)
                 lost += sum(len(found) for found in given if found) - boxes.count
+                self._check_some(task, part, boxes)
                 targets[task] = boxes
             there = {task: label.labelled[chosen] for task, label in {**self.labels, **marks}.items()}
             made[part] = LazySource("pictures", pictures[part], targets, there, mean, std)
@@ -164,6 +169,15 @@ class _Maker:
             words = in_words(self.size)
             log.info("%d boxes with a side below data.smallest=%g are left out, of %s", lost, self.smallest, words)
         return made
+
+    def _check_some(self, task: str, part: str, boxes: Boxes) -> None:
+        """Raise DataError where no box is left to train on, and warn where none is left to score."""
+        if boxes.most:
+            return
+        none = f"task '{task}' has no box in the pictures of {part}, of sides from data.smallest={self.smallest:g} on"
+        if part == "train":
+            raise DataError(f"{none}: there is nothing to learn")
+        log.warning("%s: its scores say nothing", none)
 
     def _paths(self, chosen: Tensor) -> list[Path]:
         return [self.found.pictures.paths[self.rows[row]] for row in chosen.tolist()]

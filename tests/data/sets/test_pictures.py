@@ -200,7 +200,7 @@ def test_difficult_objects_and_crowds_are_ignored_regions(drawn):
         path.write_text(path.read_text().replace("<difficult>0", "<difficult>1", 1))
     content = drawn.coco()
     for annotation in content["annotations"]:
-        annotation["iscrowd"] = 1
+        annotation["iscrowd"] = int(annotation["image_id"] == content["images"][2]["id"])
     (drawn.folder / "crowds.json").write_text(json.dumps(content))
     name = drawn.names[2]
     assert by_picture(loaded(drawn, boxes="voc"))[name][1]["boxes"][:, 0].tolist() == [-3, 0]
@@ -422,6 +422,9 @@ MISTAKES = [
     (None, {**TABLE, "size": None}, "the pictures have 2 sizes, from 24x32 to 32x24"),
     (None, {**TABLE, "size": "big"}, "data.size=big: a number of pixels, or"),
     (None, {**TABLE, "size": 3}, "data.size should be a whole number from 8"),
+    (None, {"masks": {}}, "nothing says what is to be learned: give data.table=FILE, data.masks or data.boxes"),
+    (None, {"table": "labels.csv", "targets": []}, "labels.csv is left for data.targets: name one, or give data.table"),
+    (None, {"boxes": "boxes.json", "smallest": 500}, "task 'boxes' has no box in the pictures of train, of sides from"),
     (None, {"table": "lables.csv"}, "data.table=lables.csv: no such file or folder, here or in"),
     (None, {**TABLE, "targets": ["shape"]}, "no column 'shape' (data.targets); did you mean 'shapes'?"),
     (None, {**TABLE, "yes_no": {"seen": ["covered"]}}, "MultiLabel takes 0, 1"),
