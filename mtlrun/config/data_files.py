@@ -49,11 +49,10 @@ def _check_beside_pictures(config: DictConfig) -> None:
     if not isinstance(folder, str) or not Path(folder).expanduser().is_dir():
         return
     for option in ("table", "boxes", *(() if table else ("masks",))):
-        if OmegaConf.is_interpolation(config.data, option):  # which may name a secret
+        value = _written(config.data).get(option)
+        if "${" in str(value):  # which may name a secret
             continue
-        value = _value(config, f"data.{option}")
-        places = by_task(option, OmegaConf.to_container(value) if OmegaConf.is_dict(value) else value)
-        for place in places.values():
+        for place in by_task(option, value).values():
             beside(f"data.{option}", place, Path(folder).expanduser())
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from mtlrun.data.label_kinds import Labels
 from mtlrun.data.pictures.labels import PictureLabels
-from mtlrun.data.pictures.table import PictureTable, label_columns, several_answers, spread
+from mtlrun.data.pictures.table import PictureTable, in_rows, label_columns, several_answers
 from mtlrun.data.tables.targets import labels_by_task
 from mtlrun.errors import ConfigError
 from mtlrun.options import distinct
@@ -42,12 +42,12 @@ def table_labels(
     }
     _tell_table(found.table)
     lines = [found.table.rows.get(place) for place in rows]
-    columns = {name: spread(raw.columns[name], lines) for name in label_columns(raw, named, answers, found.aside)}
+    columns = {name: in_rows(raw.columns[name], lines) for name in label_columns(raw, named, answers, found.aside)}
     labels = labels_by_task(columns, asked, max_classes, ())
     both = next((task for task in answers if task in labels), None)
     if both is not None:
         raise ConfigError(f"'{both}' is a task of data.yes_no and a column: give the task another name")
-    several = {t: several_answers([spread(raw.columns[name], lines) for name in part]) for t, part in answers.items()}
+    several = {t: several_answers([in_rows(raw.columns[name], lines) for name in part]) for t, part in answers.items()}
     return labels | several
 
 

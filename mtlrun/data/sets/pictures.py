@@ -25,7 +25,7 @@ from mtlrun.data.pictures.labels import (
 )
 from mtlrun.data.pictures.masks import Meaning
 from mtlrun.data.pictures.sizes import asked_size, common_size, in_words
-from mtlrun.data.pictures.table import PictureTable, spread
+from mtlrun.data.pictures.table import PictureTable, in_rows
 from mtlrun.data.pictures.table_labels import table_labels
 from mtlrun.data.readers.box_rows import Boxes
 from mtlrun.data.readers.class_masks import ClassMasks
@@ -133,7 +133,7 @@ def load(
 def _key(table: PictureTable | None, key: tuple[str, str] | None, rows: Sequence[int]) -> SplitKey | None:
     if table is None or key is None:
         return None
-    column = spread(table.table.columns[key[1]], [table.rows.get(place) for place in rows])
+    column = in_rows(table.table.columns[key[1]], [table.rows.get(place) for place in rows])
     return key_of(RawTable({key[1]: column}), key)
 
 
