@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mtlrun.data.must_be_named import WHERE, named_path
+from mtlrun.data.pictures.places import beside, by_task
 from mtlrun.errors import DataError, near_miss
 from mtlrun.runs.reader import OWN_DATA
 
@@ -29,6 +30,8 @@ def check_data_files(config: DictConfig) -> None:
     if not target.startswith(_OURS):
         return
     words = (*_WORDS, *(_CORPORA if target == f"{_OURS}text_files.load" else ()))
+    if target == f"{_OURS}pictures.load":
+        _check_beside_pictures(config)
     for key in config.data:
         value = _value(config, f"data.{key}") if str(key).rpartition("_")[2] in words else None
         if not isinstance(value, str) or value in ("", OWN_DATA):  # data from Python are written once there is a folder
@@ -37,6 +40,20 @@ def check_data_files(config: DictConfig) -> None:
             written = OmegaConf.is_interpolation(config.data, key)  # which may name a secret
             named = _written(config.data)[str(key)] if written else value
             raise DataError(f"data.{key}={named}: no such file or folder{'' if written else _hint(path)}")
+
+
+def _check_beside_pictures(config: DictConfig) -> None:
+    """The files and folders that label pictures, which may lie in the folder of these; a column of the table, too, may
+    name masks, which is found when the table is read."""
+    folder, table = _value(config, "data.path"), _value(config, "data.table")
+    if not isinstance(folder, str) or not Path(folder).expanduser().is_dir():
+        return
+    for option in ("table", "boxes", *(() if table else ("masks",))):
+        value = _written(config.data).get(option)
+        if "${" in str(value):  # which may name a secret
+            continue
+        for place in by_task(option, value).values():
+            beside(f"data.{option}", place, Path(folder).expanduser())
 
 
 def check_data_named(config: DictConfig) -> None:

@@ -23,14 +23,26 @@ def warn_of_duplicates(ids: Tensor, labels: Mapping[str, Labels], rows: Mapping[
         rows: of each split.
     """
     whole = ids_of_rows(torch.stack([ids, *(_ids(found) for found in labels.values())], 1))
-    trained = whole[rows["train"]]
-    counts = {split: int(torch.isin(whole[rows[split]], trained).sum()) for split in ("val", "test")}
-    told = [f"{count} of {len(rows[split])} rows of {split}" for split, count in counts.items() if count]
+    warn_of_shared(whole, rows, "rows", "stand in train too, with the same inputs and labels")
+
+
+def warn_of_shared(ids: Tensor, rows: Mapping[str, Tensor], what: str, how: str) -> None:
+    """Count what val and test share with train.
+
+    Args:
+        ids: of all rows, int64 [N].
+        rows: of each split.
+        what: rows are called.
+        how: they are shared, in words.
+    """
+    trained = ids[rows["train"]]
+    counts = {split: int(torch.isin(ids[rows[split]], trained).sum()) for split in ("val", "test")}
+    told = [f"{count} of {len(rows[split])} {what} of {split}" for split, count in counts.items() if count]
     if told:
         log.warning(
-            "%s stand in train too, with the same inputs and labels: drop them, or keep what belongs together in one "
-            "split with data.group=COLUMN",
+            "%s %s: drop them, or keep what belongs together in one split with data.group=COLUMN",
             " and ".join(told),
+            how,
         )
 
 

@@ -12,6 +12,8 @@ WHERE = {
     "chestxray14": ("root", "where the folder of ChestX-ray14 is", "FOLDER"),
     "chexpert": ("root", "where the folder of CheXpert is", "FOLDER"),
     "image_folders": ("root", "where the folder is that holds one folder of pictures for each kind of thing", "FOLDER"),
+    "pictures": ("path", "where your pictures are", "FOLDER"),
+    "texts": ("path", "which file to train on", "FILE.csv"),
     "medmnist": ("root", "where the folder of chestmnist.npz is", "FOLDER"),
 }
 """Set -> (option of its place, what it says, what may stand there)."""

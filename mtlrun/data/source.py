@@ -127,6 +127,7 @@ class TensorSource(Source):
         row_ids: int64 [N], see `Source.row_ids`: for inputs that were changed by what other rows hold, such as
             standardised ones.
         early: mean and deviation per column by which the inputs were standardised before they came here.
+        label_ids: of tasks whose labels were read from files, see `Source.label_ids`; those of others are the labels.
 
     Raises:
         DataError: if the numbers of rows differ, or `labelled` names an unknown task or is not bool [N].
@@ -144,10 +145,11 @@ class TensorSource(Source):
         std: Sequence[float] | None = None,
         row_ids: Tensor | None = None,
         early: tuple[Sequence[float], Sequence[float]] | None = None,
+        label_ids: Mapping[str, Tensor] | None = None,
     ) -> None:
         self.name = name
         self._statistics, self._early = (mean, std), early
-        self._row_ids = row_ids
+        self._row_ids, self._label_ids = row_ids, dict(label_ids or {})
         self.tasks = tuple(targets)
         self.input_shape = tuple(inputs.shape[1:])
         self._inputs = inputs
@@ -198,6 +200,10 @@ class TensorSource(Source):
 
     def row_ids(self) -> Tensor | None:
         return self._row_ids
+
+    def label_ids(self, task: str) -> Tensor:
+        found = self._label_ids.get(task)
+        return self.targets(task) if found is None else found
 
     def nbytes(self) -> int:
         """Bytes of the inputs and targets."""

@@ -10,6 +10,7 @@ from mtlrun.data.pictures.names import PictureNames
 from mtlrun.data.pictures.sizes import in_words
 from mtlrun.data.readers.box_rows import Box, BoxLabels
 from mtlrun.data.readers.coco_boxes import read_coco
+from mtlrun.data.readers.folders import files_below
 from mtlrun.data.readers.image_files import Size
 from mtlrun.data.readers.voc_boxes import read_voc
 from mtlrun.data.readers.yolo_boxes import OTHERS, read_yolo
@@ -38,13 +39,15 @@ def read_boxes_of(path: Path) -> tuple[BoxLabels, str]:
         if path.suffix.lower() != ".json":
             raise DataError(f"data.boxes={path}: a file of boxes is COCO's JSON; YOLO and VOC have a folder of files")
         return read_coco(path), "COCO"
-    xml = next(path.rglob("*.xml"), None)
-    txt = next((file for file in path.rglob("*.txt") if file.name not in OTHERS), None)
-    if xml is not None and txt is not None:
-        raise DataError(f"data.boxes={path} holds {xml.name} of VOC and {txt.name} of YOLO: name the folder of one")
-    if xml is None and txt is None:
+    xml = files_below(path, lambda file: file.suffix.lower() == ".xml")
+    txt = files_below(path, lambda file: file.suffix.lower() == ".txt" and file.name not in OTHERS)
+    if xml and txt:
+        raise DataError(
+            f"data.boxes={path} holds {xml[0].name} of VOC and {txt[0].name} of YOLO: name the folder of one"
+        )
+    if not xml and not txt:
         raise DataError(f"data.boxes={path} holds no *.txt of YOLO and no *.xml of VOC (COCO: name its .json file)")
-    return (read_voc(path), "VOC") if xml is not None else (read_yolo(path), "YOLO")
+    return (read_voc(path), "VOC") if xml else (read_yolo(path), "YOLO")
 
 
 def boxes_of_pictures(path: Path, pictures: PictureNames, sizes: Sequence[Size]) -> PictureBoxes:

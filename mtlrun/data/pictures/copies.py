@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
@@ -11,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-log = logging.getLogger(__name__)
+from mtlrun.data.duplicates import warn_of_shared
 
 
 def warn_of_copies(paths: Sequence[Path], rows: Mapping[str, Tensor]) -> None:
@@ -21,16 +20,7 @@ def warn_of_copies(paths: Sequence[Path], rows: Mapping[str, Tensor]) -> None:
         paths: of all pictures.
         rows: of each split.
     """
-    ids = ids_of_contents(paths)
-    trained = ids[rows["train"]]
-    counts = {split: int(torch.isin(ids[rows[split]], trained).sum()) for split in ("val", "test")}
-    told = [f"{count} of {len(rows[split])} pictures of {split}" for split, count in counts.items() if count]
-    if told:
-        log.warning(
-            "%s are in train too, byte by byte: drop them, or keep what belongs together in one split with "
-            "data.group=COLUMN",
-            " and ".join(told),
-        )
+    warn_of_shared(ids_of_contents(paths), rows, "pictures", "are in train too, byte by byte")
 
 
 def ids_of_contents(paths: Sequence[Path]) -> Tensor:

@@ -116,7 +116,7 @@ def _is_there(text: str, pictures: PictureNames) -> bool:
         return True
 
 
-def spread(column: RawColumn, rows: Sequence[int | None]) -> RawColumn:
+def in_rows(column: RawColumn, rows: Sequence[int | None]) -> RawColumn:
     """The column's values in those rows; none where there is no row."""
     there = np.array([row is not None for row in rows])
     chosen = np.array([row or 0 for row in rows])

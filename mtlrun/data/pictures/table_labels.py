@@ -7,11 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from mtlrun.data.label_kinds import Labels
 from mtlrun.data.pictures.labels import PictureLabels
-from mtlrun.data.pictures.table import PictureTable, label_columns, several_answers, spread
-from mtlrun.data.tables.target_names import task_names
-from mtlrun.data.tables.targets import labels_of_columns
-from mtlrun.errors import ConfigError, choose
-from mtlrun.lines import shortened
+from mtlrun.data.pictures.table import PictureTable, in_rows, label_columns, several_answers
+from mtlrun.data.tables.targets import labels_by_task
+from mtlrun.errors import ConfigError
 from mtlrun.options import distinct
 from mtlrun.runs.task_names import check_task_name
 
@@ -42,23 +40,18 @@ def table_labels(
     answers = {
         check_task_name(str(task), "a task in data.yes_no"): [*map(str, names)] for task, names in yes_no.items()
     }
-    names = task_names(label_columns(raw, named, answers, found.aside))
+    _tell_table(found.table)
     lines = [found.table.rows.get(place) for place in rows]
-    columns = {task: spread(raw.columns[name], lines) for name, task in names.items()}
-    both = next((task for task in answers if task in columns), None)
+    columns = {name: in_rows(raw.columns[name], lines) for name in label_columns(raw, named, answers, found.aside)}
+    labels = labels_by_task(columns, asked, max_classes, ())
+    both = next((task for task in answers if task in labels), None)
     if both is not None:
         raise ConfigError(f"'{both}' is a task of data.yes_no and a column: give the task another name")
-    chosen = {choose(names.get(task, task), columns, "task in data.kinds"): kind for task, kind in asked.items()}
-    labels = labels_of_columns(columns, chosen, max_classes, ())
-    several = {t: several_answers([spread(raw.columns[name], lines) for name in part]) for t, part in answers.items()}
-    _tell_table(found.table, names)
+    several = {t: several_answers([in_rows(raw.columns[name], lines) for name in part]) for t, part in answers.items()}
     return labels | several
 
 
-def _tell_table(table: PictureTable, names: Mapping[str, str]) -> None:
+def _tell_table(table: PictureTable) -> None:
     for note in table.table.notes:
         log.info(note)
     log.info("%s names pictures in column '%s'; %d rows", table.path, table.file, len(table.rows))
-    renamed = [f"{column} is task {task}" for column, task in names.items() if column != task]
-    if renamed:
-        log.info("names as settings take them: %s", shortened(renamed))

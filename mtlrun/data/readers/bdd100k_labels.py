@@ -14,7 +14,8 @@ import numpy as np
 from mtlrun.data.readers.bdd100k_places import HOME, BDD100KPlaces
 from mtlrun.data.readers.bdd100k_words import CATEGORIES, OLDER, Census
 from mtlrun.data.readers.box_rows import Box
-from mtlrun.data.readers.image_files import Masks, Size
+from mtlrun.data.readers.class_masks import ClassMasks, classes_of_values
+from mtlrun.data.readers.image_files import Size
 from mtlrun.errors import ConfigError, DataError, choose
 from mtlrun.options import distinct
 
@@ -155,15 +156,15 @@ def classes_of(detect: Mapping[str, Sequence[str]]) -> dict[str, int]:
     return classes
 
 
-def drivable_masks(paths: Sequence[Path | None], size: Size, of_2018: bool = False) -> Masks:
+def drivable_masks(paths: Sequence[Path | None], size: Size, of_2018: bool = False) -> ClassMasks:
     """uint8 [H, W]: 0 background, 1 own lane, 2 other lanes."""
-    return Masks(paths, size, DRIVABLE_2018 if of_2018 else DRIVABLE)
+    return ClassMasks(paths, size, classes_of_values(DRIVABLE_2018 if of_2018 else DRIVABLE))
 
 
-def lane_masks(paths: Sequence[Path | None], size: Size, curbs: bool) -> Masks:
+def lane_masks(paths: Sequence[Path | None], size: Size, curbs: bool) -> ClassMasks:
     """uint8 [H, W]: 0 background, 1 marking; curbs count as markings if asked for."""
     values = np.arange(256)
     marking = (values & LANE_BACKGROUND) == 0
     if not curbs:
         marking &= (values & LANE_CATEGORY) != CURB
-    return Masks(paths, size, marking.astype(np.uint8))
+    return ClassMasks(paths, size, classes_of_values(marking.astype(np.uint8)))

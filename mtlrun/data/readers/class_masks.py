@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from mtlrun.data.fingerprint import ids_of_files
@@ -84,6 +84,11 @@ def mask_classes(
     )
 
 
+def classes_of_values(numbers: NDArray[np.uint8]) -> MaskClasses:
+    """Classes without names, of every value of a byte: numbers uint8 [256], 255 for none."""
+    return MaskClasses([], np.arange(256), numbers, False)
+
+
 def occurring(paths: Iterable[Path | str]) -> list[int]:
     """The values that occur in the files, in order.
 
@@ -94,15 +99,22 @@ def occurring(paths: Iterable[Path | str]) -> list[int]:
     return [int(value) for value in np.flatnonzero(counts)]
 
 
-def pixels_of(path: str, in_colours: bool) -> Pixels:
-    """The codes of a file's pixels [H, W]: values as uint8, colours as int64.
+def pixels_of(path: str, in_colours: bool, size: Size | None = None) -> Pixels:
+    """The codes of a file's pixels [H, W], upright as pictures are: values as uint8, colours as int64.
+
+    Args:
+        path: of the file.
+        in_colours: whether codes are colours.
+        size: that is made of it by the nearest pixel; None for that of the file.
 
     Raises:
         DamagedFile: if it cannot be read, or holds colours where values are wanted, or values above 255.
     """
     try:
         with Image.open(path) as file:
-            values = np.asarray(file.convert("RGB") if in_colours else file)
+            mask = ImageOps.exif_transpose(file)
+            mask = mask.convert("RGB") if in_colours else mask
+            values = np.asarray(mask if size is None else mask.resize(size[::-1], Image.Resampling.NEAREST))
     except UNREADABLE as error:
         raise unreadable(path, error) from error
     if in_colours:
@@ -152,6 +164,4 @@ class ClassMasks(PictureRows):
         path = self.paths[row]
         if path is None:
             return np.full(self.shape, IGNORED, dtype=np.uint8)
-        classes = self.classes.of(path, pixels_of(path, self.classes.in_colours))
-        small = Image.fromarray(classes).resize(self.size[::-1], Image.Resampling.NEAREST)
-        return np.asarray(small)
+        return self.classes.of(path, pixels_of(path, self.classes.in_colours, self.size))

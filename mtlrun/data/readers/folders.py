@@ -9,7 +9,7 @@ from mtlrun.data.readers.image_files import SUFFIXES
 from mtlrun.errors import DataError
 
 Fits = Callable[[Path], bool]
-"""Whether a folder has the files that a reader wants."""
+"""Whether a folder has the files that a reader wants, or a file is one of them."""
 
 DEPTH = 2
 """Levels that are gone down: an archive within the folder of its name within another one."""
@@ -41,7 +41,12 @@ def is_picture(path: Path) -> bool:
 
 def pictures_below(folder: Path) -> list[Path]:
     """Picture files in a folder and those below it, in alphabetical order, without what lies in strays."""
-    found = (path for path in folder.rglob("*") if is_picture(path))
+    return files_below(folder, is_picture)
+
+
+def files_below(folder: Path, fits: Fits) -> list[Path]:
+    """Files that fit, in a folder and those below it, in alphabetical order, without strays and what lies in them."""
+    found = (path for path in folder.rglob("*") if fits(path) and not is_stray(path))
     return sorted(path for path in found if not any(map(is_stray, path.relative_to(folder).parents[:-1])))
 
 

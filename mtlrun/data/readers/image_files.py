@@ -110,40 +110,6 @@ class Pictures(PictureRows):
         return np.ascontiguousarray(values[None] if values.ndim == 2 else values.transpose(2, 0, 1))
 
 
-class Masks(PictureRows):
-    """Files with a number per pixel, turned into classes: uint8 [H, W] by the nearest pixel.
-
-    Args:
-        paths: of the files; None for a row without one, whose pixels are all 255.
-        size: of the rows.
-        table: uint8 [256], the class of each number in the files.
-    """
-
-    def __init__(self, paths: Sequence[Path | str | None], size: Size, table: NDArray[np.uint8]) -> None:
-        self.paths = [None if path is None else str(path) for path in paths]
-        self.size, self.shape, self.table = size, size, table
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def row_ids(self) -> Tensor:
-        return ids_of_files(self.paths)
-
-    def read(self, row: int) -> NDArray[np.uint8]:
-        path = self.paths[row]
-        if path is None:
-            return np.full(self.shape, 255, dtype=np.uint8)
-        try:
-            with Image.open(path) as file:
-                small = file.resize(self.size[::-1], Image.Resampling.NEAREST)
-        except UNREADABLE as error:
-            raise unreadable(path, error) from error
-        values = np.asarray(small)
-        if values.ndim != 2 or values.dtype != np.uint8:
-            raise DamagedFile(f"{path} should hold one byte per pixel, found mode {small.mode}")
-        return self.table[values]
-
-
 class LazySource(Source):
     """A source whose rows are read when they are asked for, by `trainer.workers` processes in training.
 
@@ -214,7 +180,10 @@ class LazySource(Source):
     def in_ram(self) -> TensorSource:
         """The same rows, read at once."""
         inputs, targets = self.fetch(torch.arange(len(self)))
-        return TensorSource(self.name, inputs, targets, self._labelled, self._mean, self._std, self.row_ids())
+        files = {task: values.row_ids() for task, values in self._targets.items() if isinstance(values, PictureRows)}
+        return TensorSource(
+            self.name, inputs, targets, self._labelled, self._mean, self._std, self.row_ids(), label_ids=files
+        )
 
 
 def kept(sources: Sequence[LazySource], memory_mb: float) -> list[Source]:

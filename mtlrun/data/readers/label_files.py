@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from mtlrun.data.readers.folders import is_stray
+from mtlrun.data.readers.folders import files_below
 from mtlrun.errors import DataError
 
 
@@ -20,8 +20,7 @@ def label_files(folder: Path, ending: str, others: Collection[str] = ()) -> dict
     Raises:
         DataError: if there is none.
     """
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() == ending and path.name not in others)
-    kept = [path for path in found if not any(map(is_stray, (path, *path.relative_to(folder).parents[:-1])))]
-    if not kept:
+    found = files_below(folder, lambda path: path.suffix.lower() == ending and path.name not in others)
+    if not found:
         raise DataError(f"no *{ending} in {folder}")
-    return {str(path.relative_to(folder).with_suffix("").as_posix()): path for path in kept}
+    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in found}

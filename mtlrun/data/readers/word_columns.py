@@ -22,7 +22,7 @@ Sentence = dict[str, list[str]]
 def read_word_columns(path: Path, columns: Sequence[str]) -> list[Sentence]:
     """The sentences of a file.
 
-    Fields are separated by tabs if there is one in the first line of a sentence, else by blanks. Lines that begin with
+    Fields are separated by tabs if any line of a sentence has one, else by blanks. Lines that begin with
     -DOCSTART- are empty lines. Lines that begin with # are comments if they have another number of fields, or stand at
     the beginning of a sentence and every sentence has one there. With a column `id`, lines whose number has a - or a .
     (contractions and words that are not written, of CoNLL-U) are left out.

@@ -12,24 +12,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from mtlrun.data.must_be_named import named_path
+from mtlrun.data.pictures.sizes import size_of_picture
 from mtlrun.data.readers.bdd100k_labels import Part, classes_of, drivable_masks, lane_masks, read_part
 from mtlrun.data.readers.bdd100k_places import SCENE_TASKS, BDD100KPlaces, find_places
 from mtlrun.data.readers.bdd100k_words import Census
 from mtlrun.data.readers.box_rows import Boxes
 from mtlrun.data.readers.gtsrb import CLASSES, sign_sources
 from mtlrun.data.readers.image_files import (
-    UNREADABLE,
     LazySource,
     PictureRows,
     Pictures,
     Size,
     kept,
     sample_statistics,
-    unreadable,
 )
 from mtlrun.data.source import Splits
 from mtlrun.data.split_sizes import SPLITS
@@ -131,7 +129,7 @@ def scene_sources(
         targets: dict[str, Tensor | PictureRows] = {}
         labelled: dict[str, Sequence[object]] = {}
         if places.detection:
-            boxes = Boxes(part.boxes, size_of(part.pictures[0]), size, smallest)
+            boxes = Boxes(part.boxes, size_of_picture(part.pictures[0]), size, smallest)
             targets["detection"], labelled["detection"] = counted(boxes, max_boxes), part.boxes
         if places.lane:
             targets["lane"], labelled["lane"] = lane_masks(part.lanes, size, curbs), part.lanes
@@ -150,12 +148,3 @@ def counted(boxes: Boxes, max_boxes: int) -> Boxes:
             f"a scene holds {boxes.most} boxes, more than data.max_boxes={max_boxes}: set data.max_boxes={boxes.most}"
         )
     return boxes
-
-
-def size_of(path: Path) -> Size:
-    """Height and width of a picture, without decoding it; all of BDD100K's are alike."""
-    try:
-        with Image.open(path) as file:
-            return file.height, file.width
-    except UNREADABLE as error:
-        raise unreadable(str(path), error) from error

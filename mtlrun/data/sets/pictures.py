@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mtlrun.data.label_kinds import Labels
 from mtlrun.data.label_warnings import warn_before_training
+from mtlrun.data.must_be_named import named_path
 from mtlrun.data.pictures.copies import warn_of_copies
 from mtlrun.data.pictures.labels import (
     LabelOptions,
@@ -24,7 +25,7 @@ from mtlrun.data.pictures.labels import (
 )
 from mtlrun.data.pictures.masks import Meaning
 from mtlrun.data.pictures.sizes import asked_size, common_size, in_words
-from mtlrun.data.pictures.table import PictureTable, spread
+from mtlrun.data.pictures.table import PictureTable, in_rows
 from mtlrun.data.pictures.table_labels import table_labels
 from mtlrun.data.readers.box_rows import Boxes
 from mtlrun.data.readers.class_masks import ClassMasks
@@ -42,6 +43,8 @@ log = logging.getLogger(__name__)
 
 MAX_DETECTIONS = 100
 """Boxes of a picture that count in its score, unless one is labelled with more."""
+
+REMEDY = "give data.table=FILE, data.masks or data.boxes"
 
 
 def load(
@@ -90,13 +93,11 @@ def load(
         ConfigError: if an option is missing, out of range or names what is not there.
         DataError: if files are missing or malformed, or do not fit each other.
     """
-    if path is None:
-        raise ConfigError("data.path is not set: say where your pictures are with data.path=FOLDER")
-    folder = Path(path).expanduser()
+    folder = named_path("pictures", path)
     if not folder.is_dir():
         raise DataError(f"data.path={path}: no such folder")
-    if table is None and masks is None and boxes is None:
-        raise ConfigError("nothing says what is to be learned: give data.table=FILE, data.masks or data.boxes")
+    if table is None and not masks and not boxes:
+        raise ConfigError(f"nothing says what is to be learned: {REMEDY}")
     splitting = SplitOptions(None, None, val, test, seed, group, order, flag("data.stratify", stratify))
     stated, most_classes = asked_size(size), whole("data.max_classes", max_classes)
     positive("data.smallest", smallest), not_negative("data.memory_mb", memory_mb)
@@ -110,9 +111,11 @@ def load(
     tell(found, rows, row_size)
     labels = table_labels(found, rows, targets, answers, asked, most_classes)
     check_names(labels, found)
+    everything = {**labels, **marks_of(found, rows)}
+    if not everything:
+        raise ConfigError(f"no column of {table} is left for data.targets: name one, or {REMEDY}")
     key = _key(found.table, splitting.key, rows)
     split, how = planned(splitting, [len(rows)], labels, key)
-    everything = {**labels, **marks_of(found, rows)}
     check_labels(everything, split)
     check_variety(labels, split)
     warn_before_training(labels, split["train"].numpy(), None)
@@ -130,7 +133,7 @@ def load(
 def _key(table: PictureTable | None, key: tuple[str, str] | None, rows: Sequence[int]) -> SplitKey | None:
     if table is None or key is None:
         return None
-    column = spread(table.table.columns[key[1]], [table.rows.get(place) for place in rows])
+    column = in_rows(table.table.columns[key[1]], [table.rows.get(place) for place in rows])
     return key_of(RawTable({key[1]: column}), key)
 
 
@@ -158,6 +161,7 @@ class _Maker:
                 given = [boxed.boxes.get(place) for place in places]
                 boxes = Boxes(given, [self.found.sizes[place] for place in places], self.size, self.smallest)
                 lost += sum(len(found) for found in given if found) - boxes.count
+                self._check_some(task, part, boxes)
                 targets[task] = boxes
             there = {task: label.labelled[chosen] for task, label in {**self.labels, **marks}.items()}
             made[part] = LazySource("pictures", pictures[part], targets, there, mean, std)
@@ -165,6 +169,15 @@ class _Maker:
             words = in_words(self.size)
             log.info("%d boxes with a side below data.smallest=%g are left out, of %s", lost, self.smallest, words)
         return made
+
+    def _check_some(self, task: str, part: str, boxes: Boxes) -> None:
+        """Raise DataError where no box is left to train on, and warn where none is left to score."""
+        if boxes.most:
+            return
+        none = f"task '{task}' has no box in the pictures of {part}, of sides from data.smallest={self.smallest:g} on"
+        if part == "train":
+            raise DataError(f"{none}: there is nothing to learn")
+        log.warning("%s: its scores say nothing", none)
 
     def _paths(self, chosen: Tensor) -> list[Path]:
         return [self.found.pictures.paths[self.rows[row]] for row in chosen.tolist()]

@@ -14,6 +14,7 @@ from mtlrun.data.duplicates import warn_of_duplicates
 from mtlrun.data.fingerprint import ids_of_texts
 from mtlrun.data.label_kinds import Labels
 from mtlrun.data.label_warnings import warn_before_training
+from mtlrun.data.must_be_named import named_path
 from mtlrun.data.readers.word_columns import NO_TAG, Sentence, in_iob2, is_entities, read_word_columns
 from mtlrun.data.row_splits import SPLITS, check_sizes, sizes_of
 from mtlrun.data.source import Source, Splits
@@ -21,8 +22,8 @@ from mtlrun.data.split_plan import SplitOptions, check_labels, planned, statemen
 from mtlrun.data.tables.load import check_column, key_of, read_files
 from mtlrun.data.tables.raw import TEXT, RawTable
 from mtlrun.data.tables.read import TABLES, is_table
-from mtlrun.data.tables.target_names import task_names
-from mtlrun.data.tables.targets import labels_of_columns
+from mtlrun.data.tables.target_names import task_names, tell_names
+from mtlrun.data.tables.targets import labels_by_task
 from mtlrun.data.tables.text_columns import text_examples
 from mtlrun.data.text.encode import TokenRows, encode, token_labels
 from mtlrun.data.text.example import TextExample
@@ -86,9 +87,7 @@ def load(
         ConfigError: if an option is missing, out of range or names a column that is not there.
         DataError: if the files are missing, malformed, or not enough to train each task.
     """
-    if path is None:
-        raise ConfigError("data.path is not set: say which file to train on with data.path=FILE.csv")
-    files = [Path(file).expanduser() for file in (path, val_path, test_path) if file]
+    files = [named_path("texts", path), *(Path(file).expanduser() for file in (val_path, test_path) if file)]
     splitting = SplitOptions(val_path, test_path, val, test, seed, group, order, stratify)
     named = None if targets is None else distinct("data.targets", targets)
     options = TextOptions(
@@ -139,19 +138,14 @@ def load_table_of_texts(options: TextOptions, splitting: SplitOptions) -> Splits
         ConfigError, DataError: see `load`.
     """
     table, counts = read_files(options.files)
-    for note in table.notes:
-        log.info(note)
     check_sizes(sizes_of(counts[0], splitting.shares), sum(counts))
-    names = task_names(_label_columns(table, options, splitting.key))
-    columns = {task: table.columns[name] for name, task in names.items()}
-    kinds = {choose(names.get(task, task), columns, "task in data.kinds"): kind for task, kind in options.kinds.items()}
-    labels = labels_of_columns(columns, kinds, options.max_classes, ())
+    columns = {name: table.columns[name] for name in _label_columns(table, options, splitting.key)}
+    labels = labels_by_task(columns, options.kinds, options.max_classes, ())
     rows, how = planned(splitting, counts, labels, key_of(table, splitting.key))
     check_labels(labels, rows)
     check_variety(labels, rows)
     examples = text_examples(options.files[0], table, options.text or [])
     _warn_of_gaps(table, options.text or [])
-    _tell_names(names)
     warn_before_training(labels, rows["train"].numpy(), None)
     warn_of_duplicates(_ids(examples), labels, rows)
 
@@ -209,7 +203,7 @@ def load_tagged(options: TextOptions, columns: Sequence[str], splitting: SplitOp
     rows, how = planned(splitting, counts, {}, None)
     labels = {task: _of_words(column) for task, column in tags.items()}
     check_labels(labels, rows)
-    _tell_names(names)
+    tell_names(names)
     for task, column in tags.items():
         log.info("task %s: %s", task, column.how)
     examples = [TextExample(sentence[words]) for sentence in sentences]
@@ -256,12 +250,6 @@ def _of_words(column: TagColumn) -> Labels:
     labelled = torch.tensor([any(number != UNLABELLED for number in numbers) for numbers in column.numbers])
     kind: dict[str, object] = {"kind": "TokenClassification", "classes": column.classes}
     return Labels(torch.zeros(len(labelled)), labelled, kind)
-
-
-def _tell_names(names: Mapping[str, str]) -> None:
-    renamed = [f"{column} is task {task}" for column, task in names.items() if column != task]
-    if renamed:
-        log.info("names as settings take them: %s", shortened(renamed))
 
 
 def _ids(examples: Sequence[TextExample]) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -23,13 +22,12 @@ from mtlrun.data.source import Source, Splits
 from mtlrun.data.split_plan import SplitOptions, bits, check_labels, planned, statement
 from mtlrun.data.split_sizes import SPLITS
 from mtlrun.data.tables.encode import EncodingOptions, FittedColumns, encoded, fitted
-from mtlrun.data.tables.raw import BLANK, EXACT, TEXT, RawColumn, RawTable, appended
+from mtlrun.data.tables.raw import EXACT, TEXT, RawColumn, RawTable, appended
 from mtlrun.data.tables.read import read_raw
 from mtlrun.data.tables.source import TableSource
-from mtlrun.data.tables.target_names import task_names
-from mtlrun.data.tables.targets import labels_of_columns
+from mtlrun.data.tables.targets import labels_by_task
 from mtlrun.data.variety import check_variety
-from mtlrun.errors import ConfigError, choose, near_miss
+from mtlrun.errors import ConfigError, near_miss
 from mtlrun.lines import shortened
 from mtlrun.types import MISSING_FLAG
 
@@ -63,10 +61,8 @@ def load_table(options: TableOptions, splitting: SplitOptions) -> Splits:
     table, counts = read_files(options.files)
     check_sizes(sizes_of(counts[0], splitting.shares), sum(counts))
     inputs, targets = roles(table, options, splitting.key)
-    names = task_names(targets)
-    columns = {names[target]: table.columns[target] for target in targets}
-    kinds = {choose(names.get(task, task), columns, "task in data.kinds"): kind for task, kind in options.kinds.items()}
-    labels = labels_of_columns(columns, kinds, options.max_classes, options.encoding.categories)
+    columns = {target: table.columns[target] for target in targets}
+    labels = labels_by_task(columns, options.kinds, options.max_classes, options.encoding.categories)
     rows, how = planned(splitting, counts, labels, key_of(table, splitting.key))
     check_labels(labels, rows)
     check_variety(labels, rows)
@@ -74,7 +70,7 @@ def load_table(options: TableOptions, splitting: SplitOptions) -> Splits:
     found = fitted(table, inputs, train, options.encoding)
     values = encoded(table, found.columns)
     ids = ids_of_columns([table.columns[name] for name in inputs])
-    tell(table, found, names, options.encoding.rare)
+    tell(table, found, options.encoding.rare)
     warn_before_training(labels, train, inspected(table, inputs, found))
     warn_of_duplicates(ids, labels, rows)
     training, val, test = ([_source(values, rows[split], labels, found, ids)] for split in SPLITS)
@@ -83,9 +79,11 @@ def load_table(options: TableOptions, splitting: SplitOptions) -> Splits:
 
 
 def read_files(files: Sequence[Path]) -> tuple[RawTable, list[int]]:
-    """The rows of all files, and how many each has."""
+    """The rows of all files, and how many each has; what was made of the files is said."""
     tables = [read_raw(file) for file in files]
     whole = reduce(lambda one, pair: appended(one, pair[1], (files[0], pair[0])), zip(files[1:], tables[1:]), tables[0])
+    for note in whole.notes:
+        log.info(note)
     return whole, [len(table) for table in tables]
 
 
@@ -178,18 +176,11 @@ def _numbers(column: RawColumn) -> Array:
     return np.unique(np.array(column.texts()), return_inverse=True)[1].astype(np.float64)
 
 
-def tell(table: RawTable, found: FittedColumns, names: Mapping[str, str], rare: int) -> None:
-    """Say what was inferred of the file, of names and of each column, a line each."""
-    for note in table.notes:
-        log.info(note)
-    renamed = [f"{column} is task {task}" for column, task in names.items() if column != task]
-    if renamed:
-        log.info("names as settings take them: %s", shortened(renamed))
+def tell(table: RawTable, found: FittedColumns, rare: int) -> None:
+    """Say what was inferred of each column of inputs."""
     if found.singular:
         log.info("left out, since no word occurs in %d training rows: %s", rare, shortened(found.singular))
     said = [f"{name}: {words}" for name, words in found.said.items() if words != "number"]
-    for column, task in names.items():
-        tell_of_words(table.columns[column], task)
     plain = len(found.said) - len(said)
     numbers = [f"{plain} of plain numbers"] if plain else []
     flags = sum(column.kind == MISSING_FLAG for column in found.columns)
@@ -201,21 +192,6 @@ def tell(table: RawTable, found: FittedColumns, names: Mapping[str, str], rare: 
         f", gaps counted in all {len(table)} rows" if gaps else "",
         "; ".join([*numbers, *said[:SHOWN]]) + (f"; and {len(said) - SHOWN:,} more" if len(said) > SHOWN else ""),
     )
-
-
-def tell_of_words(column: RawColumn, task: str) -> None:
-    """Say which words are classes although many tables write them for no value, and which are spelled alike."""
-    if column.kind != TEXT:
-        return
-    counts = {mark: int((column.values == mark).sum()) for mark in sorted(BLANK) if mark}
-    found = [f"'{mark}' in {count} rows" for mark, count in counts.items() if count]
-    if found:
-        log.info("%s: %s is a class of its own; leave cells empty that have no label", task, " and ".join(found))
-    words = sorted({str(value) for value in column.values})
-    spelled = Counter(word.casefold() for word in words)
-    twice = [word for word in words if spelled[word.casefold()] > 1]
-    if twice:
-        log.warning("classes of %s differ in capitals alone, and count as different: %s", task, shortened(twice))
 
 
 def _source(values: Array, rows: Tensor, labels: Mapping[str, Labels], found: FittedColumns, ids: Tensor) -> Source:

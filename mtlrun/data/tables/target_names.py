@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from mtlrun.errors import DataError
+from mtlrun.lines import shortened
 from mtlrun.runs.task_names import check_task_name
+
+log = logging.getLogger(__name__)
 
 OTHER_LETTERS = re.compile(r"[^A-Za-z0-9_-]+")
 
@@ -25,3 +29,10 @@ def task_names(columns: Iterable[str]) -> dict[str, str]:
             raise DataError(f"columns '{first}' and '{column}' would both be the task '{name}': rename one")
         names[column] = name
     return names
+
+
+def tell_names(names: Mapping[str, str]) -> None:
+    """Say which columns have tasks of another name."""
+    renamed = [f"{column} is task {task}" for column, task in names.items() if column != task]
+    if renamed:
+        log.info("names as settings take them: %s", shortened(renamed))

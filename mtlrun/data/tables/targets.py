@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import re
+import logging
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
@@ -10,11 +11,38 @@ import numpy as np
 
 from mtlrun.data.infer import infer_labels
 from mtlrun.data.label_kinds import Labels
-from mtlrun.data.tables.raw import TEXT, RawColumn
-from mtlrun.errors import DataError
+from mtlrun.data.tables.raw import BLANK, TEXT, RawColumn
+from mtlrun.data.tables.target_names import task_names, tell_names
+from mtlrun.errors import DataError, choose
+from mtlrun.lines import shortened
 
-OTHER_LETTERS = re.compile(r"[^A-Za-z0-9_-]+")
+log = logging.getLogger(__name__)
+
 BINARY = 2
+
+
+def labels_by_task(
+    columns: Mapping[str, RawColumn], kinds: Mapping[str, str], max_classes: int, as_words: Collection[str]
+) -> dict[str, Labels]:
+    """The labels of each column, under the name of its task; what its names and words were taken for is said.
+
+    Args:
+        columns: by their names in the table.
+        kinds: those that the user names, by task or column.
+        max_classes, as_words: see `labels_of_columns`.
+
+    Raises:
+        ConfigError: if a kind is named for no column; see `labels_of_columns`.
+        DataError: if columns have no names that tasks can have; see `labels_of_columns`.
+    """
+    names = task_names(columns)
+    found = {task: columns[name] for name, task in names.items()}
+    chosen = {choose(names.get(task, task), found, "task in data.kinds"): kind for task, kind in kinds.items()}
+    labels = labels_of_columns(found, chosen, max_classes, as_words)
+    tell_names(names)
+    for task, column in found.items():
+        _tell_of_words(column, task)
+    return labels
 
 
 def labels_of_columns(
@@ -69,3 +97,18 @@ def labels_of_words(task: str, column: RawColumn, kind: str | None, max_classes:
     if kind == "MultiLabel":
         return replace(found, kind={**found.kind, "labels": [names[1]]})
     return replace(found, kind={**found.kind, "classes": names if len(names) > 1 else [*names, "(other)"]})
+
+
+def _tell_of_words(column: RawColumn, task: str) -> None:
+    """Say which words are classes although many tables write them for no value, and which are spelled alike."""
+    if column.kind != TEXT:
+        return
+    counts = {mark: int((column.values == mark).sum()) for mark in sorted(BLANK) if mark}
+    found = [f"'{mark}' in {count} rows" for mark, count in counts.items() if count]
+    if found:
+        log.info("%s: %s is a class of its own; leave cells empty that have no label", task, " and ".join(found))
+    words = sorted({str(value) for value in column.values})
+    spelled = Counter(word.casefold() for word in words)
+    twice = [word for word in words if spelled[word.casefold()] > 1]
+    if twice:
+        log.warning("classes of %s differ in capitals alone, and count as different: %s", task, shortened(twice))

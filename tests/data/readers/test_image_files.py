@@ -9,10 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
+from mtlrun.data.readers.class_masks import ClassMasks, classes_of_values
 from mtlrun.data.readers.image_files import (
     SAMPLE,
     LazySource,
-    Masks,
     Pictures,
     kept,
     sample_statistics,
@@ -78,14 +78,14 @@ def test_turned_photographs_stand_upright(tmp_path: Path) -> None:
 def test_masks_take_the_nearest_pixel_and_the_table(tmp_path: Path) -> None:
     values = np.array([[0, 1], [2, 7]], dtype=np.uint8)
     table = np.arange(256, dtype=np.uint8)[::-1].copy()
-    masks = Masks([save(tmp_path / "mask.png", values), None], (4, 4), table)
+    masks = ClassMasks([save(tmp_path / "mask.png", values), None], (4, 4), classes_of_values(table))
     assert np.array_equal(masks.read(0), 255 - values.repeat(2, 0).repeat(2, 1))
     assert (masks.read(1) == 255).all()
 
 
 def test_masks_with_colours_are_refused(tmp_path: Path) -> None:
-    masks = Masks(colours(tmp_path, 1), (4, 4), np.arange(256, dtype=np.uint8))
-    with pytest.raises(DataError, match="one byte per pixel"):
+    masks = ClassMasks(colours(tmp_path, 1), (4, 4), classes_of_values(np.arange(256, dtype=np.uint8)))
+    with pytest.raises(DataError, match="holds colours, such as"):
         masks.read(0)
 
 

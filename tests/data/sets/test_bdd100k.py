@@ -130,9 +130,9 @@ def test_masks_have_the_classes_of_the_task_set(tmp_path: Path) -> None:
 
 
 def test_curbs_can_count_as_markings(tmp_path: Path) -> None:
-    table = lane_masks([], (2, 2), curbs=True).table
+    table = lane_masks([], (2, 2), curbs=True).classes.numbers
     assert table[[0b1000, 0b1111, 0b0100, 0b110110]].tolist() == [0, 0, 1, 1]
-    assert lane_masks([], (2, 2), curbs=False).table[0b0100] == 0
+    assert lane_masks([], (2, 2), curbs=False).classes.numbers[0b0100] == 0
 
 
 def test_pictures_without_a_label_file_train_the_other_tasks(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from drawn_pictures import NAMES, draw
 from PIL import Image
 
 from mtlrun.contracts.source import check_splits
+from mtlrun.data.fingerprint import difference, fingerprint
 from mtlrun.data.sets.pictures import load
 from mtlrun.errors import ConfigError, DataError, MtlrunError
 
@@ -199,7 +200,7 @@ def test_difficult_objects_and_crowds_are_ignored_regions(drawn):
         path.write_text(path.read_text().replace("<difficult>0", "<difficult>1", 1))
     content = drawn.coco()
     for annotation in content["annotations"]:
-        annotation["iscrowd"] = 1
+        annotation["iscrowd"] = int(annotation["image_id"] == content["images"][2]["id"])
     (drawn.folder / "crowds.json").write_text(json.dumps(content))
     name = drawn.names[2]
     assert by_picture(loaded(drawn, boxes="voc"))[name][1]["boxes"][:, 0].tolist() == [-3, 0]
@@ -284,6 +285,17 @@ def test_pictures_that_their_tag_turns_are_upright(ending, drawn):
         loaded(drawn, boxes="boxes.json")
 
 
+def test_masks_are_turned_by_their_tag_as_pictures_are(drawn):
+    expected = by_picture(loaded(drawn, masks="masks"))[drawn.names[0]]
+    tag = Image.Exif()
+    tag[0x0112] = 6
+    for folder in (drawn.pictures, drawn.folder / "masks"):
+        path = folder / drawn.names[0]
+        Image.open(path).transpose(Image.Transpose.ROTATE_90).save(path, exif=tag)
+    found = by_picture(loaded(drawn, masks="masks"))[drawn.names[0]]
+    torch.testing.assert_close(found, expected)
+
+
 def test_copies_in_two_splits_are_told(drawn, caplog):
     for number in range(6, 12):
         first = (drawn.pictures / drawn.names[number - 6]).read_bytes()
@@ -304,6 +316,7 @@ def test_rows_in_memory_are_those_of_the_files(drawn):
     one, two = (splits.train[0].fetch(torch.arange(4)) for splits in made)
     assert [splits.train[0].in_memory for splits in made] == [False, True]
     torch.testing.assert_close(one, two)
+    assert difference(*map(fingerprint, made)) is None, "a run goes on with another data.memory_mb"
 
 
 @pytest.mark.parametrize("memory_mb", [0, 100])
@@ -409,6 +422,9 @@ MISTAKES = [
     (None, {**TABLE, "size": None}, "the pictures have 2 sizes, from 24x32 to 32x24"),
     (None, {**TABLE, "size": "big"}, "data.size=big: a number of pixels, or"),
     (None, {**TABLE, "size": 3}, "data.size should be a whole number from 8"),
+    (None, {"masks": {}}, "nothing says what is to be learned: give data.table=FILE, data.masks or data.boxes"),
+    (None, {"table": "labels.csv", "targets": []}, "labels.csv is left for data.targets: name one, or give data.table"),
+    (None, {"boxes": "boxes.json", "smallest": 500}, "task 'boxes' has no box in the pictures of train, of sides from"),
     (None, {"table": "lables.csv"}, "data.table=lables.csv: no such file or folder, here or in"),
     (None, {**TABLE, "targets": ["shape"]}, "no column 'shape' (data.targets); did you mean 'shapes'?"),
     (None, {**TABLE, "yes_no": {"seen": ["covered"]}}, "MultiLabel takes 0, 1"),

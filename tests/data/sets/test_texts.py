@@ -93,6 +93,18 @@ def test_what_is_inferred_is_said(tmp_path, caplog):
     assert "24 of 25 texts are cut at data.length=8 tokens" in caplog.text
 
 
+def test_words_that_may_be_gaps_are_told(tmp_path, caplog):
+    caplog.set_level("INFO")
+    rows = [f"{review(row)},{('None', 'good', 'Good')[row % 3]}" for row in range(24)]
+    lines = [text.replace(",", "", 1) for text in rows]
+    (tmp_path / "reviews.csv").write_text("\n".join(["review;my mood", *(line.replace(",", ";") for line in lines)]))
+    load(str(tmp_path / "reviews.csv"), text="review")
+    assert "reviews.csv is read with semicolons between its columns" in caplog.text
+    assert "names as settings take them: my mood is task my_mood" in caplog.text
+    assert "my_mood: 'None' in 8 rows is a class of its own" in caplog.text
+    assert "classes of my_mood differ in capitals alone" in caplog.text
+
+
 @pytest.mark.parametrize("key", ["group", "order"])
 def test_splits_by_column(key, tmp_path):
     path = write_table(tmp_path)
