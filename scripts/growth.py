@@ -1,13 +1,18 @@
 """Long and wide runs, and many: memory, file sizes, open files and time, in one table.
 
-    python scripts/growth.py [--jobs 200] [--starts 64] [--steps 20000] [--tasks 200] [--rows 1000000]
+    python scripts/growth.py [--jobs 200] [--starts 64] [--steps 20000] [--tasks 200] [--rows 1000000] [--only jobs,starts]
 
-Nothing may grow with the length of a run but its tables, which `trainer.log_every` and `diagnostics.every` thin out.
+Nothing may grow with the length of a run but its tables, which `trainer.log_every` and `diagnostics.every` thin out;
+nothing from job to job of a sweep; and of starts at once none may be lost, or written into by another.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
+import json
+import os
+import statistics
 import sys
 import tempfile
 import time
@@ -36,12 +41,12 @@ def write_table(path: Path, rows: int, tasks: int) -> None:
 
 
 class Watched:
-    """A command with what it had at its worst: resident memory in MB and open files, and memory at half its time."""
+    """A command with its resident memory in MB and its open files, over time."""
 
     def __init__(self, words: Sequence[str], folder: Path) -> None:
         began = time.monotonic()
         self.memory: list[float] = []
-        self.files = 0
+        self.open: list[int] = []
         command = Command(words, folder)
         while command.running():
             self._look(command.pid)
@@ -53,67 +58,111 @@ class Watched:
     def _look(self, pid: int) -> None:
         try:
             pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-            self.files = max(self.files, len([*Path(f"/proc/{pid}/fd").iterdir()]))
+            files = len([*Path(f"/proc/{pid}/fd").iterdir()])
         except (OSError, ValueError):
             return
         self.memory.append(pages * 4096 / MB)
+        self.open.append(files)
 
-    @property
-    def growth(self) -> float:
-        """MB between a half and nine tenths of its time."""
-        count = len(self.memory)
-        return self.memory[count * 9 // 10] - self.memory[count // 2] if count > 10 else 0.0
+    def figures(self) -> list[str]:
+        """Exit code, seconds, CPU seconds, peak of the memory and its growth, most open files and their growth."""
+        times = [str(self.code), f"{self.seconds:.0f}", f"{self.cpu:.0f}"]
+        memory = [f"{max(self.memory):.0f}", f"{_growth(self.memory):+.1f}"]
+        return [*times, *memory, str(max(self.open)), f"{_growth(self.open):+.0f}"]
+
+
+def _growth(values: Sequence[float]) -> float:
+    """Between the fifths before a half of the time and before nine tenths of it: medians, as much comes and goes."""
+    count = len(values)
+    if count < 20:
+        return 0.0
+    early, late = values[count * 3 // 10 : count // 2], values[count * 7 // 10 : count * 9 // 10]
+    return statistics.median(late) - statistics.median(early)
 
 
 def sizes(folder: Path) -> str:
-    """The largest files of a run in KB."""
+    """The largest files below a folder in KB."""
     files = [path for path in folder.rglob("*") if path.is_file()]
     largest = sorted(files, key=lambda path: path.stat().st_size)[-3:]
     return ", ".join(f"{path.name} {path.stat().st_size / 1024:,.0f}" for path in reversed(largest))
+
+
+def per_job(sweep: Path) -> str:
+    """Milliseconds that jobs have taken at the beginning of a sweep and at its end, and KB that a job leaves."""
+    jobs = sorted(sweep.glob("*/run.json"), key=lambda path: path.stat().st_mtime_ns)
+    ends = [path.stat().st_mtime_ns / 1e6 for path in jobs]
+    each = [later - earlier for earlier, later in zip(ends, ends[1:])]
+    part = max(1, len(each) // 5)
+    left = sum(path.stat().st_size for path in jobs[-1].parent.rglob("*") if path.is_file()) / 1024
+    first, last = (f"{statistics.median(some):.0f}" for some in (each[:part], each[-part:]))
+    return f"{len(jobs)} jobs, ms a job {first}, at the end {last}; KB a job {left:.0f}"
+
+
+def start_at_once(words: Sequence[str], count: int, folder: Path) -> tuple[int, str]:
+    """How many of so many starts at the same moment went wrong, and what was found; each start has a seed of its own.
+
+    Wrong is a start that failed, has no folder of its own, or whose folder has another's lines.
+    """
+    commands = [Command([*words, f"seed={seed}"], folder) for seed in range(count)]
+    codes = [command.wait()[0] for command in commands]
+    records = {path.parent: json.loads(path.read_text()) for path in folder.glob("outputs/*/*/run.json")}
+    of_its_own = {record["seed"] for run, record in records.items() if _is_whole(run, record)}
+    wrong = count - len(of_its_own) + sum(code != 0 for code in codes) + abs(len(records) - count)
+    return wrong, f"{len(records)} folders, {len(of_its_own)} of one start each"
+
+
+def _is_whole(run: Path, record: dict[str, object]) -> bool:
+    """Whether a folder has one start's configuration, log and lines, and nothing twice."""
+    with (run / "tasks.csv").open() as file:
+        steps = [(row["step"], row["task"]) for row in csv.DictReader(file)]
+    seeded = f"seed: {record['seed']}\n" in (run / ".hydra/config.yaml").read_text()
+    log = (run / "run.log").read_text()
+    own = len(steps) == len(set(steps)) and log.count("epoch 0, step") == 1
+    return record["status"] == "finished" and seeded and own and (run / "summary.json").exists()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     for name, default in (("jobs", 200), ("starts", 64), ("steps", 20_000), ("tasks", 200), ("rows", 1_000_000)):
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--only", default="steps,tasks,rows,jobs,starts", help="some of these, separated by commas")
     options = parser.parse_args(arguments)
-    table = Table("what", "exit", "seconds", "CPU s", "peak MB", "growth MB", "open files", "largest files, KB")
+    only = options.only.split(",")
+    columns = ("what", "exit", "seconds", "CPU s", "peak MB", "growth MB", "open files", "growth", "largest files, KB")
+    table = Table(*columns)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_table(folder / "small.npz", 300, 2)
-        write_table(folder / "wide.npz", 400, options.tasks)
-        write_table(folder / "long.npz", options.rows, 2)
+        if "tasks" in only:
+            write_table(folder / "wide.npz", 400, options.tasks)
+        if "rows" in only:
+            write_table(folder / "long.npz", options.rows, 2)
         small, tiny = ["task=arrays", "data.path=small.npz", *QUIET], ["trainer.max_steps=2"]
         many = ["trainer.batch_size=1", f"trainer.max_steps={options.steps}", "trainer.epochs=1000", "balancer=pcgrad"]
+        wide = ["task=arrays", "data.path=wide.npz", *QUIET, "trainer.max_steps=30"]
+        long = ["task=arrays", "data.path=long.npz", *QUIET, "trainer.epochs=1", "trainer.batch_size=4096"]
         runs = {
-            f"{options.steps} steps": [*small, *many, "trainer.eval_every=20"],
-            f"{options.tasks} tasks": ["task=arrays", "data.path=wide.npz", *QUIET, "trainer.max_steps=30"],
-            f"{options.rows} rows": [
-                "task=arrays",
-                "data.path=long.npz",
-                *QUIET,
-                "trainer.epochs=1",
-                "trainer.batch_size=4096",
-            ],
-            f"a sweep of {options.jobs}": [*small, *tiny, "-m", f"seed=range({options.jobs})", "hydra.sweep.dir=sweep"],
+            "steps": [*small, *many, "trainer.eval_every=20", "hydra.run.dir=steps"],
+            "tasks": [*wide, "hydra.run.dir=tasks"],
+            "rows": [*long, "hydra.run.dir=rows"],
+            "jobs": [*small, *tiny, "-m", f"seed=range({options.jobs})", "hydra.sweep.dir=jobs"],
         }
         failed = 0
-        for index, (what, words) in enumerate(runs.items()):
-            one = [] if "-m" in words else [f"hydra.run.dir=run{index}"]
-            done = Watched([*words, *one], folder)
-            found = sizes(folder / (one[0].partition("=")[2] if one else "sweep"))
-            failed += done.code != 0
-            row = (done.code, f"{done.seconds:.0f}", f"{done.cpu:.0f}", f"{max(done.memory):.0f}", f"{done.growth:.1f}")
-            table.add_row(what, *map(str, row), str(done.files), found)
-            print(what, *row, done.files, found, done.err[-300:], flush=True)
-        began = time.monotonic()
-        commands = [Command([*small, *tiny], folder) for _ in range(options.starts)]
-        codes = [command.wait()[0] for command in commands]
-        made = len([*folder.glob("outputs/*/*/run.json")])
-        failed += made != options.starts or any(codes)
-        seconds = f"{time.monotonic() - began:.0f}"
-        table.add_row(f"{options.starts} starts at once", str(max(codes)), seconds, "", "", "", "", f"{made} folders")
-    Console(width=160).print(table)
+        for what, words in runs.items():
+            if what in only:
+                done = Watched(words, folder)
+                found = sizes(folder / what) + (f"; {per_job(folder / what)}" if what == "jobs" else "")
+                failed += done.code != 0
+                table.add_row(f"{getattr(options, what)} {what}", *done.figures(), found)
+                print(what, *done.figures(), found, done.err[-300:], flush=True)
+        if "starts" in only:
+            os.nice(10)  # others may use this machine
+            began = time.monotonic()
+            wrong, found = start_at_once([*small, *tiny], options.starts, folder)
+            failed += wrong
+            seconds = f"{time.monotonic() - began:.0f}"
+            table.add_row(f"{options.starts} starts at once", str(int(wrong > 0)), seconds, *[""] * 5, found)
+    Console(width=200).print(table)
     return int(failed > 0)
 
 

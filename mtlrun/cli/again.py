@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from mtlrun.cli.folders import goes_on, refuse_used
+from mtlrun.cli.folders import refuse_used
 from mtlrun.cli.run import as_in_the_command
 from mtlrun.cli.terminal import complain
 from mtlrun.config.saved import change, load_config, recorded
@@ -22,6 +22,7 @@ from mtlrun.experiment.run import run, verdict
 from mtlrun.runs.folder import RunFolder, claim
 from mtlrun.runs.lock import FolderLock
 from mtlrun.runs.reader import Run
+from mtlrun.runs.restarts import goes_on
 
 GOES_ON, STARTS_AFRESH, NEW = "goes on", "starts afresh", "starts"
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from mtlrun.cli.flags import hydra_arguments, with_force
-from mtlrun.cli.folders import Refused, RunFolders, goes_on, refuse_used, run_folder
+from mtlrun.cli.folders import Refused, RunFolders, refuse_used, run_folder
 from mtlrun.cli.logs import logging_to
-from mtlrun.cli.together import claimed
+from mtlrun.cli.together import claimed, goes_on
 from mtlrun.config.compose import as_mistake, compose, hydra_alone
 from mtlrun.config.composed import without_hydra
 from mtlrun.config.words import quoted_text
@@ -103,7 +103,8 @@ def run(overrides: Sequence[str] = (), folder: str | Path | None = None, data: A
     console = own.writes and not logging.getLogger().handlers
     with logging_to(own.log if own.writes else None, console):
         try:
-            summary = experiment.run(without_hydra(config), own, ["mtlrun", *overrides], goes_on(own.path))
+            resume = goes_on(own, config)
+            summary = experiment.run(without_hydra(config), own, ["mtlrun", *overrides], resume)
         except Exception as error:
             raise as_mistake(error) from error
     return Result(own.path, summary)

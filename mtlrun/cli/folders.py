@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
 from pathlib import Path
@@ -27,6 +26,7 @@ from mtlrun.config.simplex import expand, refuse_single
 from mtlrun.config.words import as_typed, quoted_text
 from mtlrun.errors import ConfigError
 from mtlrun.runs.folder import claim, made
+from mtlrun.runs.restarts import goes_on, restarted_by
 from mtlrun.runs.sweeps import knows_its_jobs
 
 
@@ -86,6 +86,7 @@ def run_folder(config: DictConfig) -> Path:
     """
     wanted = _named_folder(config, "hydra.run.dir")
     if not _given(config, "hydra.run.dir"):
+        _tell_that_it_begins_anew("hydra.run.dir")
         return claim(wanted.with_name(f"{wanted.name}-{secrets.token_hex(2)}"))
     return refuse_used(wanted)
 
@@ -97,19 +98,19 @@ def _named_folder(config: DictConfig, key: str) -> Path:
     return Path(str(value))
 
 
-def goes_on(folder: Path) -> bool:
-    """Whether SLURM has started this job once more, after a time limit, a preemption or the loss of a node: the run
-    that its folder holds is its own."""
-    started_before = os.environ.get("SLURM_RESTART_COUNT", "0") not in ("", "0")
-    return started_before and torchrun.size() == 1 and (folder / "run.json").exists()
-
-
 def refuse_used(folder: Path) -> Path:
-    """The folder; raises ConfigError if it holds a run, unless that is this job's own."""
+    """The folder; raises ConfigError if it holds a run, unless that is this command's own."""
     if (folder / "run.json").exists() and not goes_on(folder):
         again = command_line("mtlrun", "resume", str(folder))
         raise ConfigError(f"{folder} already holds a run: continue it with {again}, or choose another")
     return folder
+
+
+def _tell_that_it_begins_anew(key: str) -> None:
+    """Where a launcher has started the command once more, and it has no folder in which to find what it began."""
+    if restarted_by():
+        again = f"a command that is started once more goes on only with {key}=FOLDER"
+        remark(f"{restarted_by()[0]} has started this once more, and it begins anew: {again}")
 
 
 def _check_jobs(config: DictConfig, loader: ConfigLoader) -> None:
@@ -142,6 +143,7 @@ def _sweep_folder(config: DictConfig) -> Path:
         for job in sorted(folder.glob("*/run.json")):
             refuse_used(job.parent)
         return made(folder)
+    _tell_that_it_begins_anew("hydra.sweep.dir")
     folder = claim(folder.with_name(f"{folder.name}-{secrets.token_hex(2)}"))
     # Jobs are composed anew from the list of overrides, so that is where they must find the folder.
     config.hydra.overrides.hydra.append(f"hydra.sweep.dir={quoted_text(str(folder))}")

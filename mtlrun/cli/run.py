@@ -19,10 +19,10 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from mtlrun.cli.flags import hydra_arguments
-from mtlrun.cli.folders import Refused, RunFolders, goes_on, refuse_used
+from mtlrun.cli.folders import Refused, RunFolders, refuse_used
 from mtlrun.cli.launching import prefer_ready_options
 from mtlrun.cli.terminal import complain, show
-from mtlrun.cli.together import claimed
+from mtlrun.cli.together import claimed, goes_on
 from mtlrun.commands import command_line
 from mtlrun.config.explain import explain
 from mtlrun.config.schema import register_schema
@@ -82,7 +82,7 @@ def job(config: DictConfig) -> Objective | None:
         gc.collect()  # errors caught in Hydra and matplotlib hold the last job's network in cycles: free it
     try:
         folder = claimed(lambda: refuse_used(path), config)
-        resume, alone = goes_on(path), not sweeping
+        resume, alone = goes_on(folder, config), not sweeping
         summary = run(config, folder, ["mtlrun", *words], resume, checked=alone, alone=alone)
     except Exception as error:
         if not sweeping and os.environ.get(TRACEBACKS) == "1":

@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 
 from mtlrun import torchrun
 from mtlrun.errors import ConfigError
+from mtlrun.runs import restarts
 from mtlrun.runs.folder import RunFolder
 from mtlrun.training.settings import Device
 
@@ -28,6 +29,18 @@ def claimed(claim: Callable[[], Path], config: DictConfig) -> RunFolder:
     ranks = join_torchrun(Device(config.trainer.device))
     path = agreed(ranks, lambda: claim() if ranks.first else Path())
     return RunFolder(ranks.broadcast_object(path), writes=ranks.first)
+
+
+def goes_on(folder: RunFolder, config: DictConfig) -> bool:
+    """See `runs.restarts.goes_on`; of several processes the first one looks, for all: folders differ in what they show
+    to each machine at a moment, and all must do the same."""
+    if torchrun.size() == 1:
+        return restarts.goes_on(folder.path)
+    from mtlrun.training.group import join_torchrun  # here: it loads torch
+
+    ranks = join_torchrun(Device(config.trainer.device))
+    answer: bool = ranks.broadcast_object(ranks.first and restarts.goes_on(folder.path))
+    return answer
 
 
 def refuse_verb(verb: str) -> None:

@@ -17,6 +17,7 @@ from mtlrun.runs.environment import git_state, machine, versions
 from mtlrun.runs.jsonfile import overwrite_json, read_json, write_json
 from mtlrun.runs.lock import FolderLock
 from mtlrun.runs.records import CsvTable, NoTable
+from mtlrun.runs.restarts import launch
 from mtlrun.troubles import trouble
 
 Ending = Literal["finished", "failed", "interrupted"]
@@ -234,6 +235,7 @@ def _record(command: Sequence[str], seed: int) -> dict[str, Any]:
         "resumed": [],
         "device": None,
         "pid": os.getpid(),
+        "launch": launch(),
         **machine(),
         "git": git_state(Path.cwd()),
         "versions": versions(),

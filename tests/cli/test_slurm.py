@@ -35,6 +35,27 @@ def test_a_job_that_goes_back_into_the_queue_goes_on(sweep, command, training, m
     assert status(folder) == "finished"
 
 
+def test_of_other_jobs_it_is_refused(command, training, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    assert command("task=multidigits", "hydra.run.dir=own").code == 0
+    monkeypatch.setenv("SLURM_JOB_ID", "8")
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    outcome = command("task=multidigits", "hydra.run.dir=own")
+    assert (outcome.code, len(training.calls)) == (2, 1)
+    assert "own already holds a run: continue it with mtlrun resume own" in outcome.err
+
+
+@pytest.mark.parametrize(("words", "key"), [([], "hydra.run.dir"), (["-m", "seed=0,1"], "hydra.sweep.dir")])
+def test_without_a_folder_of_its_own_it_says_that_it_begins_anew(words, key, command, monkeypatch):
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    outcome = command("task=multidigits", *words)
+    assert outcome.code == 0
+    assert outcome.err == (
+        "mtlrun: slurm has started this once more, and it begins anew: "
+        f"a command that is started once more goes on only with {key}=FOLDER\n"
+    )
+
+
 def test_from_python_too(training, monkeypatch):
     training.behave = stopped
     with pytest.raises(SystemExit):

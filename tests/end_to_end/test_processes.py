@@ -225,22 +225,34 @@ def torchrun(tmp_path):
 
 
 @pytest.fixture
-def started_twice(start, monkeypatch):
-    """started_twice(*words) -> (exit code, stdout, stderr) of each of two processes that run `mtlrun WORDS`.
+def begun_twice(start):
+    """begun_twice(*words) -> two processes that run `mtlrun WORDS`.
 
     They find in the environment what torchrun puts there; it would take three imports of torch.
     """
 
-    def complete(*words):
+    def begin(*words):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         told = {"WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
         processes = []
         for rank in range(2):
-            for name, value in {**told, "RANK": rank, "LOCAL_RANK": rank}.items():
-                monkeypatch.setenv(name, str(value))
-            processes.append(start(*words))
+            with pytest.MonkeyPatch.context() as patch:
+                for name, value in {**told, "RANK": rank, "LOCAL_RANK": rank}.items():
+                    patch.setenv(name, str(value))
+                processes.append(start(*words))
+        return processes
+
+    return begin
+
+
+@pytest.fixture
+def started_twice(begun_twice):
+    """started_twice(*words) -> (exit code, stdout, stderr) of each of two such processes."""
+
+    def complete(*words):
+        processes = begun_twice(*words)
         said = [process.communicate(timeout=240) for process in processes]
         return [(process.returncode, *texts) for process, texts in zip(processes, said)]
 
@@ -258,6 +270,25 @@ def test_processes_that_find_each_other_leave_the_folder_of_one_run(table, tmp_p
     steps = (folder / "tasks.csv").read_text()
     assert steps.count("\n") == 1 + 20 * 2
     assert (undisturbed(TOGETHER) / "tasks.csv").read_text().startswith(steps)
+
+
+def test_the_command_of_a_job_that_slurm_starts_once_more_goes_on(
+    table, tmp_path, begun_twice, started_twice, undisturbed, monkeypatch
+):
+    folder, words = tmp_path / "run", settings(table, "run", DROPOUT)
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    processes = begun_twice(*words)
+    wait_for(lambda: lines(folder / "metrics.csv") > 15, processes[0])
+    for process in processes:
+        os.kill(process.pid, signal.SIGTERM)
+    for process in processes:
+        process.communicate(timeout=60)
+    assert [process.returncode for process in processes] == [143, 143]
+    assert status(folder) == "interrupted"
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    assert [code for code, _, _ in started_twice(*words)] == [0, 0]
+    assert [entry["step"] > 0 for entry in json.loads((folder / "run.json").read_text())["resumed"]] == [True]
+    assert_same(undisturbed(TOGETHER, DROPOUT), folder)
 
 
 @pytest.mark.slow
