@@ -104,10 +104,12 @@ def start_at_once(words: Sequence[str], count: int, folder: Path) -> tuple[int, 
     Wrong is a start that failed, has no folder of its own, or whose folder has another's lines.
     """
     commands = [Command([*words, f"seed={seed}"], folder) for seed in range(count)]
-    codes = [command.wait()[0] for command in commands]
+    ends = [command.wait() for command in commands]
+    for code, err in [end for end in ends if end[0]][:3]:
+        print(f"exit code {code}: {err[-300:]}", flush=True)
     records = {path.parent: json.loads(path.read_text()) for path in folder.glob("outputs/*/*/run.json")}
     of_its_own = {record["seed"] for run, record in records.items() if _is_whole(run, record)}
-    wrong = count - len(of_its_own) + sum(code != 0 for code in codes) + abs(len(records) - count)
+    wrong = count - len(of_its_own) + sum(code != 0 for code, _ in ends) + abs(len(records) - count)
     return wrong, f"{len(records)} folders, {len(of_its_own)} of one start each"
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobReturn
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -38,7 +39,15 @@ class Refused(SystemExit):
         self.error = error
 
 
-class RunFolders(Callback):
+class LightResults(Callback):
+    """Takes the configurations out of what a job returns: a launcher keeps all results, at 0.2 MB a job."""
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
+        """Sweepers read the value and the status alone."""
+        job_return.cfg = job_return.hydra_cfg = None
+
+
+class RunFolders(LightResults):
     """Claims the folder of a run or of a sweep.
 
     `sweeps` lists the sweep folders claimed in this process, latest last.

@@ -11,7 +11,7 @@ from hydra.core.plugins import Plugins
 from hydra.types import HydraContext
 
 from mtlrun.cli.again import GOES_ON, NEW, STARTS_AFRESH, Plan, again, put_aside
-from mtlrun.cli.folders import RunFolders
+from mtlrun.cli.folders import LightResults, RunFolders
 from mtlrun.cli.launching import leave_to_the_sweep
 from mtlrun.cli.run import attempt, close_sweep, raw_errors
 from mtlrun.cli.sweep import Job, Sweep
@@ -126,9 +126,11 @@ def _launch(sweep: Sweep, jobs: Sequence[Job], plans: dict[int, Plan], changes: 
             put_aside(job.folder, plans[job.number].seen)
     command = ("mtlrun", "rerun", str(path_from_here(sweep.folder)), *changes)
     leave_to_the_sweep(sweep.config)
+    callbacks = Callbacks()
+    callbacks.callbacks.append(LightResults())
     by_folder = {sweep.name(job): plans[job.number] for job in jobs}
     launcher = Plugins.instance().instantiate_launcher(
-        hydra_context=HydraContext(config_loader=sweep.loader, callbacks=Callbacks()),
+        hydra_context=HydraContext(config_loader=sweep.loader, callbacks=callbacks),
         task_function=partial(again, plans=by_folder, changes=tuple(changes), command=command),
         config=sweep.config,
     )

@@ -1,5 +1,6 @@
 """Runs and sweeps: folders, statuses, exit codes."""
 
+import gc
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ import weakref
 from pathlib import Path
 
 import pytest
+from hydra.core.utils import JobReturn
 
 from mtlrun.cli.folders import job_name
 from mtlrun.errors import ConfigError, DataError, Interrupted
@@ -159,6 +161,21 @@ def test_a_job_begins_when_the_memory_of_the_last_one_is_free(command, training)
     training.behave = train
     assert command("-m", "seed=0,1,2").code == 0
     assert alive == [0, 0, 0]
+
+
+@pytest.mark.parametrize("words", ["-m seed=0,1,2 hydra.sweep.dir=sweep", "rerun sweep --all"])
+def test_configurations_of_jobs_that_are_over_are_free(words, command, training):
+    if words.startswith("rerun"):
+        assert command("-m", "seed=0,1,2", "hydra.sweep.dir=sweep").code == 0
+    kept = []
+
+    def train(config):
+        results = [one for one in gc.get_objects() if isinstance(one, JobReturn)]
+        kept.append(sum(one.cfg is not None or one.hydra_cfg is not None for one in results))
+
+    training.behave = train
+    assert command(*words.split()).code == 0
+    assert kept == [1, 1, 1]  # that of the job itself
 
 
 def test_an_interrupt_stops_a_sweep(command, training):
