@@ -1,13 +1,16 @@
-"""Sweeps on a real SLURM cluster of one node: jobs in an array, and one that goes back into the queue and resumes."""
+"""A real SLURM cluster of one node: sweeps as arrays, and jobs that go back into the queue and resume."""
 
 import json
+import re
 import subprocess
+import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from commands import wait_for
+from commands import status, wait_for
 from slurm import absent, cluster
 
 pytestmark = [
@@ -64,9 +67,12 @@ def test_a_job_whose_time_is_up_saves_goes_back_into_the_queue_and_resumes(table
     assert record["status"] == "finished"
     assert [entry["step"] > 0 for entry in record["resumed"]] == [True]
     assert finish(*command, "hydra.sweep.dir=undisturbed")[0] == 0
+    assert_same(tmp_path / "warned" / "0", tmp_path / "undisturbed" / "0")
+
+
+def assert_same(one, other):
     for name in TABLES:
-        one, other = ((tmp_path / sweep / "0" / name) for sweep in ("warned", "undisturbed"))
-        assert one.read_bytes() == other.read_bytes(), name
+        assert (one / name).read_bytes() == (other / name).read_bytes(), name
 
 
 def test_a_job_that_is_killed_ends_the_sweep_with_a_line(table, tmp_path, start, queue):
@@ -76,3 +82,68 @@ def test_a_job_that_is_killed_ends_the_sweep_with_a_line(table, tmp_path, start,
     out, err = process.communicate(timeout=200)
     assert process.returncode == 1, out + err
     assert err.strip().splitlines()[-1].endswith("to go on: mtlrun rerun killed")
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "cluster.md"
+TASK = "task=nyuv2 data.root=/data/nyuv2 balancer=cagrad"
+EPOCHS = 24
+WARNED, PREEMPTED = ("scancel", "--batch", "--signal=USR1"), ("scontrol", "requeue")
+
+
+def script(words, processes):
+    """The page's script for one machine, or the one for several with `torchrun`, trains `words` in two processes here."""
+    one, several = re.findall(r"^```sh\n(#!/bin/bash\n.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    written = several if processes == "torchrun" else one
+    words = words if processes == "torchrun" else [*words, "trainer.devices=2"]
+    here = {
+        "--gpus=1 --cpus-per-task=8": "--ntasks=1 --cpus-per-task=2",
+        "--nodes=2 --ntasks-per-node=1 --gpus-per-node=8 --cpus-per-task=64": "--ntasks=1 --cpus-per-task=2",
+        "--nproc-per-node=8": "--nproc-per-node=2",
+        " torchrun ": f" {sys.executable} -m torch.distributed.run ",
+        "\nmtlrun ": f"\n{sys.executable} -m mtlrun ",
+        TASK: " ".join(words),
+    }
+    for theirs, ours in here.items():
+        written = written.replace(theirs, ours)
+    assert TASK not in written and " ".join(words) in written
+    return written
+
+
+@pytest.fixture(scope="module")
+def in_two_processes(table, once, together):
+    """The folder of a run in two processes that nothing happens to."""
+    from forked import forked_workers
+
+    from mtlrun import run
+
+    given = [*words(table, EPOCHS), "trainer.devices=2"]
+    with forked_workers():
+        once("requeued", lambda: run(given, folder=together / "requeued").summary["tasks"])
+    return together / "requeued"
+
+
+@pytest.mark.parametrize(
+    ("processes", "event"), [("devices", WARNED), ("devices", PREEMPTED), ("torchrun", WARNED), ("torchrun", PREEMPTED)]
+)
+def test_the_script_of_several_processes_goes_on(
+    processes, event, table, tmp_path, queue, in_two_processes, monkeypatch
+):
+    monkeypatch.setenv("SCRATCH", str(tmp_path))
+    (tmp_path / "job.sh").write_text(script(words(table, EPOCHS), processes))
+    submit = ["sbatch", "--parsable", f"--chdir={tmp_path}", f"--output={tmp_path}/said.txt", f"{tmp_path}/job.sh"]
+    job, run = queue(*submit).strip(), tmp_path / "runs" / "nyuv2-cagrad"
+    until(lambda: (run / "checkpoints" / "last.pt").exists(), tmp_path)
+    queue(*event, job)
+    until(lambda: status(run) == "finished", tmp_path)
+    record = json.loads((run / "run.json").read_text())
+    assert [entry["step"] > 0 for entry in record["resumed"]] == [True]
+    assert (record["processes"], record["launch"]["slurm"]) == (2, job)
+    assert "interrupted at step" in (run / "run.log").read_text()  # saved, and not merely killed
+    assert_same(run, in_two_processes)
+
+
+def until(condition, folder, seconds=240):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, (folder / "said.txt").read_text()[-3000:]
+        time.sleep(0.1)
