@@ -25,6 +25,7 @@ from mtlrun.errors import MtlrunError, named, near_miss
 from mtlrun.paths import CONF
 
 _DEEPEST = 100  # frames of a traceback that say what went round in circles
+_READ_DEFAULTS = ("hydra._internal.config_repository", "hydra._internal.defaults_list", "hydra.core.default_element")
 _ENGINE = ("every", "gradients", "memory", "rescale", "heads")
 _ENGINE_LINES = "defaults: [/gradients@_here_: losses|default|jacobian, _self_]"
 _EXPECTED = {
@@ -59,6 +60,8 @@ def explain(error: BaseException) -> str | None:
         return _wrong_setting(error, str(error.full_key or ""))
     if isinstance(error, HydraException) or str(error).startswith("Config group override"):
         return " ".join(str(error).split())
+    if isinstance(error, ValueError | AssertionError):
+        return _wrong_defaults(error)
     return None
 
 
@@ -113,6 +116,20 @@ def _unreadable(error: BaseException) -> str | None:
     if isinstance(error, RecursionError):
         return f"{file}: an anchor that lies in itself, or too many levels of lists and groups"
     return f"{file}: not valid YAML: no text in UTF-8"
+
+
+def _wrong_defaults(error: ValueError | AssertionError) -> str | None:
+    """Of a file whose `defaults` are no list, or have an entry that names no option; None for what is no such error."""
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+    if not frames or frames[-1].f_globals.get("__name__") not in _READ_DEFAULTS:
+        return None
+    paths = [frame.f_locals["config_path"] for frame in frames if isinstance(frame.f_locals.get("config_path"), str)]
+    found = " ".join(str(error).split())
+    for known in (f"In {paths[-1]}: ", f"Invalid defaults list in '{paths[-1]}', ") if paths else ():
+        found = found.removeprefix(known)
+    file = f"{paths[-1]}.yaml: " if paths else "in one of your YAML files "
+    needed = "its defaults should be a list such as [{override /balancer: pcgrad}, _self_]"
+    return f"{file}{needed}" + (f" ({found})" if found else "")
 
 
 def _not_instantiated(error: InstantiationException) -> str:

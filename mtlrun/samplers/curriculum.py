@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from mtlrun.errors import ConfigError, choose
+from mtlrun.options import distinct, number, whole
 from mtlrun.samplers.base import Sampler, TrainingProgress
 from mtlrun.samplers.uniform import Uniform
 
@@ -19,6 +20,9 @@ class Stage:
         from_epoch: first epoch of the stage, counted from 0; or
         from_fraction: share of all steps after which it begins, 0 to 1. Give one of the two.
         sampler: among the active tasks; uniform by default.
+
+    Raises:
+        ConfigError: for anything else.
     """
 
     tasks: Sequence[str] | None = None
@@ -29,6 +33,15 @@ class Stage:
     def __post_init__(self) -> None:
         if (self.from_epoch is None) == (self.from_fraction is None):
             raise ConfigError("each of sampler.stages needs one of from_epoch and from_fraction")
+        if self.from_epoch is not None:
+            whole("from_epoch in sampler.stages", self.from_epoch, least=0)
+        if self.from_fraction is not None:
+            number("from_fraction in sampler.stages", self.from_fraction, 0, 1)
+        if self.tasks is not None:
+            distinct("tasks in sampler.stages", self.tasks)
+        if not isinstance(self.sampler, Sampler | None):
+            example = "sampler: {_target_: mtlrun.samplers.uniform.Uniform}"
+            raise ConfigError(f"sampler in sampler.stages should be a sampler, found {self.sampler!r}: write {example}")
 
     def has_begun(self, progress: TrainingProgress) -> bool:
         if self.from_epoch is not None:

@@ -200,6 +200,19 @@ def test_yaml_that_leads_nowhere(command, tmp_path):
         assert line in outcome.err
 
 
+@pytest.mark.parametrize(
+    "defaults",
+    ["7", "{a: b}", "[7]", "[{a: b, c: d}]", "[{}]", "[{a: 7}]", "[{a: [7]}]", "[null]", "[[a]]", "[{7: a}]"],
+)
+def test_yaml_whose_defaults_are_no_such_list(defaults, command, tmp_path):
+    (tmp_path / "conf/balancer").mkdir(parents=True)
+    (tmp_path / "conf/balancer/mine.yaml").write_text(f"defaults: {defaults}\n")
+    outcome = command("--config-dir", "conf", "balancer=mine")
+    line = "mtlrun: error: balancer/mine.yaml: its defaults should be a list such as [{override /balancer: pcgrad}, _self_]"
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1)
+    assert outcome.err.startswith(line)
+
+
 MODULES = {
     "misspelt": ("class Mime: ...\n", "'misspelt' has no 'Mine'; did you mean 'Mime'?"),
     "unread": ("class Mine:\n  def f(:\n", "unread.py, line 2 cannot be read: invalid syntax"),
