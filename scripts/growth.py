@@ -1,6 +1,6 @@
 """Long and wide runs, and many: memory, file sizes, open files and time, in one table.
 
-    python scripts/growth.py [--jobs 200] [--starts 64] [--steps 20000] [--tasks 200] [--rows 1000000] [--only jobs,starts]
+    python scripts/growth.py [--steps 20000] [--tasks 200] [--rows 1000000] [--jobs 200] [--starts 64] [--only jobs]
 
 Nothing may grow with the length of a run but its tables, which `trainer.log_every` and `diagnostics.every` thin out;
 nothing from job to job of a sweep; and of starts at once none may be lost, or written into by another.
@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -91,7 +92,7 @@ def per_job(sweep: Path) -> str:
     """Milliseconds that jobs have taken at the beginning of a sweep and at its end, and KB that a job leaves."""
     jobs = sorted(sweep.glob("*/run.json"), key=lambda path: path.stat().st_mtime_ns)
     ends = [path.stat().st_mtime_ns / 1e6 for path in jobs]
-    each = [later - earlier for earlier, later in zip(ends, ends[1:])]
+    each = [later - earlier for earlier, later in pairwise(ends)]
     part = max(1, len(each) // 5)
     left = sum(path.stat().st_size for path in jobs[-1].parent.rglob("*") if path.is_file()) / 1024
     first, last = (f"{statistics.median(some):.0f}" for some in (each[:part], each[-part:]))

@@ -91,7 +91,7 @@ WARNED, PREEMPTED = ("scancel", "--batch", "--signal=USR1"), ("scontrol", "reque
 
 
 def script(words, processes):
-    """The page's script for one machine, or the one for several with `torchrun`, trains `words` in two processes here."""
+    """The page's script for one machine, or with `torchrun` the one for several, to train `words` in two processes."""
     one, several = re.findall(r"^```sh\n(#!/bin/bash\n.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
     written = several if processes == "torchrun" else one
     words = words if processes == "torchrun" else [*words, "trainer.devices=2"]
@@ -105,7 +105,8 @@ def script(words, processes):
     }
     for theirs, ours in here.items():
         written = written.replace(theirs, ours)
-    assert TASK not in written and " ".join(words) in written
+    assert TASK not in written
+    assert " ".join(words) in written
     return written
 
 
