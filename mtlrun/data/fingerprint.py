@@ -31,6 +31,7 @@ SAMPLE = 1024
 """Row ids that are kept of a source."""
 TOLERANCE = 1e-5
 SUMS = 3
+_ENTRY = {"name": str, "rows": int, "digest": str, "sums": dict, "sample": Tensor}
 MORE_THAN_CHANCE = 0.05
 """Share of test rows that may be found among another run's training rows beyond those that the own training has too."""
 
@@ -39,6 +40,22 @@ def fingerprint(splits: Splits) -> Fingerprint:
     """The fingerprint of every split."""
     parts = {"train": splits.train, "val": splits.val, "test": splits.test}
     return {split: [_of_source(source) for source in sources] for split, sources in parts.items()}
+
+
+def is_fingerprint(value: object) -> bool:
+    """Whether this is of the form that `fingerprint` returns, whatever the data."""
+    if not isinstance(value, dict) or value.keys() != {"train", "val", "test"}:
+        return False
+    return all(isinstance(part, list) and all(map(_is_entry, part)) for part in value.values())
+
+
+def _is_entry(value: object) -> bool:
+    if not isinstance(value, dict) or value.keys() != _ENTRY.keys():
+        return False
+    if not all(isinstance(value[key], kind) for key, kind in _ENTRY.items()):
+        return False
+    lists = value["sums"].values()
+    return all(isinstance(sums, list) and all(isinstance(number, float) for number in sums) for sums in lists)
 
 
 def difference(before: Fingerprint, now: Fingerprint) -> str | None:

@@ -5,6 +5,7 @@ What a checkpoint holds is everything that the rest of the run depends on, and n
 
 from __future__ import annotations
 
+import math
 import pickle
 import zipfile
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from typing import IO, Any, Protocol
 import torch
 
 from mtlrun.atomic import complete_file
+from mtlrun.data.fingerprint import is_fingerprint
 from mtlrun.errors import MtlrunError, ResumeError
 from mtlrun.sharing.backbone_paths import backbone_paths
 from mtlrun.training.devices import rng_state, set_rng_state
@@ -171,10 +173,23 @@ def _check_content(state: Any, path: Path) -> None:
     wrong = next((name for name, tensor in network.items() if not _is_finite(tensor)), None)
     if wrong is not None:
         raise ResumeError(f"{path} cannot be used: the network's {wrong} is not finite")
+    if state.get("data") and not is_fingerprint(state["data"]):
+        raise ResumeError(f"{path} is no checkpoint of mtlrun: it does not say which data it was trained on")
+    if _has_nan(state.get("optimizer")):
+        raise ResumeError(f"{path} cannot be used: the optimizer's state is NaN")
 
 
 def _is_finite(tensor: torch.Tensor) -> bool:
     return not tensor.is_floating_point() or bool(tensor.isfinite().all())
+
+
+def _has_nan(state: object) -> bool:
+    """Whether a number in the state is NaN; not infinite: a second moment may have overflown, and training goes on."""
+    if isinstance(state, dict | list | tuple):
+        return any(map(_has_nan, state.values() if isinstance(state, dict) else state))
+    if isinstance(state, torch.Tensor):
+        return state.is_floating_point() and bool(state.isnan().any())
+    return isinstance(state, float) and math.isnan(state)
 
 
 def _shortened(value: object) -> str:

@@ -70,7 +70,10 @@ class Stopwatch:
         return {"seconds": self.seconds}
 
     def load_state_dict(self, state: dict[str, Any], /) -> None:
-        self.seconds = state["seconds"]
+        seconds = float(state["seconds"])
+        if not 0 <= seconds < math.inf:
+            raise ValueError(f"{seconds} seconds")
+        self.seconds = seconds
 
 
 class Trainer:

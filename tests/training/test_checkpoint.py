@@ -8,7 +8,12 @@ import torch
 
 from mtlrun.errors import ResumeError
 from mtlrun.training import checkpoint
+from mtlrun.training.trainer import Stopwatch
 
+ENTRY = {"name": "a", "rows": 3, "digest": "0f", "sums": {"": [1.0, 0.5]}, "sample": torch.arange(3)}
+DATA = {"train": [ENTRY], "val": [], "test": [ENTRY]}
+NOT_SAID = "it does not say which data it was trained on"
+NAN = float("nan")
 GOOD = {"model": {"weight": torch.ones(3), "count": torch.tensor(2)}, "step": 5, "epoch": 1}
 
 
@@ -25,6 +30,9 @@ def test_what_is_saved_is_loaded(tmp_path):
     checkpoint.save(tmp_path / "last.pt", GOOD)
     loaded = checkpoint.load(tmp_path / "last.pt")
     assert loaded["step"] == 5
+    overflown = {"state": {0: {"exp_avg_sq": torch.tensor([float("inf")])}}}
+    checkpoint.save(tmp_path / "last.pt", GOOD | {"data": DATA, "optimizer": overflown})
+    assert checkpoint.load(tmp_path / "last.pt")["data"].keys() == DATA.keys()
     assert torch.equal(loaded["model"]["weight"], torch.ones(3))
 
 
@@ -44,6 +52,14 @@ def test_what_is_saved_is_loaded(tmp_path):
         (GOOD | {"epoch": 1.5}, "its epoch is 1.5"),
         (GOOD | {"model": {"weight": torch.tensor([1.0, float("nan")])}}, "the network's weight is not finite"),
         (GOOD | {"model": {"weight": torch.tensor([1.0, float("inf")])}}, "the network's weight is not finite"),
+        (GOOD | {"optimizer": {"state": {0: {"exp_avg": torch.tensor([NAN])}}}}, "the optimizer's state is NaN"),
+        (GOOD | {"optimizer": {"param_groups": [{"lr": NAN, "betas": (0.9, 0.99)}]}}, "the optimizer's state is NaN"),
+        (GOOD | {"data": "x"}, NOT_SAID),
+        (GOOD | {"data": [1]}, NOT_SAID),
+        (GOOD | {"data": {"train": 7}}, NOT_SAID),
+        (GOOD | {"data": DATA | {"val": [7]}}, NOT_SAID),
+        (GOOD | {"data": DATA | {"val": [ENTRY | {"rows": "3"}]}}, NOT_SAID),
+        (GOOD | {"data": DATA | {"val": [ENTRY | {"sums": {"": "12"}}]}}, NOT_SAID),
     ],
 )
 def test_another_content(content, line, tmp_path):
@@ -96,6 +112,12 @@ class Counter:
 def test_a_state_of_another_part(state, tmp_path):
     with pytest.raises(ResumeError, match="does not fit the balancer of this configuration"):
         checkpoint.load_part("balancer", Counter(), state, tmp_path / "last.pt")
+
+
+@pytest.mark.parametrize("seconds", ["x", None, -1.0, NAN, float("inf")])
+def test_seconds_that_are_none(seconds, tmp_path):
+    with pytest.raises(ResumeError, match="does not fit the stopwatch of this configuration"):
+        checkpoint.load_part("stopwatch", Stopwatch(), {"seconds": seconds}, tmp_path / "last.pt")
 
 
 class FullDisk:
