@@ -175,7 +175,8 @@ def test_configurations_of_jobs_that_are_over_are_free(words, command, training)
 
     training.behave = train
     assert command(*words.split()).code == 0
-    assert kept == [1, 1, 1]  # that of the job itself
+    assert len(kept) == 3
+    assert len(set(kept)) == 1  # that of the job itself, and what other tests have left
 
 
 def test_an_interrupt_stops_a_sweep(command, training):
