@@ -75,9 +75,41 @@ def ids_of_rows(values: Tensor) -> Tensor:
     octets = rows.contiguous().view(torch.uint8)
     padded = torch.nn.functional.pad(octets, (0, -octets.shape[1] % 8))
     words = padded.clone().view(torch.int64)  # a copy begins where 8 bytes begin
-    generator = torch.Generator().manual_seed(words.shape[1])
-    factors = torch.randint(-(2**62), 2**62, (words.shape[1],), generator=generator) * 2 + 1
-    mixed = (words * factors).sum(1)  # modulo 2^64; multilinear hashing
+    return _stirred((words * _factors(words.shape[1])).sum(1))
+
+
+class RowIds:
+    """`ids_of_rows` of whole numbers [N, D] that come a column at a time.
+
+    Args:
+        columns: D.
+    """
+
+    def __init__(self, columns: int) -> None:
+        places = _places(columns)
+        self._factors = dict(zip(places.tolist(), _factors(len(places)).tolist()))
+        self._mixed = torch.zeros((), dtype=torch.int64)
+
+    def takes(self, place: int) -> bool:
+        """Whether the column is looked at."""
+        return place in self._factors
+
+    def add(self, place: int, values: Tensor) -> None:
+        """A column int64 [N] that is looked at."""
+        self._mixed = self._mixed + values * self._factors[place]
+
+    def result(self) -> Tensor:
+        """int64 [N]."""
+        return _stirred(self._mixed)
+
+
+def _factors(words: int) -> Tensor:
+    """Odd numbers, int64: sums of products with them, modulo 2^64, are a multilinear hash."""
+    generator = torch.Generator().manual_seed(words)
+    return torch.randint(-(2**62), 2**62, (words,), generator=generator) * 2 + 1
+
+
+def _stirred(mixed: Tensor) -> Tensor:
     return (mixed ^ (mixed >> 31)) * -7046029254386353131
 
 
@@ -129,9 +161,14 @@ def _inputs(source: Source) -> Tensor:
 def _thin(values: Tensor) -> Tensor:
     """At most 256 numbers of each row, evenly spaced: [N, ...] as [N, D]."""
     flat = values.flatten(1) if values.dim() > 1 else values.unsqueeze(1)
-    if flat.shape[1] <= LOOKED_AT:
-        return flat
-    return flat[:, torch.arange(LOOKED_AT) * flat.shape[1] // LOOKED_AT]
+    return flat if flat.shape[1] <= LOOKED_AT else flat[:, _places(flat.shape[1])]
+
+
+def _places(columns: int) -> Tensor:
+    """Those of the numbers of a row that are looked at."""
+    if columns <= LOOKED_AT:
+        return torch.arange(columns)
+    return torch.arange(LOOKED_AT) * columns // LOOKED_AT
 
 
 def _sums(values: Tensor) -> list[float]:

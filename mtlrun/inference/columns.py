@@ -74,13 +74,18 @@ def rows_of_table(where: object, table: RawTable, columns: tuple[InputColumn, ..
     Raises:
         DataError: if a column is absent, or holds something else than it did in training.
     """
+    check_present(where, table, columns)
+    entries = [numbers_of(where, table.columns[column.name], column) for column in taken(columns)]
+    return torch.from_numpy(np.stack(entries, 1))
+
+
+def check_present(where: object, table: RawTable, columns: tuple[InputColumn, ...]) -> None:
+    """Raise DataError if the table lacks a column that is needed."""
     wanted = taken(columns)
     absent = next((column.name for column in wanted if column.name not in table.columns), None)
     if absent is not None:
         needed = shortened([column.name for column in wanted], SHOWN)
         raise DataError(f"{where} has no column '{absent}'{near_miss(absent, table.columns)}; needed: {needed}")
-    entries = [_numbers(where, table.columns[column.name], column) for column in wanted]
-    return torch.from_numpy(np.stack(entries, 1))
 
 
 def table_of(data: Any, columns: tuple[InputColumn, ...]) -> RawTable:
@@ -166,8 +171,12 @@ class EncodeColumns(nn.Module):
         return ((filled - self.mean) / self.deviation).float()
 
 
-def _numbers(where: object, raw: RawColumn, column: TakenColumn) -> Array:
-    """float64 [N]: a column of the table as the network takes it."""
+def numbers_of(where: object, raw: RawColumn, column: TakenColumn) -> Array:
+    """float64 [N]: a column of the table as the network takes it.
+
+    Raises:
+        DataError: if it holds something else than in training, or infinite values.
+    """
     if column.is_words:
         return _places(where, raw, column)
     if raw.missing.all():
