@@ -219,3 +219,33 @@ def test_a_graph_of_numbers_alone():
         (5, 3),
         (5, 4),
     ]
+
+
+@pytest.mark.parametrize("ending", ["parquet", "arrow"])
+def test_shards_are_read_as_the_table_that_they_are(ending, alone, tmp_path, monkeypatch, capsys):
+    """By eval and predict."""
+    pyarrow = pytest.importorskip("pyarrow")
+    monkeypatch.setenv("MTLRUN_DATA", str(tmp_path / "cache"))
+    table = pyarrow.Table.from_pandas(pd.read_csv("new.csv", keep_default_na=False, dtype=str))
+    write_shards(tmp_path / "new", table, ending)
+    records = []
+    for path in ("new.csv", "new"):
+        assert main(["eval", "run", f"data.test_path={path}", "--json"]) == 0
+        records.append(json.loads(capsys.readouterr().out)[0]["tasks"])
+    assert alike([records[1][task] for task in records[1]]) == [records[0][task] for task in records[0]]
+    one, two = (mtlrun.load("run").predict(path) for path in ("new.csv", "new"))
+    answers = [[{k: v for k, v in row.items() if k not in ("file", "row")} for row in rows] for rows in (one, two)]
+    assert answers[1] == alike(answers[0])
+
+
+def write_shards(folder, table, ending):
+    from pyarrow import ipc, parquet
+
+    folder.mkdir()
+    for number, start in enumerate(range(0, len(table), 30)):
+        part, path = table.slice(start, 30), folder / f"part-{number:02}.{ending}"
+        if ending == "parquet":
+            parquet.write_table(part, path)
+            continue
+        with ipc.new_stream(str(path), part.schema) as stream:
+            stream.write_table(part)
