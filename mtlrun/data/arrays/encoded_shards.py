@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 FILES = INPUTS, IDS, COMPARED, COLUMNS = "inputs.npy", "ids.npy", "compared.npy", "columns.json"
 """What is kept."""
-BLOCK_BYTES = 2**25
+BLOCK_BYTES = 2**24
 """Of rows that are put together at once."""
 PATIENCE = 20.0
 """Seconds between two lines that say how far the reading is."""

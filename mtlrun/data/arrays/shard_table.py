@@ -16,7 +16,7 @@ from mtlrun.data.tables.named_arrays import column_of_array
 from mtlrun.data.tables.raw import COMMA, EITHER, RawColumn, RawTable, doubted, points_in_doubt, stacked
 from mtlrun.errors import DataError
 
-BLOCK_BYTES = 2**26
+BLOCK_BYTES = 2**24
 """Of lists that are turned into columns together."""
 LIST_ROWS = 2**12
 """Lists that are decoded together."""
