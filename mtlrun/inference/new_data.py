@@ -12,13 +12,14 @@ from torch import Tensor
 
 from mtlrun.config.compose import compose
 from mtlrun.config.saved import change, load_config
+from mtlrun.data.array_cache import cache_folder
+from mtlrun.data.arrays.encoded_shards import KEPT
 from mtlrun.data.arrays.inputs import HeldInputs, MappedInputs
 from mtlrun.data.arrays.npy_files import read_folder
 from mtlrun.data.arrays.shards import shards_of
 from mtlrun.data.infer import infer_labels
 from mtlrun.data.label_kinds import KINDS
 from mtlrun.data.readers.npz import read_table
-from mtlrun.data.sets.arrays import cache_folder
 from mtlrun.data.source import Normalisation, Source, Splits
 from mtlrun.data.text.source import TokenSource
 from mtlrun.errors import DataError, ResumeError
@@ -137,7 +138,7 @@ def _rows_of(config: DictConfig, description: ModelDescription) -> Source:
     if not entry.columns:
         return _array_rows(config, description)
     if shards_of(path):
-        return shard_rows(path, entry, description, cache_folder(config.data.get("cache")))
+        return shard_rows(path, entry, description, cache_folder(config.data.get("cache"), KEPT))
     return table_rows(path, entry, description)
 
 

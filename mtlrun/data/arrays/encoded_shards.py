@@ -32,6 +32,8 @@ from mtlrun.types import InputColumn
 
 log = logging.getLogger(__name__)
 
+KEPT = "arrays"
+"""Folder of the cache."""
 FILES = INPUTS, IDS, COMPARED, COLUMNS = "inputs.npy", "ids.npy", "compared.npy", "columns.json"
 """What is kept."""
 BLOCK_BYTES = 2**24

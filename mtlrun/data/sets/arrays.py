@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mtlrun.data.array_cache import Array
-from mtlrun.data.arrays.encoded_shards import mapped_inputs
+from mtlrun.data.array_cache import Array, cache_folder
+from mtlrun.data.arrays.encoded_shards import KEPT, mapped_inputs
 from mtlrun.data.arrays.inputs import ArrayInputs, HeldInputs, MappedInputs
 from mtlrun.data.arrays.npy_files import read_folder
 from mtlrun.data.arrays.shard_table import shard_table
@@ -109,7 +108,7 @@ def load(
         words = distinct("data.categories", categories or [])
         encoding = EncodingOptions(standardise, whole("data.rare", rare), words)
         options = TableOptions(files, wide, named, max_classes, asked, encoding)
-        return load_shards(options, splitting, cache_folder(cache)) if shards else load_table(options, splitting)
+        return load_shards(options, splitting, cache_folder(cache, KEPT)) if shards else load_table(options, splitting)
     if categories:
         raise ConfigError(f"data.categories={categories}: {path} is no table, whose columns have names")
     array_options = ArrayOptions(standardise, channels, max_classes, asked)
@@ -134,11 +133,6 @@ def as_table(path: Path, inputs: str | Sequence[str] | None, targets: Sequence[s
         return False
     with open_npz(path) as archive:
         return INPUTS not in archive.files
-
-
-def cache_folder(cache: str | None) -> Path:
-    """Where encoded rows of shards are kept: in `data.cache`, or the folder that MTLRUN_DATA names."""
-    return Path(cache or os.environ.get("MTLRUN_DATA") or "~/.cache/mtlrun").expanduser() / "arrays"
 
 
 @dataclass(frozen=True)
