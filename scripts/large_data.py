@@ -45,7 +45,8 @@ TIMES = 4
 """The set is so many times the room."""
 COLUMNS = 512
 BATCH = 256
-TIMED_STEPS = 400
+TIMED_STEPS, PATIENCE = 400, 30.0
+"""Batches that are timed, and seconds after which it is enough."""
 CLASSES = 3
 COLOURS, TOWNS = ("blue", "green", "red"), ("Bern", "Oslo", "Rome", "Lima")
 EPOCH = datetime.date(2000, 1, 1)
@@ -230,13 +231,14 @@ def own_batches(folder: Path) -> Iterator[Tensor]:
             yield source.prepare(inputs)
 
 
-def rate(steps: Iterator[object], count: int = TIMED_STEPS) -> float:
-    """Rows per second, after some batches of warming up."""
-    for _ in range(20):
+def rate(steps: Iterator[object]) -> float:
+    """Rows per second, after some batches of warming up; over fewer batches if they take too long."""
+    for _ in range(5):
         next(steps)
-    began = time.monotonic()
-    for _ in range(count):
+    began, count = time.monotonic(), 0
+    while count < TIMED_STEPS and time.monotonic() - began < PATIENCE:
         next(steps)
+        count += 1
     return count * BATCH / (time.monotonic() - began)
 
 

@@ -15,6 +15,7 @@ from mtlrun.data.array_cache import Array
 from mtlrun.data.tables.encode import LARGEST
 from mtlrun.data.tables.named_arrays import arrays_of, column_of_array
 from mtlrun.data.tables.raw import DATE, TEXT, RawColumn, RawTable
+from mtlrun.data.tables.vectors import entry, vector_of
 from mtlrun.errors import DataError, near_miss
 from mtlrun.lines import shortened
 from mtlrun.types import CATEGORY, MISSING_FLAG, NUMBER, InputColumn
@@ -94,9 +95,9 @@ def table_of(data: Any, columns: tuple[InputColumn, ...]) -> RawTable:
     Raises:
         DataError: if it is something else, or its columns differ in length.
     """
-    given = _by_column(data, columns)
-    names = [str(name) for name in given]
     used = {column.name for column in columns}
+    given = _apart(_by_column(data, columns), used)
+    names = [str(name) for name in given]
     try:
         arrays = arrays_of(_only(given, used))
     except ValueError as error:
@@ -228,6 +229,22 @@ def _by_column(data: Any, columns: tuple[InputColumn, ...]) -> Any:
     }
 
 
+def _apart(given: Any, used: Collection[str]) -> Any:
+    """Lists of numbers, such as those of a vector 'v', as the columns of their entries, such as 'v[0]'."""
+    vectors = [name for name in given if name not in used and entry(str(name), 0) in used]
+    if not vectors:
+        return given
+    found = {name: given[name] for name in given}
+    for name in vectors:
+        try:
+            rows = np.array([np.asarray(row, dtype=np.float64) for row in found.pop(name)])
+        except (ValueError, TypeError) as error:
+            raise DataError(f"column '{name}' should hold lists of numbers, all of one length") from error
+        if rows.ndim == 2:
+            found |= {entry(str(name), place): rows[:, place] for place in range(rows.shape[1])}
+    return found
+
+
 def _only(given: Any, names: Collection[str]) -> Any:
     """The columns of these names: what else there is need not be readable."""
     if isinstance(given, Mapping):
@@ -246,7 +263,8 @@ def _column(values: Any) -> Any:
 
 def _check_rows(rows: Sequence[Mapping[str, Any]], columns: tuple[InputColumn, ...]) -> None:
     for number, row in enumerate(rows, 1):
-        absent = next((column.name for column in taken(columns) if column.name not in row), None)
+        there = {*row, *(column.name for column in taken(columns) if vector_of(column.name) in row)}
+        absent = next((column.name for column in taken(columns) if column.name not in there), None)
         if absent is not None:
             needed = shortened([column.name for column in taken(columns)], SHOWN)
             raise DataError(

@@ -15,7 +15,8 @@ from mtlrun.cli.main import main
 from mtlrun.data.tables.encode import encoded
 from mtlrun.data.tables.read import read_raw
 from mtlrun.errors import DataError
-from mtlrun.inference.columns import EncodeColumns, rows_of_table
+from mtlrun.inference.columns import EncodeColumns, rows_of_table, table_of
+from mtlrun.types import InputColumn
 
 onnx = pytest.mark.skipif(
     any(find_spec(name) is None for name in ("onnx", "onnxscript", "onnxruntime")), reason="mtlrun[export] is absent"
@@ -249,3 +250,17 @@ def write_shards(folder, table, ending):
             continue
         with ipc.new_stream(str(path), part.schema) as stream:
             stream.write_table(part)
+
+
+def test_lists_of_numbers_are_the_columns_of_their_entries():
+    columns = (InputColumn("v[0]", mean=1.0), InputColumn("x"), InputColumn("v[1]", deviation=2.0))
+    expected = [[1.0, 5.0, 2.0], [3.0, 6.0, 4.0]]
+    frame = pd.DataFrame({"x": [5, 6], "v": [[1, 2], np.array([3, 4])]})
+    forms = [frame, {"x": [5, 6], "v": np.array([[1, 2], [3, 4]])}, [{"x": 5, "v": [1, 2]}, {"x": 6, "v": (3, 4)}]]
+    forms.append({"v[0]": [1, 3], "x": [5, 6], "v[1]": [2, 4]})
+    for form in forms:
+        assert rows_of_table("the data", table_of(form, columns), columns).tolist() == expected
+    with pytest.raises(DataError, match="column 'v' should hold lists of numbers, all of one length"):
+        table_of({"x": [5, 6], "v": [[1, 2], [3]]}, columns)
+    with pytest.raises(DataError, match=r"no column 'v\[1\]'"):
+        rows_of_table("the data", table_of({"x": [5, 6], "v": [[1], [3]]}, columns), columns)

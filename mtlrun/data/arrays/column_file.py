@@ -53,6 +53,10 @@ class ColumnFile:
     def rows(self, start: int, stop: int, places: Sequence[int]) -> Array:
         """Rows [stop - start, places] of the columns at these places, one after the other in memory."""
         values = np.empty((stop - start, len(places)), self._dtype)
+        if hasattr(os, "posix_fadvise"):  # all at once on their way: one after the other each would be waited for
+            size = (stop - start) * self._dtype.itemsize
+            for place in places:
+                os.posix_fadvise(self._file.fileno(), self._offset(place, start), size, os.POSIX_FADV_WILLNEED)
         for at, place in enumerate(places):
             values[:, at] = self._read(place, start, stop)
         return values

@@ -36,7 +36,7 @@ KEPT = "arrays"
 """Folder of the cache."""
 FILES = INPUTS, IDS, COMPARED, COLUMNS = "inputs.npy", "ids.npy", "compared.npy", "columns.json"
 """What is kept."""
-BLOCK_BYTES = 2**24
+BLOCK_BYTES = 2**26
 """Of rows that are put together at once."""
 PATIENCE = 20.0
 """Seconds between two lines that say how far the reading is."""

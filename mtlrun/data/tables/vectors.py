@@ -11,7 +11,7 @@ import numpy as np
 from mtlrun.data.tables.raw import NUMBER, TEXT, RawColumn, RawTable
 from mtlrun.errors import DataError
 
-FIRST = re.compile(r"(.+)\[0\]")
+ENTRY = re.compile(r"(.+)\[(\d+)\]")
 
 
 def entry(name: str, place: int) -> str:
@@ -21,7 +21,13 @@ def entry(name: str, place: int) -> str:
 
 def vectors_in(there: Iterable[str]) -> list[str]:
     """The names of the vectors among columns."""
-    return [found[1] for name in there if (found := FIRST.fullmatch(name))]
+    return [found[1] for name in there if (found := ENTRY.fullmatch(name)) and found[2] == "0"]
+
+
+def vector_of(name: str) -> str | None:
+    """The vector that a column of this name would be an entry of; None for other names."""
+    found = ENTRY.fullmatch(name)
+    return found[1] if found else None
 
 
 def columns_of(name: str, there: Collection[str]) -> list[str]:
