@@ -27,6 +27,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ def write_shards(folder: Path, rows: int) -> int:
         age = draw.integers(18, 80, count).astype(np.float64)
         columns = {
             "reading": pyarrow.FixedSizeListArray.from_arrays(values.ravel(), COLUMNS),
-            "town": draw.choice([*TOWNS, None], count).tolist(),
+            "town": draw.choice(np.array([*TOWNS, None], dtype=object), count).tolist(),
             "since": [EPOCH + datetime.timedelta(days=day) for day in draw.integers(0, 9_000, count).tolist()],
             "member": draw.random(count) > 0.5,
             "age": pyarrow.array(age, mask=draw.random(count) > 0.9),
@@ -252,13 +253,17 @@ def compare(folder: Path, workers: int) -> None:
     print(f"mtlrun, reading without workers: {rate(own_batches(folder)):,.0f} rows/s")
 
 
+def limited(limit: float, words: list[str]) -> list[str]:
+    """The command with at most so many MB of its own, by a program of util-linux."""
+    return words if limit == math.inf else ["prlimit", f"--data={int(limit * MB)}", *words]
+
+
 def by_data_limit(args: argparse.Namespace, place: Path, table: Table) -> None:
     """A small run, then a large one with no more memory of its own than that took, and the room."""
     rows, limit = TIMES * args.room_mb * MB // (4 * COLUMNS), math.inf
     for name, count in (("small", rows // 100), ("large", rows)):
         size = (write_shards if args.shards else write_set)(place / name, count)
-        limited = ["prlimit", f"--data={int(limit * MB)}"] if limit < math.inf else []  # of util-linux
-        took = train(place / name, place / f"run-{name}", args.workers, lambda words, limited=limited: limited + words)
+        took = train(place / name, place / f"run-{name}", args.workers, partial(limited, limit))
         table.add_row(*row(size, count, limit, took))
         limit = took.asked + args.room_mb
     Console(width=120).print(table)
