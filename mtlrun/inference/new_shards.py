@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mtlrun.data.arrays.encoded_shards import Keep, encoded_once
+from mtlrun.data.arrays.encoded_shards import Keep, encoded_once, writable
 from mtlrun.data.arrays.shard_table import ShardTable, shard_table
 from mtlrun.data.fingerprint import RowIds
 from mtlrun.data.source import Source
@@ -28,9 +28,8 @@ def shard_rows(folder: Path, entry: InputDescription, description: ModelDescript
         ConfigError: if pyarrow is not installed.
         DataError: as `table_rows`; if a file is damaged, or there is no room on the disk.
     """
-    cache.mkdir(parents=True, exist_ok=True)
     words = names_of_words(entry.columns)
-    read = partial(shard_table, [folder], cache)
+    read = partial(shard_table, [folder], writable(cache))
     table = read(words)
     check_present(folder, table, entry.columns)
     labels = labels_in(folder, read, table, words, description, {column.name for column in entry.columns})

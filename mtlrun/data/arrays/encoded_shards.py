@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
+import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -108,6 +110,21 @@ def encoded_once(table: ShardTable, key: Mapping[str, Any], cache: Path, look: C
     width = len(found.facts.found.columns)
     log.info("%d files, kept encoded in %s (%d numbers a row, %.0f MB)", len(table.files), kept, width, size)
     return found
+
+
+def writable(cache: Path) -> Path:
+    """The folder, made if it is not there.
+
+    Raises:
+        DataError: if nothing can be written there.
+    """
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        if not os.access(cache, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise DataError(f"{cache} cannot be written ({error.strerror}): set data.cache to a folder") from error
+    return cache
 
 
 def _plain(wanted: ToEncode) -> list[Any]:

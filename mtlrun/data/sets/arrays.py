@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mtlrun.data.array_cache import Array, cache_folder
-from mtlrun.data.arrays.encoded_shards import KEPT, mapped_inputs
+from mtlrun.data.arrays.encoded_shards import KEPT, mapped_inputs, writable
 from mtlrun.data.arrays.inputs import ArrayInputs, HeldInputs, MappedInputs
 from mtlrun.data.arrays.npy_files import read_folder
 from mtlrun.data.arrays.shard_table import shard_table
@@ -155,8 +155,7 @@ def load_shards(options: TableOptions, splitting: SplitOptions, cache: Path) -> 
     other = next((folder for folder in folders if not shards_of(folder)), None)
     if other is not None:
         raise ConfigError(f"data.path={folders[0]} is a folder of Parquet or Arrow files, and {other} is none")
-    cache.mkdir(parents=True, exist_ok=True)
-    table = shard_table(folders, cache)
+    table = shard_table(folders, writable(cache))
     return splits_of_table(table, table.counts, options, splitting, partial(mapped_inputs, table, cache=cache))
 
 

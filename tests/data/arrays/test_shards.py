@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from mtlrun.contracts.source import check_splits
 from mtlrun.data import label_warnings
 from mtlrun.data.arrays import encoded_shards, shard_table
 from mtlrun.data.sets import arrays
@@ -149,6 +150,7 @@ def test_what_is_kept_is_told_and_words_of_rows_are_those_of_the_table(tmp_path,
     [line] = [line for line in caplog.messages if "kept encoded" in line]
     assert line == f"3 files, kept encoded in {kept} (10 numbers a row, 0 MB)"
     assert {path.name for path in kept.iterdir()} == {"inputs.npy", "ids.npy", "compared.npy", "columns.json"}
+    check_splits(lambda: splits)
     [source] = splits.test
     words = dict(line.rsplit(" ", 1) for line in source.read(source.fetch(torch.arange(1))[0])[0].splitlines())
     assert words["city"] in {"Oslo", "Rome", "Bonn", "-", "other"}
@@ -313,6 +315,12 @@ def test_a_full_disk_is_told_before_anything_is_written(tmp_path, monkeypatch):
     monkeypatch.setattr(encoded_shards.shutil, "disk_usage", lambda path: Room(free=10))
     with pytest.raises(DataError, match=r"has no room for 0 MB of arrays: set data.cache to a folder"):
         load(write(tmp_path / "shards", columns()), tmp_path / "cache")
+
+
+def test_a_cache_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match=r"arrays cannot be written \(Not a directory\): set data.cache to a folder"):
+        load(write(tmp_path / "shards", columns()), tmp_path / "file")
 
 
 class Room:
