@@ -27,6 +27,8 @@ LOOKED_AT = 256
 """Numbers of a row."""
 CHUNK = 512
 """Rows that are gathered at once."""
+AT_ONCE = 2**14
+"""Rows that are numbered together, since that takes several copies of them."""
 SAMPLE = 1024
 """Row ids that are kept of a source."""
 TOLERANCE = 1e-5
@@ -71,8 +73,11 @@ def share_trained_on(before: Fingerprint, now: Fingerprint) -> float:
 
 def ids_of_rows(values: Tensor) -> Tensor:
     """A number for each row [N, ...] by the bits of its numbers, int64 [N]: equal rows, equal numbers."""
-    rows = _thin(values.cpu())
-    octets = rows.contiguous().view(torch.uint8)
+    return torch.cat([_ids_of_some(part) for part in values.split(AT_ONCE)])
+
+
+def _ids_of_some(values: Tensor) -> Tensor:
+    octets = _thin(values.cpu()).contiguous().view(torch.uint8)
     padded = torch.nn.functional.pad(octets, (0, -octets.shape[1] % 8))
     words = padded.clone().view(torch.int64)  # a copy begins where 8 bytes begin
     return _stirred((words * _factors(words.shape[1])).sum(1))
@@ -173,12 +178,16 @@ def _places(columns: int) -> Tensor:
 
 def _sums(values: Tensor) -> list[float]:
     """Root mean square of [N, D], and three sums under random signs in units of their spread. NaN counts as 0."""
-    numbers = values.double().nan_to_num(0.0, 0.0, 0.0)
     generator = torch.Generator().manual_seed(0)
-    signs = [torch.randint(2, (size, SUMS), generator=generator).double() * 2 - 1 for size in numbers.shape]
-    length = float(numbers.norm())
-    spread = ((numbers @ signs[1]) * signs[0]).sum(0) / (length or 1.0)
-    return [length / math.sqrt(max(numbers.numel(), 1)), *spread.tolist()]
+    drawn = [torch.randint(2, (size, SUMS), generator=generator).to(torch.int8) for size in values.shape]
+    across, sums, squares = drawn[1].double() * 2 - 1, torch.zeros(SUMS, dtype=torch.float64), 0.0
+    for part, down in zip(values.split(AT_ONCE), drawn[0].split(AT_ONCE)):
+        numbers = part.double().nan_to_num(0.0, 0.0, 0.0)
+        sums += ((numbers @ across) * (down.double() * 2 - 1)).sum(0)
+        squares += float(numbers.square().sum())
+    length = math.sqrt(squares)
+    spread = sums / (length or 1.0)
+    return [length / math.sqrt(max(values.numel(), 1)), *spread.tolist()]
 
 
 def _alike(one: Mapping[str, Sequence[float]], other: Mapping[str, Sequence[float]]) -> bool:
