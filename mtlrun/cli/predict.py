@@ -109,10 +109,15 @@ def _cell(value: Any) -> Any:
 
 def _draw(folder: Path, tasks: Mapping[str, Task], answered: Answered) -> None:
     """A picture for each input that is one, beside the table."""
-    from mtlrun.inference.pictures import draw_answers  # here: it loads matplotlib
+    from mtlrun.inference.pictures import draw_answers, draw_on_picture  # here: it loads matplotlib
 
     given = answered.given
     for source, values in given.inputs.items():
-        if values.dim() == 4:
-            name = given.file.stem if len(given.inputs) == 1 else f"{given.file.stem}_{source}"
-            draw_answers(folder / f"{name}.png", tasks, values, answered.tensors[source])
+        if values.dim() != 4:
+            continue
+        name = given.file.stem if len(given.inputs) == 1 else f"{given.file.stem}_{source}"
+        path, answers = folder / f"{name}.png", answered.tensors[source]
+        if given.sizes:
+            draw_on_picture(path, tasks, given.file, given.sizes[0], values.shape[1], answers)
+        else:
+            draw_answers(path, tasks, values, answers)

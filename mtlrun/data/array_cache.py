@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
@@ -46,6 +47,11 @@ def file_name(kind: str, key: dict[str, Any]) -> str:
     """The name of a file for everything that its content depends on."""
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
     return f"{kind}-{digest[:20]}.npz"
+
+
+def cache_folder(named: str | None, room: str) -> Path:
+    """A folder for what takes long to make: below the one that is named, that MTLRUN_DATA names, or ~/.cache/mtlrun."""
+    return Path(named or os.environ.get("MTLRUN_DATA") or "~/.cache/mtlrun").expanduser() / room
 
 
 @cache

@@ -27,6 +27,8 @@ LOOKED_AT = 256
 """Numbers of a row."""
 CHUNK = 512
 """Rows that are gathered at once."""
+AT_ONCE = 2**14
+"""Rows that are numbered together, since that takes several copies of them."""
 SAMPLE = 1024
 """Row ids that are kept of a source."""
 TOLERANCE = 1e-5
@@ -88,13 +90,51 @@ def share_trained_on(before: Fingerprint, now: Fingerprint) -> float:
 
 def ids_of_rows(values: Tensor) -> Tensor:
     """A number for each row [N, ...] by the bits of its numbers, int64 [N]: equal rows, equal numbers."""
-    rows = _thin(values.cpu())
-    octets = rows.contiguous().view(torch.uint8)
+    ids = torch.empty(len(values), dtype=torch.int64)
+    for own, part in zip(ids.split(AT_ONCE), values.split(AT_ONCE)):
+        own.copy_(_ids_of_some(part))
+    return ids
+
+
+def _ids_of_some(values: Tensor) -> Tensor:
+    octets = _thin(values.cpu()).contiguous().view(torch.uint8)
     padded = torch.nn.functional.pad(octets, (0, -octets.shape[1] % 8))
     words = padded.clone().view(torch.int64)  # a copy begins where 8 bytes begin
-    generator = torch.Generator().manual_seed(words.shape[1])
-    factors = torch.randint(-(2**62), 2**62, (words.shape[1],), generator=generator) * 2 + 1
-    mixed = (words * factors).sum(1)  # modulo 2^64; multilinear hashing
+    return _stirred((words * _factors(words.shape[1])).sum(1))
+
+
+class RowIds:
+    """`ids_of_rows` of whole numbers [N, D] that come a column at a time.
+
+    Args:
+        columns: D.
+    """
+
+    def __init__(self, columns: int) -> None:
+        places = _places(columns)
+        self._factors = dict(zip(places.tolist(), _factors(len(places)).tolist()))
+        self._mixed = torch.zeros((), dtype=torch.int64)
+
+    def takes(self, place: int) -> bool:
+        """Whether the column is looked at."""
+        return place in self._factors
+
+    def add(self, place: int, values: Tensor) -> None:
+        """A column int64 [N] that is looked at."""
+        self._mixed = self._mixed + values * self._factors[place]
+
+    def result(self) -> Tensor:
+        """int64 [N]."""
+        return _stirred(self._mixed)
+
+
+def _factors(words: int) -> Tensor:
+    """Odd numbers, int64: sums of products with them, modulo 2^64, are a multilinear hash."""
+    generator = torch.Generator().manual_seed(words)
+    return torch.randint(-(2**62), 2**62, (words,), generator=generator) * 2 + 1
+
+
+def _stirred(mixed: Tensor) -> Tensor:
     return (mixed ^ (mixed >> 31)) * -7046029254386353131
 
 
@@ -146,19 +186,28 @@ def _inputs(source: Source) -> Tensor:
 def _thin(values: Tensor) -> Tensor:
     """At most 256 numbers of each row, evenly spaced: [N, ...] as [N, D]."""
     flat = values.flatten(1) if values.dim() > 1 else values.unsqueeze(1)
-    if flat.shape[1] <= LOOKED_AT:
-        return flat
-    return flat[:, torch.arange(LOOKED_AT) * flat.shape[1] // LOOKED_AT]
+    return flat if flat.shape[1] <= LOOKED_AT else flat[:, _places(flat.shape[1])]
+
+
+def _places(columns: int) -> Tensor:
+    """Those of the numbers of a row that are looked at."""
+    if columns <= LOOKED_AT:
+        return torch.arange(columns)
+    return torch.arange(LOOKED_AT) * columns // LOOKED_AT
 
 
 def _sums(values: Tensor) -> list[float]:
     """Root mean square of [N, D], and three sums under random signs in units of their spread. NaN counts as 0."""
-    numbers = values.double().nan_to_num(0.0, 0.0, 0.0)
     generator = torch.Generator().manual_seed(0)
-    signs = [torch.randint(2, (size, SUMS), generator=generator).double() * 2 - 1 for size in numbers.shape]
-    length = float(numbers.norm())
-    spread = ((numbers @ signs[1]) * signs[0]).sum(0) / (length or 1.0)
-    return [length / math.sqrt(max(numbers.numel(), 1)), *spread.tolist()]
+    drawn = [torch.randint(2, (size, SUMS), generator=generator).to(torch.int8) for size in values.shape]
+    across, sums, squares = drawn[1].double() * 2 - 1, torch.zeros(SUMS, dtype=torch.float64), 0.0
+    for part, down in zip(values.split(AT_ONCE), drawn[0].split(AT_ONCE)):
+        numbers = part.double().nan_to_num(0.0, 0.0, 0.0)
+        sums += ((numbers @ across) * (down.double() * 2 - 1)).sum(0)
+        squares += float(numbers.square().sum())
+    length = math.sqrt(squares)
+    spread = sums / (length or 1.0)
+    return [length / math.sqrt(max(values.numel(), 1)), *spread.tolist()]
 
 
 def _alike(one: Mapping[str, Sequence[float]], other: Mapping[str, Sequence[float]]) -> bool:

@@ -68,6 +68,30 @@ def warn_before_training(labels: Mapping[str, Labels], train: Array, inputs: Ins
         )
 
 
+@dataclass(frozen=True)
+class RowsByNumber:
+    """Some rows of vectors: `rows` are their numbers, in order, [n]; `values` [n, D]."""
+
+    rows: Array
+    values: Array
+
+    def __getitem__(self, rows: Array, /) -> Array:
+        found: Array = self.values[np.searchsorted(self.rows, rows)]
+        return found
+
+
+def compared_rows(labels: Mapping[str, Labels]) -> Array:
+    """The rows by which columns are compared with labels, in order."""
+    rows = [compared_with(label) for label in labels.values()]
+    return np.unique(np.concatenate([np.zeros(0, np.int64), *rows]))
+
+
+def compared_with(label: Labels) -> Array:
+    """The first labelled rows of a task, in order."""
+    found: Array = label.labelled.numpy().nonzero()[0][:SAMPLE]
+    return found
+
+
 def _warn_of_gaps(labels: Mapping[str, Labels], train: Array) -> None:
     counts = {task: int((~label.labelled[train]).sum()) for task, label in labels.items()}
     told = [f"{task} in {count}" for task, count in counts.items() if count]
@@ -118,7 +142,7 @@ def is_identifier(label: Labels) -> bool:
 
 def copies(label: Labels, inputs: Inspected) -> list[str]:
     """Names of the columns that hold the labels: in another unit, or under other names."""
-    rows = label.labelled.numpy().nonzero()[0][:SAMPLE]
+    rows = compared_with(label)
     known = label.values[rows]
     known = known[:, 0] if known.dim() == 2 and known.shape[1] == 1 else known
     if known.dim() > 1 or len(rows) < FEWEST or label.name not in ("Classification", "MultiLabel", "Regression"):

@@ -69,13 +69,16 @@ def draw_samples(path: Path, inputs: Tensor, panels: Sequence[TaskPanel], texts:
     _draw(path, bands, aspect, len(inputs), lambda axes, band, row: _draw_row(axes, band, row, images, texts))
 
 
-def draw_predictions(path: Path, inputs: Tensor, said: Sequence[tuple[Task, Tensor]]) -> None:
+def draw_predictions(
+    path: Path, inputs: Tensor, said: Sequence[tuple[Task, Tensor]], size: tuple[int, int] | None = None
+) -> None:
     """The same for rows without labels.
 
     Args:
         path: of the PNG.
         inputs: [n, C, H, W], raw.
         said: per task its predictions [n, ...].
+        size: height and width of the pictures that predictions are in pixels of; None for those of the inputs.
     """
     images = _images(inputs)
     ordered = sorted(said, key=lambda pair: not pair[0].on_picture)
@@ -83,7 +86,7 @@ def draw_predictions(path: Path, inputs: Tensor, said: Sequence[tuple[Task, Tens
     empty = torch.empty(0)
     bands = [*plain, *(_Band(t.name, "", t.on_picture, TaskPanel(t, empty, empty), found) for t, found in ordered)]
     aspect = images[0].shape[0] / images[0].shape[1]
-    _draw(path, bands, aspect, len(inputs), lambda axes, band, row: _draw_prediction(axes, band, row, images))
+    _draw(path, bands, aspect, len(inputs), lambda axes, band, row: _draw_prediction(axes, band, row, images, size))
 
 
 def _draw(
@@ -107,13 +110,16 @@ def _draw_row(axes: Axes, band: _Band, row: int, images: Sequence[np.ndarray], t
     _draw_cell(axes, band, row, images[row] if images and band.on_picture else None)
 
 
-def _draw_prediction(axes: Axes, band: _Band, row: int, images: Sequence[np.ndarray]) -> None:
+def _draw_prediction(
+    axes: Axes, band: _Band, row: int, images: Sequence[np.ndarray], size: tuple[int, int] | None
+) -> None:
     image = images[row] if band.on_picture else None
     _frame(axes, image)
     if band.panel is not None and band.predictions is not None:
         said = band.predictions[row]
         band.panel.task.draw(axes, said, *([said] if band.on_picture else []))
-    _keep_frame(axes, image)
+    if image is not None:
+        _keep_frame(axes, size or image.shape[:2])
 
 
 def _height(texts: Sequence[str]) -> float:
@@ -177,7 +183,8 @@ def _draw_cell(axes: Axes, band: _Band, row: int, image: np.ndarray | None) -> N
         write_text(axes, "no label" if band.predictions is None else "", NEUTRAL)
     else:
         panel.task.draw(axes, panel.targets[row].cpu(), *([] if band.predictions is None else [band.predictions[row]]))
-    _keep_frame(axes, image)
+    if image is not None:
+        _keep_frame(axes, image.shape[:2])
 
 
 def _frame(axes: Axes, image: np.ndarray | None) -> None:
@@ -188,11 +195,15 @@ def _frame(axes: Axes, image: np.ndarray | None) -> None:
         axes.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
 
 
-def _keep_frame(axes: Axes, image: np.ndarray | None) -> None:
-    """What a task drew must not change the frame."""
-    if image is not None:
-        axes.set_xlim(-0.5, image.shape[1] - 0.5)
-        axes.set_ylim(image.shape[0] - 0.5, -0.5)
+def _keep_frame(axes: Axes, size: tuple[int, ...]) -> None:
+    """What a task drew must not change the frame, and what it painted covers the picture, of whatever size it is."""
+    height, width = size
+    for painted in axes.images:
+        rows, columns = painted.get_size()
+        if tuple(painted.get_extent()) == (-0.5, columns - 0.5, rows - 0.5, -0.5):  # nobody placed it elsewhere
+            painted.set_extent((-0.5, width - 0.5, height - 0.5, -0.5))
+    axes.set_xlim(-0.5, width - 0.5)
+    axes.set_ylim(height - 0.5, -0.5)
 
 
 def _write(figure: Figure, path: Path) -> None:

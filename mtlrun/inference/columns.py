@@ -15,6 +15,7 @@ from mtlrun.data.array_cache import Array
 from mtlrun.data.tables.encode import LARGEST
 from mtlrun.data.tables.named_arrays import arrays_of, column_of_array
 from mtlrun.data.tables.raw import DATE, TEXT, RawColumn, RawTable
+from mtlrun.data.tables.vectors import entry, vector_of
 from mtlrun.errors import DataError, near_miss
 from mtlrun.lines import shortened
 from mtlrun.types import CATEGORY, MISSING_FLAG, NUMBER, InputColumn
@@ -74,13 +75,18 @@ def rows_of_table(where: object, table: RawTable, columns: tuple[InputColumn, ..
     Raises:
         DataError: if a column is absent, or holds something else than it did in training.
     """
+    check_present(where, table, columns)
+    entries = [numbers_of(where, table.columns[column.name], column) for column in taken(columns)]
+    return torch.from_numpy(np.stack(entries, 1))
+
+
+def check_present(where: object, table: RawTable, columns: tuple[InputColumn, ...]) -> None:
+    """Raise DataError if the table lacks a column that is needed."""
     wanted = taken(columns)
     absent = next((column.name for column in wanted if column.name not in table.columns), None)
     if absent is not None:
         needed = shortened([column.name for column in wanted], SHOWN)
         raise DataError(f"{where} has no column '{absent}'{near_miss(absent, table.columns)}; needed: {needed}")
-    entries = [_numbers(where, table.columns[column.name], column) for column in wanted]
-    return torch.from_numpy(np.stack(entries, 1))
 
 
 def table_of(data: Any, columns: tuple[InputColumn, ...]) -> RawTable:
@@ -89,9 +95,9 @@ def table_of(data: Any, columns: tuple[InputColumn, ...]) -> RawTable:
     Raises:
         DataError: if it is something else, or its columns differ in length.
     """
-    given = _by_column(data, columns)
-    names = [str(name) for name in given]
     used = {column.name for column in columns}
+    given = _apart(_by_column(data, columns), used)
+    names = [str(name) for name in given]
     try:
         arrays = arrays_of(_only(given, used))
     except ValueError as error:
@@ -166,8 +172,12 @@ class EncodeColumns(nn.Module):
         return ((filled - self.mean) / self.deviation).float()
 
 
-def _numbers(where: object, raw: RawColumn, column: TakenColumn) -> Array:
-    """float64 [N]: a column of the table as the network takes it."""
+def numbers_of(where: object, raw: RawColumn, column: TakenColumn) -> Array:
+    """float64 [N]: a column of the table as the network takes it.
+
+    Raises:
+        DataError: if it holds something else than in training, or infinite values.
+    """
     if column.is_words:
         return _places(where, raw, column)
     if raw.missing.all():
@@ -219,6 +229,22 @@ def _by_column(data: Any, columns: tuple[InputColumn, ...]) -> Any:
     }
 
 
+def _apart(given: Any, used: Collection[str]) -> Any:
+    """Lists of numbers, such as those of a vector 'v', as the columns of their entries, such as 'v[0]'."""
+    vectors = [name for name in given if name not in used and entry(str(name), 0) in used]
+    if not vectors:
+        return given
+    found = {name: given[name] for name in given}
+    for name in vectors:
+        try:
+            rows = np.array([np.asarray(row, dtype=np.float64) for row in found.pop(name)])
+        except (ValueError, TypeError) as error:
+            raise DataError(f"column '{name}' should hold lists of numbers, all of one length") from error
+        if rows.ndim == 2:
+            found |= {entry(str(name), place): rows[:, place] for place in range(rows.shape[1])}
+    return found
+
+
 def _only(given: Any, names: Collection[str]) -> Any:
     """The columns of these names: what else there is need not be readable."""
     if isinstance(given, Mapping):
@@ -237,7 +263,8 @@ def _column(values: Any) -> Any:
 
 def _check_rows(rows: Sequence[Mapping[str, Any]], columns: tuple[InputColumn, ...]) -> None:
     for number, row in enumerate(rows, 1):
-        absent = next((column.name for column in taken(columns) if column.name not in row), None)
+        there = {*row, *(column.name for column in taken(columns) if vector_of(column.name) in row)}
+        absent = next((column.name for column in taken(columns) if column.name not in there), None)
         if absent is not None:
             needed = shortened([column.name for column in taken(columns)], SHOWN)
             raise DataError(

@@ -12,8 +12,11 @@ from torch import Tensor
 
 from mtlrun.config.compose import compose
 from mtlrun.config.saved import change, load_config
+from mtlrun.data.array_cache import cache_folder
+from mtlrun.data.arrays.encoded_shards import KEPT
 from mtlrun.data.arrays.inputs import HeldInputs, MappedInputs
 from mtlrun.data.arrays.npy_files import read_folder
+from mtlrun.data.arrays.shards import shards_of
 from mtlrun.data.infer import infer_labels
 from mtlrun.data.label_kinds import KINDS
 from mtlrun.data.readers.npz import read_table
@@ -22,6 +25,7 @@ from mtlrun.data.text.source import TokenSource
 from mtlrun.errors import DataError, ResumeError
 from mtlrun.inference.description import InputDescription, ModelDescription, read, vocabulary_of
 from mtlrun.inference.new_rows import table_rows, text_rows
+from mtlrun.inference.new_shards import shard_rows
 from mtlrun.inference.reading import text_columns
 from mtlrun.inference.rebuild import trained_network
 from mtlrun.inference.trained import Prepare, TrainedNetwork
@@ -123,11 +127,19 @@ def _sources(
         path, entry = Path(changed.data.test_path).expanduser(), description.inputs[0]
         return [text_rows(path, text, entry, description, vocabulary_of(entry, run))], {}
     if changed.data._target_ == ARRAYS and given == ["data.test_path"] and split == "test":
-        path = Path(changed.data.test_path).expanduser()
-        entry = description.inputs[0]
-        return [table_rows(path, entry, description) if entry.columns else _array_rows(changed, description)], {}
+        return [_rows_of(changed, description)], {}
     splits: Splits = instantiate(changed.data, "data", Splits)
     return getattr(splits, split), splits.inferred
+
+
+def _rows_of(config: DictConfig, description: ModelDescription) -> Source:
+    """The rows of `data.test_path` alone, encoded as in training."""
+    path, entry = Path(config.data.test_path).expanduser(), description.inputs[0]
+    if not entry.columns:
+        return _array_rows(config, description)
+    if shards_of(path):
+        return shard_rows(path, entry, description, cache_folder(config.data.get("cache"), KEPT))
+    return table_rows(path, entry, description)
 
 
 def _array_rows(config: DictConfig, description: ModelDescription) -> Source:

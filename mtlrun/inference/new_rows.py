@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from mtlrun.data.tables.source import TableSource
 from mtlrun.data.tables.target_names import task_names
 from mtlrun.data.tables.targets import labels_of_columns
 from mtlrun.data.tables.text_columns import text_examples
+from mtlrun.data.tables.vectors import column_of, vectors_in
 from mtlrun.data.text.encode import encode
 from mtlrun.data.text.source import TokenSource
 from mtlrun.data.text.vocabulary import Vocabulary
@@ -33,9 +35,9 @@ def table_rows(path: Path, entry: InputDescription, description: ModelDescriptio
     Raises:
         DataError: if it has none of them, lacks a column of inputs, or has a class that training did not know.
     """
-    words = names_of_words(entry.columns)
-    table = read_raw(path, words)
-    labels = _labels_in(path, table, words, description, {column.name for column in entry.columns})
+    read = partial(read_raw, path)
+    table = read(names_of_words(entry.columns))
+    labels = labels_in(path, read, table, names_of_words(entry.columns), description, {c.name for c in entry.columns})
     values = EncodeColumns(entry.columns)(rows_of_table(path, table, entry.columns))
     targets = {task: found.values for task, found in labels.items()}
     masks = {task: found.labelled for task, found in labels.items()}
@@ -57,30 +59,49 @@ def text_rows(
     Raises:
         DataError: as `table_rows`.
     """
-    table = read_raw(path, text)
+    read = partial(read_raw, path)
+    table = read(text)
     examples = text_examples(path, table, text)
-    labels = _labels_in(path, table, text, description, {*text})
+    labels = labels_in(path, read, table, text, description, {*text})
     targets = {task: found.values for task, found in labels.items()}
     masks = {task: found.labelled for task, found in labels.items()}
     tokens = encode(examples, vocabulary, entry.input_shape[0]).tokens
     return TokenSource(entry.name, tokens, targets, masks, vocabulary, torch.arange(len(examples)))
 
 
-def _labels_in(
-    path: Path, table: RawTable, words: Collection[str], description: ModelDescription, inputs: Collection[str]
+def labels_in(
+    path: Path,
+    read: Callable[[Collection[str]], RawTable],
+    table: RawTable,
+    words: Collection[str],
+    description: ModelDescription,
+    inputs: Collection[str],
 ) -> dict[str, Labels]:
-    """The labels of the tasks whose columns the table has, but for columns of inputs; `words` were read as such."""
+    """The labels of the tasks whose columns a table has.
+
+    Args:
+        path: of the table, for messages.
+        read: reads it, with the texts of these columns as words.
+        table: so read, with those of `words`.
+        words: see `names_of_words`.
+        description: of the network.
+        inputs: columns that are no labels.
+
+    Raises:
+        DataError: as `table_rows`.
+    """
     tasks = fitted_tasks(description)
-    names = task_names(name for name in table.columns if name not in inputs)
+    others = [name for name in table.columns if name not in inputs]
+    names = task_names([*vectors_in(others), *others])
     names = {column: task for column, task in names.items() if task in tasks}
     if not names:
         raise DataError(f"{path} has labels of none of the run's tasks ({', '.join(tasks)})")
     alike = [column for column, task in names.items() if len(_names(tasks[task])) > 1]
-    written = read_raw(path, [*words, *alike]).columns if alike else {}
+    written = read([*words, *alike]).columns if alike else {}
     columns = {
         task: written[column]
         if column in written and _all_named(written[column], tasks[task])
-        else table.columns[column]
+        else column_of(table, column)
         for column, task in names.items()
     }
     return {task: _labels(path, tasks[task], raw) for task, raw in columns.items()}

@@ -24,7 +24,8 @@ Record = dict[str, Any]
 
 @dataclass
 class Answered:
-    """What was read from a file, the records of its rows, and the answers [n, ...] by source and task."""
+    """What was read from a file, the records of its rows, and the answers [n, ...] by source and task; for a picture
+    in pixels of its own."""
 
     given: Given
     records: list[Record]
@@ -57,6 +58,8 @@ class Predictor:
         several = any(number is not None for number in given.rows)
         records: list[Record] = [{"file": str(given.file), **({"row": n} if several else {})} for n in given.rows]
         tensors = {source: self._answers(source, values) for source, values in given.inputs.items()}
+        if given.sizes:
+            tensors = {source: self._in_pixels(given, source, answers) for source, answers in tensors.items()}
         for source, answers in tensors.items():
             for index, record in enumerate(records):
                 record |= self._cells(given, source, index, {task: answer[index] for task, answer in answers.items()})
@@ -67,7 +70,8 @@ class Predictor:
         if not pictures:
             return
         inputs = {source: torch.cat([one.inputs[source] for one in pictures]) for source in pictures[0].inputs}
-        whole = self.answered(Given(pictures[0].file, [None] * len(pictures), inputs))
+        sizes = [size for one in pictures for size in one.sizes]
+        whole = self.answered(Given(pictures[0].file, [None] * len(pictures), inputs, sizes=sizes))
         for index, one in enumerate(pictures):
             record = {**whole.records[index], "file": str(one.file)}
             own = {s: {task: t[index : index + 1] for task, t in found.items()} for s, found in whole.tensors.items()}
@@ -76,6 +80,16 @@ class Predictor:
     def _answers(self, source: str, inputs: Tensor) -> dict[str, Tensor]:
         parts = [self.network.answers(part, source) for part in inputs.split(self.network.batch_size)]
         return {task: torch.cat([part[task].cpu() for part in parts]) for task in parts[0]}
+
+    def _in_pixels(self, given: Given, source: str, answers: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Answers for pictures, in pixels of those that were given."""
+        height, width = given.inputs[source].shape[2:]
+        found = {}
+        for task, answer in answers.items():
+            own = self.network.tasks[task].in_pixels_of
+            rows = zip(answer.split(1), given.sizes)
+            found[task] = torch.cat([own(row, (height, width), size) for row, size in rows])
+        return found
 
     def _cells(self, given: Given, source: str, row: int, answers: dict[str, Tensor]) -> Record:
         found: Record = {}

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from mtlrun.data.array_cache import Array
 from mtlrun.data.array_inputs import check_finite, with_channels
-from mtlrun.data.readers.image_files import SUFFIXES, Pictures
+from mtlrun.data.pictures.sizes import size_of_picture
+from mtlrun.data.readers.image_files import SUFFIXES, Pictures, Size
 from mtlrun.data.readers.npz import DAMAGE, check_present, open_npz, read_array
 from mtlrun.data.readers.squad import split_words
 from mtlrun.data.tables.read import is_table, read_raw
@@ -26,7 +27,7 @@ from mtlrun.errors import DataError, MtlrunError
 from mtlrun.inference.columns import names_of_words, rows_of_table
 from mtlrun.inference.description import InputDescription
 
-NAMED_TABLES = (".tsv", ".parquet", ".pq")
+NAMED_TABLES = (".tsv", ".parquet", ".pq", ".arrow")
 ARRAYS, TABLES, TEXTS = (".npz", ".npy"), (".csv",), (".txt",)
 OWN_TEXTS = "mtlrun.data.sets.texts.load"
 KNOWN = (*SUFFIXES, *ARRAYS, *TABLES, *TEXTS, *NAMED_TABLES)
@@ -38,6 +39,7 @@ class Given:
 
     rows: their numbers in the file, from 1; none for a picture. inputs: per source of the network that they suit, raw
     [B, ...]. words, places: for texts, the words of each row and per token the word that it belongs to, -1 for none.
+    sizes: of pictures, the height and width of each before it was stretched.
     """
 
     file: Path
@@ -45,6 +47,7 @@ class Given:
     inputs: dict[str, Tensor]
     words: list[list[str]] = field(default_factory=list)
     places: dict[str, Tensor] = field(default_factory=dict)
+    sizes: list[Size] = field(default_factory=list)
 
     @property
     def is_picture(self) -> bool:
@@ -105,7 +108,7 @@ class InputReader:
                 f"{file}: the network was trained on images of {kind}, whose scale no picture tells: give .npy"
             )
         made = {entry.name: self._pixels(file, entry) for entry in entries}
-        return Given(file, [None], made)
+        return Given(file, [None], made, sizes=[size_of_picture(file)])
 
     def _pixels(self, file: Path, entry: InputDescription) -> Tensor:
         channels, height, width = entry.input_shape

@@ -252,6 +252,16 @@ class Task(ABC):
         """Answers [n, ...] in the form of `predict`."""
         return answer
 
+    def in_pixels_of(self, answer: Tensor, taken: tuple[int, int], given: tuple[int, int]) -> Tensor:
+        """Answers [n, ...] in pixels of the pictures that were given, for answers of which parts are in pixels.
+
+        Args:
+            answer: for pictures that were stretched.
+            taken: height and width that the network took.
+            given: those of the pictures before.
+        """
+        return answer
+
     def cells(self, answer: Tensor) -> dict[str, Any]:
         """One row's `answer` as cells of a table: names and units, never indices. '' stands for the task itself."""
         return {"": self.describe(answer)}

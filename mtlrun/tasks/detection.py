@@ -150,11 +150,15 @@ class Detection(Task):
         """Boxes [n, k, 6] (class, x1, y1, x2, y2, score), best first."""
         return decode(full_precision(output), len(self.classes), self.stride, self.max_detections)
 
+    def in_pixels_of(self, answer: Tensor, taken: tuple[int, int], given: tuple[int, int]) -> Tensor:
+        across, down = given[1] / taken[1], given[0] / taken[0]
+        return answer * answer.new_tensor([1.0, across, down, across, down, 1.0])
+
     def reading(self) -> dict[str, Any]:
         return {"threshold": DRAWN_SCORE, "columns": ["class", "x1", "y1", "x2", "y2", "score"]}
 
     def cells(self, answer: Tensor) -> dict[str, Any]:
-        """The boxes with a score of at least 0.3, as 'car 0.93 (10 20 45 60)' in pixels of the input, and how many."""
+        """The boxes with a score of at least 0.3, as 'car 0.93 (10 20 45 60)' in pixels, and how many."""
         boxes = answer[answer[:, 5] >= DRAWN_SCORE].tolist()
         words = [
             f"{self.classes[int(kind)]} {score:.2f} ({x1:.0f} {y1:.0f} {x2:.0f} {y2:.0f})"

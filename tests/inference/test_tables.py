@@ -15,7 +15,8 @@ from mtlrun.cli.main import main
 from mtlrun.data.tables.encode import encoded
 from mtlrun.data.tables.read import read_raw
 from mtlrun.errors import DataError
-from mtlrun.inference.columns import EncodeColumns, rows_of_table
+from mtlrun.inference.columns import EncodeColumns, rows_of_table, table_of
+from mtlrun.types import InputColumn
 
 onnx = pytest.mark.skipif(
     any(find_spec(name) is None for name in ("onnx", "onnxscript", "onnxruntime")), reason="mtlrun[export] is absent"
@@ -219,3 +220,47 @@ def test_a_graph_of_numbers_alone():
         (5, 3),
         (5, 4),
     ]
+
+
+@pytest.mark.parametrize("ending", ["parquet", "arrow"])
+def test_shards_are_read_as_the_table_that_they_are(ending, alone, tmp_path, monkeypatch, capsys):
+    """By eval and predict."""
+    pyarrow = pytest.importorskip("pyarrow")
+    monkeypatch.setenv("MTLRUN_DATA", str(tmp_path / "cache"))
+    table = pyarrow.Table.from_pandas(pd.read_csv("new.csv", keep_default_na=False, dtype=str))
+    write_shards(tmp_path / "new", table, ending)
+    records = []
+    for path in ("new.csv", "new"):
+        assert main(["eval", "run", f"data.test_path={path}", "--json"]) == 0
+        records.append(json.loads(capsys.readouterr().out)[0]["tasks"])
+    assert alike([records[1][task] for task in records[1]]) == [records[0][task] for task in records[0]]
+    one, two = (mtlrun.load("run").predict(path) for path in ("new.csv", "new"))
+    answers = [[{k: v for k, v in row.items() if k not in ("file", "row")} for row in rows] for rows in (one, two)]
+    assert answers[1] == alike(answers[0])
+
+
+def write_shards(folder, table, ending):
+    from pyarrow import ipc, parquet
+
+    folder.mkdir()
+    for number, start in enumerate(range(0, len(table), 30)):
+        part, path = table.slice(start, 30), folder / f"part-{number:02}.{ending}"
+        if ending == "parquet":
+            parquet.write_table(part, path)
+            continue
+        with ipc.new_stream(str(path), part.schema) as stream:
+            stream.write_table(part)
+
+
+def test_lists_of_numbers_are_the_columns_of_their_entries():
+    columns = (InputColumn("v[0]", mean=1.0), InputColumn("x"), InputColumn("v[1]", deviation=2.0))
+    expected = [[1.0, 5.0, 2.0], [3.0, 6.0, 4.0]]
+    frame = pd.DataFrame({"x": [5, 6], "v": [[1, 2], np.array([3, 4])]})
+    forms = [frame, {"x": [5, 6], "v": np.array([[1, 2], [3, 4]])}, [{"x": 5, "v": [1, 2]}, {"x": 6, "v": (3, 4)}]]
+    forms.append({"v[0]": [1, 3], "x": [5, 6], "v[1]": [2, 4]})
+    for form in forms:
+        assert rows_of_table("the data", table_of(form, columns), columns).tolist() == expected
+    with pytest.raises(DataError, match="column 'v' should hold lists of numbers, all of one length"):
+        table_of({"x": [5, 6], "v": [[1, 2], [3]]}, columns)
+    with pytest.raises(DataError, match=r"no column 'v\[1\]'"):
+        rows_of_table("the data", table_of({"x": [5, 6], "v": [[1], [3]]}, columns), columns)

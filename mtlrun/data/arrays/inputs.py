@@ -124,7 +124,10 @@ class MappedInputs(ArrayInputs):
         return FittedInputs(facts.ids, inspected, source)
 
     def as_they_are(self, labels: dict[str, Labels]) -> Source:
-        refuse_rows(self._map.name, np.concatenate([not_finite(values) for _, values in self._map.chunks()]))
+        bad = np.zeros(len(self._map), dtype=bool)
+        for start, values in self._map.chunks():
+            bad[start : start + len(values)] = not_finite(values)
+        refuse_rows(self._map.name, bad)
         return MappedSource(NAME, self._map, torch.arange(len(self._map)), *_of_rows(slice(None), labels))
 
 

@@ -12,6 +12,8 @@ from mtlrun.data.array_inputs import scaled
 from mtlrun.data.arrays.row_map import RowMap
 from mtlrun.data.scaling import Scaling
 from mtlrun.data.source import Normalisation, Source
+from mtlrun.data.tables.source import rows_in_words
+from mtlrun.types import InputColumn
 
 Statistics = tuple[Sequence[float], Sequence[float]]
 """Mean and deviation, per column or channel."""
@@ -87,3 +89,28 @@ class MappedSource(Source):
 
     def row_ids(self) -> Tensor | None:
         return self._row_ids
+
+
+class MappedTableSource(MappedSource):
+    """Vectors in a file that `columns` describe: see `mtlrun.data.tables.encode`.
+
+    Args:
+        name, inputs, rows, targets, labelled, row_ids: see `MappedSource`; inputs float32 [N, D].
+        columns: what each of the D entries is.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        inputs: RowMap,
+        rows: Tensor,
+        targets: Mapping[str, Tensor],
+        labelled: Mapping[str, Tensor],
+        columns: Sequence[InputColumn],
+        row_ids: Tensor | None = None,
+    ) -> None:
+        super().__init__(name, inputs, rows, targets, labelled, None, row_ids)
+        self.columns = tuple(columns)
+
+    def read(self, inputs: Tensor) -> list[str]:
+        return rows_in_words(self.columns, inputs)

@@ -38,7 +38,8 @@ def facts_of(inputs: RowMap, train: Tensor) -> InputFacts:
     """
     trained = np.zeros(len(inputs), dtype=bool)
     trained[train.numpy()] = True
-    bad, ids = np.zeros(len(inputs), dtype=bool), []
+    # made once: what is kept of every chunk would lie between its large arrays, whose room could then not be used again
+    bad, ids = np.zeros(len(inputs), dtype=bool), torch.zeros(len(inputs), dtype=torch.int64)
     images = len(inputs.row_shape) > 1
     moments = ByteCounts(inputs.row_shape[0]) if images and inputs.dtype == np.uint8 else Moments()
     first = inputs[train[:1].numpy()]
@@ -46,12 +47,12 @@ def facts_of(inputs: RowMap, train: Tensor) -> InputFacts:
     for start, values in inputs.chunks():
         stop = start + len(values)
         bad[start:stop] = not_finite(values)
-        ids.append(ids_of_rows(torch.from_numpy(as_told_apart(values))))
+        ids[start:stop] = ids_of_rows(torch.from_numpy(as_told_apart(values)))
         known = values[trained[start:stop] & ~bad[start:stop]]
         moments.add(known)
         constant &= images or (known == first).all(0)
     refuse_rows(inputs.name, bad)
-    return InputFacts(torch.cat(ids), *moments.result(), constant)
+    return InputFacts(ids, *moments.result(), constant)
 
 
 def as_told_apart(values: Array) -> Array:

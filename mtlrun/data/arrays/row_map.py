@@ -9,7 +9,7 @@ import numpy as np
 
 from mtlrun.data.array_cache import Array
 from mtlrun.data.array_inputs import with_channels
-from mtlrun.data.arrays.npy_files import opened
+from mtlrun.data.arrays.mapped_file import MappedFile
 
 CHUNK_BYTES = 2**23
 """Of a file that are looked at together."""
@@ -28,10 +28,10 @@ class RowMap:
 
     def __init__(self, files: Sequence[Path], name: str, channels: str = "auto") -> None:
         self.files, self.name, self.channels = tuple(files), name, channels
-        self._parts = [np.asarray(opened(file, mapped=True)) for file in self.files]
+        self._parts = [MappedFile(file) for file in self.files]
         self._starts = np.cumsum([0, *map(len, self._parts)])
-        self.dtype = np.result_type(*(part.dtype for part in self._parts)).newbyteorder("=")
-        self.row_shape: tuple[int, ...] = self._formed(self._parts[0][:0]).shape[1:]
+        self.dtype = np.result_type(*(part.values.dtype for part in self._parts)).newbyteorder("=")
+        self.row_shape: tuple[int, ...] = self._formed(self._parts[0].values[:0]).shape[1:]
 
     def __len__(self) -> int:
         return int(self._starts[-1])
@@ -39,20 +39,20 @@ class RowMap:
     def __getitem__(self, rows: Array, /) -> Array:
         """Rows [n] in that order, in memory, as the files' numbers."""
         if len(self._parts) == 1:
-            return self._formed(self._parts[0][rows].astype(self.dtype, copy=False))
-        taken = np.empty((len(rows), *self._parts[0].shape[1:]), self.dtype)
+            return self._formed(self._parts[0].rows(rows).astype(self.dtype, copy=False))
+        taken = np.empty((len(rows), *self._parts[0].values.shape[1:]), self.dtype)
         places = np.searchsorted(self._starts, rows, side="right") - 1
         for place, (part, start) in enumerate(zip(self._parts, self._starts)):
             here = places == place
-            taken[here] = part[rows[here] - start]
+            taken[here] = part.rows(rows[here] - start)
         return self._formed(taken)
 
     def chunks(self) -> Iterator[tuple[int, Array]]:
         """All rows in order, some megabytes at a time: (number of the first one, [n, ...])."""
         for part, start in zip(self._parts, self._starts):
-            size = max(1, CHUNK_BYTES // max(1, part[:1].nbytes))
+            size = max(1, CHUNK_BYTES // max(1, part.values[:1].nbytes))
             for first in range(0, len(part), size):
-                yield int(start) + first, self._formed(part[first : first + size].astype(self.dtype))
+                yield int(start) + first, self._formed(part.stretch(first, first + size).astype(self.dtype))
 
     def _formed(self, values: Array) -> Array:
         return with_channels(self.name, values, self.channels)

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from mtlrun.data.array_cache import Array
 from mtlrun.data.pictures.names import PictureNames
-from mtlrun.data.pictures.sizes import in_words, size_of_picture
-from mtlrun.data.readers.class_masks import IGNORED, MaskClasses, mask_classes, occurring, pixels_of, shown
+from mtlrun.data.pictures.sizes import in_words
+from mtlrun.data.readers.class_masks import IGNORED, MaskClasses, mask_classes, pixels_of, shown
 from mtlrun.data.readers.image_files import Size
 from mtlrun.data.readers.label_files import label_files
+from mtlrun.data.readers.mask_codes import codes_of_masks
 from mtlrun.data.readers.plain_files import read_text
 from mtlrun.data.tables.raw import RawTable
 from mtlrun.errors import ConfigError, DataError
@@ -72,7 +76,7 @@ def files_in_column(name: str, path: Path, table: RawTable, folder: Path) -> dic
 def checked_masks(
     task: str, paths: Mapping[int, Path], folder: Path | None, meaning: Meaning | None, sizes: Sequence[Size]
 ) -> PictureMasks:
-    """The masks with their classes; all of them are read.
+    """The masks with their classes. All of them are decoded, once: a value that has no class would end the training.
 
     Args:
         task: that they are labels of.
@@ -85,29 +89,35 @@ def checked_masks(
         ConfigError: if `meaning` is no names, values or colours.
         DataError: if a mask has another size than its picture, or holds what is no class.
     """
-    for place, path in paths.items():
-        size = size_of_picture(path)
-        if size != sizes[place]:
-            raise DataError(
-                f"mask {path} is {in_words(size)} (height x width), and its picture {in_words(sizes[place])}"
-            )
     files = [str(path) for path in paths.values()]
     source = "data.mask_classes"
     if meaning is None and folder is not None:
         meaning, source = _of_file(folder)
-    if meaning is None:
-        classes, said = _as_they_occur(task, files)
+    named = None if meaning is None else named_classes(source, meaning)
+    found = codes_of_masks(files, named is not None and named.in_colours)
+    for place, file, size in zip(paths, files, found.sizes.tolist()):
+        if tuple(size) != sizes[place]:
+            raise DataError(
+                f"mask {file} is {in_words(size)} (height x width), and its picture {in_words(sizes[place])}"
+            )
+    if named is None:
+        classes, said = _as_they_occur(task, found.codes.tolist())
     else:
-        classes = named_classes(source, meaning)
-        for file in files:
-            classes.of(file, pixels_of(file, classes.in_colours))
-        said = f"classes by {source}: {codes_in_words(classes)}"
+        classes, said = named, f"classes by {source}: {codes_in_words(named)}"
+        check_codes(files, named, found.codes)
     return PictureMasks(paths, classes, f"{len(files)} masks, {said}{_none(classes)}")
 
 
-def _as_they_occur(task: str, files: Sequence[str]) -> tuple[MaskClasses, str]:
+def check_codes(files: Sequence[str], classes: MaskClasses, codes: Array) -> None:
+    """Raise DataError naming the first file with a code that has no class, if there is one among `codes` of all."""
+    if not np.isin(codes, classes.codes).all():
+        for file in files:
+            classes.of(file, pixels_of(file, classes.in_colours))
+
+
+def _as_they_occur(task: str, values: Sequence[int]) -> tuple[MaskClasses, str]:
     """The values that occur are the classes, under their numbers."""
-    found = [value for value in occurring(files) if value != IGNORED]
+    found = [value for value in values if value != IGNORED]
     if len(found) < 2:
         only = f"the value {found[0]}" if found else "no value"
         raise DataError(

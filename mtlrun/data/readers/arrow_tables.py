@@ -103,7 +103,7 @@ def read_tables(paths: Sequence[Path]) -> ArrowTable:
     except (arrow.ArrowException, OSError, EOFError, UnicodeDecodeError) as error:
         why = str(error).partition("\n")[0]
         raise DataError(f"{paths[0].parent}: {paths[0].name} and what belongs to it cannot be read ({why})") from error
-    return ArrowTable(paths[0], columns, _class_names(parts[0].schema.metadata or {}, paths[0]))
+    return ArrowTable(paths[0], columns, class_names(parts[0].schema.metadata or {}, paths[0]))
 
 
 def arrow_library(path: Path) -> ModuleType:
@@ -125,7 +125,7 @@ def _read(path: Path) -> Any:
     return ipc.open_stream(memory_map(str(path))).read_all()
 
 
-def _class_names(metadata: Mapping[bytes, bytes], path: Path) -> dict[str, list[str]]:
+def class_names(metadata: Mapping[bytes, bytes], path: Path) -> dict[str, list[str]]:
     """What `datasets` writes beside the columns: in the file, or in dataset_info.json next to it."""
     beside = path.parent / "dataset_info.json"
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -89,16 +89,6 @@ def classes_of_values(numbers: NDArray[np.uint8]) -> MaskClasses:
     return MaskClasses([], np.arange(256), numbers, False)
 
 
-def occurring(paths: Iterable[Path | str]) -> list[int]:
-    """The values that occur in the files, in order.
-
-    Raises:
-        DamagedFile: naming the first file that is no mask.
-    """
-    counts = sum((np.bincount(pixels_of(str(path), False).ravel(), minlength=256) for path in paths), np.zeros(256))
-    return [int(value) for value in np.flatnonzero(counts)]
-
-
 def pixels_of(path: str, in_colours: bool, size: Size | None = None) -> Pixels:
     """The codes of a file's pixels [H, W], upright as pictures are: values as uint8, colours as int64.
 
@@ -118,8 +108,11 @@ def pixels_of(path: str, in_colours: bool, size: Size | None = None) -> Pixels:
     except UNREADABLE as error:
         raise unreadable(path, error) from error
     if in_colours:
-        red, green, blue = np.moveaxis(values.astype(np.int64), -1, 0)
-        return red << 16 | green << 8 | blue
+        codes: NDArray[np.int64] = values[..., 0].astype(np.int64)
+        for channel in (1, 2):  # in place: pictures are large
+            codes <<= 8
+            codes |= values[..., channel]
+        return codes
     if values.ndim == 3:
         values = _grey(path, values)
     if values.dtype != np.uint8 and (values.min(initial=0) < 0 or values.max(initial=0) > IGNORED):

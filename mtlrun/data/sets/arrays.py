@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from mtlrun.data.array_cache import Array
+from mtlrun.data.array_cache import Array, cache_folder
+from mtlrun.data.arrays.encoded_shards import KEPT, mapped_inputs, writable
 from mtlrun.data.arrays.inputs import ArrayInputs, HeldInputs, MappedInputs
 from mtlrun.data.arrays.npy_files import read_folder
-from mtlrun.data.arrays.shards import ShardColumns, array_folder, shards_of
+from mtlrun.data.arrays.shard_table import shard_table
+from mtlrun.data.arrays.shards import shards_of
 from mtlrun.data.duplicates import warn_of_duplicates
 from mtlrun.data.infer import infer_labels
 from mtlrun.data.label_warnings import warn_before_training
@@ -23,7 +25,7 @@ from mtlrun.data.source import Splits
 from mtlrun.data.split_plan import SplitOptions, check_labels, planned, statement
 from mtlrun.data.split_sizes import SPLITS
 from mtlrun.data.tables.encode import EncodingOptions
-from mtlrun.data.tables.load import TableOptions, column_key, load_table
+from mtlrun.data.tables.load import TableOptions, column_key, load_table, splits_of_table
 from mtlrun.data.tables.named_arrays import column_of_array
 from mtlrun.data.tables.read import is_table
 from mtlrun.data.variety import check_variety
@@ -62,8 +64,9 @@ def load(
 ) -> Splits:
     """One source with the tasks that the file holds; `Splits.inferred` says their kinds.
 
-    A table is a file of texts (.csv, .tsv, .txt; also packed, .csv.gz), a Parquet file, or a .npz file of arrays [N]:
-    one with a list of `inputs`, or with named `targets` and no array 'inputs'.
+    A table is a file of texts (.csv, .tsv, .txt; also packed, .csv.gz), a Parquet or Arrow file, or a .npz file of
+    arrays [N]: one with a list of `inputs`, or with named `targets` and no array 'inputs'. A folder of Parquet or Arrow
+    files is a table too: its rows are encoded once, a column at a time, and kept on the disk.
 
     Of a folder of .npy files, an array each, the inputs are mapped into memory and never read as a whole: once before
     training, some megabytes at a time, then the rows of each batch.
@@ -85,7 +88,7 @@ def load(
         kinds: per task the kind that its labels are made into, one of label_kinds.KINDS; the others are read off.
         categories: columns of numbers that are categories.
         rare: words of a category that occur in fewer training rows share one code with unknown ones.
-        cache: folder in which the numbers of a folder of Parquet or Arrow files are kept as arrays (subfolder arrays);
+        cache: folder in which the rows of a folder of Parquet or Arrow files are kept encoded (subfolder arrays);
             None for the folder that MTLRUN_DATA names, else ~/.cache/mtlrun.
 
     Raises:
@@ -95,7 +98,8 @@ def load(
     first = named_path("arrays", path)
     named = None if targets is None else distinct("data.targets", targets)
     files = [first, *(Path(file).expanduser() for file in (val_path, test_path) if file)]
-    table = as_table(files[0], inputs, named)
+    shards = bool(shards_of(files[0]))
+    table = shards or as_table(files[0], inputs, named)
     spread = table if stratify is None else stratify
     splitting = SplitOptions(val_path, test_path, val, test, seed, group, order, spread)
     asked = {str(task): kind for task, kind in (kinds or {}).items()}
@@ -103,14 +107,11 @@ def load(
         wide = None if inputs is None else distinct("data.inputs", inputs)
         words = distinct("data.categories", categories or [])
         encoding = EncodingOptions(standardise, whole("data.rare", rare), words)
-        return load_table(TableOptions(files, wide, named, max_classes, asked, encoding), splitting)
+        options = TableOptions(files, wide, named, max_classes, asked, encoding)
+        return load_shards(options, splitting, cache_folder(cache, KEPT)) if shards else load_table(options, splitting)
     if categories:
         raise ConfigError(f"data.categories={categories}: {path} is no table, whose columns have names")
     array_options = ArrayOptions(standardise, channels, max_classes, asked)
-    if shards_of(files[0]):
-        kept = Path(cache or os.environ.get("MTLRUN_DATA") or "~/.cache/mtlrun").expanduser() / "arrays"
-        wide = [inputs] if isinstance(inputs, str) else None if inputs is None else distinct("data.inputs", inputs)
-        return load_shards(files, ShardColumns(wide, named, None), splitting, array_options, kept)
     if inputs is not None and not isinstance(inputs, str | int):
         raise ConfigError(f"data.inputs={[*inputs]}: a folder of .npy files has one array of inputs, name that one")
     return load_arrays(files, INPUTS if inputs is None else str(inputs), named, splitting, array_options)
@@ -144,25 +145,18 @@ class ArrayOptions:
     kinds: Mapping[str, str]
 
 
-def load_shards(
-    folders: Sequence[Path], columns: ShardColumns, splitting: SplitOptions, options: ArrayOptions, cache: Path
-) -> Splits:
-    """As `load_arrays`, of folders of Parquet or Arrow files.
+def load_shards(options: TableOptions, splitting: SplitOptions, cache: Path) -> Splits:
+    """As `load_table`, of folders of Parquet or Arrow files; their rows stay on the disk.
 
     Raises:
-        ConfigError, DataError: see `load`, and `array_folder`.
+        ConfigError, DataError: see `load`.
     """
+    folders = options.files
     other = next((folder for folder in folders if not shards_of(folder)), None)
     if other is not None:
         raise ConfigError(f"data.path={folders[0]} is a folder of Parquet or Arrow files, and {other} is none")
-    columns = replace(columns, key=splitting.key)
-    found = [array_folder(folder, columns, cache) for folder in folders]
-    names = found[0][1]
-    group, order = (None if name is None else names[str(name)] for name in (splitting.group, splitting.order))
-    targets = [names[target] for target in columns.targets or ()]
-    return load_arrays(
-        [kept for kept, _ in found], INPUTS, targets, replace(splitting, group=group, order=order), options
-    )
+    table = shard_table(folders, writable(cache))
+    return splits_of_table(table, table.counts, options, splitting, partial(mapped_inputs, table, cache=cache))
 
 
 def load_arrays(

@@ -16,21 +16,34 @@ from mtlrun.data.array_cache import Array
 from mtlrun.data.statistics import divisor
 from mtlrun.data.tables.raw import DATE, TEXT, RawColumn, RawTable
 from mtlrun.errors import DataError
+from mtlrun.lines import shortened
 from mtlrun.types import CATEGORY, MISSING_FLAG, NUMBER, InputColumn
 
 LARGEST = float(np.finfo(np.float32).max)
+ORDER = {NUMBER: 0, MISSING_FLAG: 1, CATEGORY: 2}
+"""Of the kinds in the vectors."""
+SHOWN = 20
+"""Columns that a message names."""
 
 
 @dataclass
 class FittedColumns:
     """columns: of the vectors, in order. said: what was inferred of each column of the table, by its name.
     constant: columns of the table that are left out, since they have one value, or none, in training. singular: those
-    that are left out since none of their words occurs often enough, such as names of people."""
+    that are left out since none of their words occurs often enough, such as names of people. gaps: whether a row lacks
+    the value of a column that is used."""
 
     columns: list[InputColumn] = field(default_factory=list)
     said: dict[str, str] = field(default_factory=dict)
     constant: list[str] = field(default_factory=list)
     singular: list[str] = field(default_factory=list)
+    gaps: bool = False
+
+    def put_in_order(self) -> list[int]:
+        """Sort the columns by kind, and return the places that they had."""
+        order = sorted(range(len(self.columns)), key=lambda place: ORDER[self.columns[place].kind])
+        self.columns = [self.columns[place] for place in order]
+        return order
 
 
 @dataclass(frozen=True)
@@ -44,7 +57,7 @@ class EncodingOptions:
 
 
 def fitted(table: RawTable, names: Sequence[str], train: Array, options: EncodingOptions) -> FittedColumns:
-    """What the columns are encoded as.
+    """What the columns are encoded as, in their order in the vectors.
 
     Args:
         table: of all rows.
@@ -57,15 +70,9 @@ def fitted(table: RawTable, names: Sequence[str], train: Array, options: Encodin
     """
     found = FittedColumns()
     for name in names:
-        raw = table.columns[name]
-        if raw.kind == TEXT or name in options.categories:
-            _fit_category(raw, train, options, found)
-        else:
-            _fit_number(raw, train, options, found)
-    if not found.columns:
-        raise DataError(f"no column of inputs varies in the training rows (there are: {', '.join(names)})")
-    order = {NUMBER: 0, MISSING_FLAG: 1, CATEGORY: 2}
-    found.columns.sort(key=lambda column: order[column.kind])
+        fit_column(table.columns[name], train, options, found)
+    check_any(found, names)
+    found.put_in_order()
     return found
 
 
@@ -73,17 +80,41 @@ def encoded(table: RawTable, columns: Sequence[InputColumn]) -> Array:
     """Vectors float32 [N, D] of the rows, by what the columns say."""
     values = np.empty((len(table), len(columns)), dtype=np.float32)
     for place, column in enumerate(columns):
-        raw = table.columns[column.name]
-        if column.kind == CATEGORY:
-            codes = {text: code for code, text in enumerate(column.values, 1)}
-            values[:, place] = [codes.get(text, 0) for text in raw.texts()]
-        elif column.kind == MISSING_FLAG:
-            values[:, place] = raw.missing
-        else:
-            numbers = raw.numbers
-            numbers[raw.missing] = column.fill
-            values[:, place] = (numbers - column.mean) / column.deviation
+        values[:, place] = encoded_column(table.columns[column.name], column)
     return values
+
+
+def fit_column(raw: RawColumn, train: Array, options: EncodingOptions, found: FittedColumns) -> list[InputColumn]:
+    """Add what one column of the table is encoded as, and return it: nothing, or a column or two of the vectors.
+
+    Raises:
+        DataError: see `fitted`.
+    """
+    before = len(found.columns)
+    if raw.kind == TEXT or raw.name in options.categories:
+        _fit_category(raw, train, options, found)
+    else:
+        _fit_number(raw, train, options, found)
+    return found.columns[before:]
+
+
+def check_any(found: FittedColumns, names: Sequence[str]) -> None:
+    """Raise DataError if none of the named columns is of use."""
+    if not found.columns:
+        raise DataError(f"no column of inputs varies in the training rows (there are: {shortened(names, SHOWN)})")
+
+
+def encoded_column(raw: RawColumn, column: InputColumn) -> Array:
+    """One entry of the vectors, [N]: float32 when it is kept."""
+    if column.kind == CATEGORY:
+        codes = {text: code for code, text in enumerate(column.values, 1)}
+        return np.array([codes.get(text, 0) for text in raw.texts()])
+    if column.kind == MISSING_FLAG:
+        return raw.missing
+    numbers = raw.numbers
+    numbers[raw.missing] = column.fill
+    scaled: Array = (numbers - column.mean) / column.deviation
+    return scaled
 
 
 def _fit_number(raw: RawColumn, train: Array, options: EncodingOptions, found: FittedColumns) -> None:
@@ -104,6 +135,7 @@ def _fit_number(raw: RawColumn, train: Array, options: EncodingOptions, found: F
         found.constant.append(raw.name)
         return
     words = "days since 1970" if raw.kind == DATE else raw.note or "number"
+    found.gaps |= bool(missing.any())
     if missing.any():
         how = f"the median {fill:g}" if len(known) and np.ptp(known) > 0 else "constant"
         words += f", {missing.sum()} missing are {how}" + (", flagged" if flagged else "")
@@ -122,6 +154,7 @@ def _fit_category(raw: RawColumn, train: Array, options: EncodingOptions, found:
         return
     found.columns.append(InputColumn(raw.name, CATEGORY, values=values, numeric=raw.kind != TEXT))
     rare, gaps = len(counts) - len(values), texts.count("")
+    found.gaps |= gaps > 0
     parts = [
         f"{len(values) - ('' in values)} words" if raw.kind == TEXT else f"{len(values)} numbers as words",
         raw.note,

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from mtlrun.data.array_cache import Array
 from mtlrun.data.duplicates import warn_of_duplicates
-from mtlrun.data.fingerprint import ids_of_rows, ids_of_texts
-from mtlrun.data.label_kinds import Labels
-from mtlrun.data.label_warnings import Inspected, warn_before_training
+from mtlrun.data.label_warnings import compared_rows, warn_before_training
 from mtlrun.data.row_splits import SplitKey, check_sizes, sizes_of
-from mtlrun.data.source import Source, Splits
-from mtlrun.data.split_plan import SplitOptions, bits, check_labels, planned, statement
+from mtlrun.data.source import Splits
+from mtlrun.data.split_plan import SplitOptions, check_labels, planned, statement
 from mtlrun.data.split_sizes import SPLITS
-from mtlrun.data.tables.encode import EncodingOptions, FittedColumns, encoded, fitted
-from mtlrun.data.tables.raw import EXACT, TEXT, RawColumn, RawTable, appended
+from mtlrun.data.tables.column_pass import EncodedInputs, ToEncode
+from mtlrun.data.tables.encode import EncodingOptions, FittedColumns
+from mtlrun.data.tables.held_inputs import held_inputs
+from mtlrun.data.tables.raw import TEXT, RawColumn, RawTable, appended
 from mtlrun.data.tables.read import read_raw
-from mtlrun.data.tables.source import TableSource
 from mtlrun.data.tables.targets import labels_by_task
+from mtlrun.data.tables.vectors import column_of, columns_of, vectors_in
 from mtlrun.data.variety import check_variety
 from mtlrun.errors import ConfigError, near_miss
 from mtlrun.lines import shortened
@@ -35,8 +33,9 @@ log = logging.getLogger(__name__)
 
 SHOWN = 12
 """Columns of which the line about the inputs says what they were taken for."""
-NAME = "arrays"
-"""Of the sources, as of those that are made from arrays."""
+
+Encode = Callable[[ToEncode], EncodedInputs]
+"""Makes the inputs of a table."""
 
 
 @dataclass(frozen=True)
@@ -59,21 +58,36 @@ def load_table(options: TableOptions, splitting: SplitOptions) -> Splits:
         DataError: if a file is malformed, or not enough to train each task.
     """
     table, counts = read_files(options.files)
+    return splits_of_table(table, counts, options, splitting, partial(held_inputs, table))
+
+
+def splits_of_table(
+    table: RawTable, counts: Sequence[int], options: TableOptions, splitting: SplitOptions, encode: Encode
+) -> Splits:
+    """The same of a table that is there.
+
+    Args:
+        table: the rows of all files.
+        counts: how many each file has.
+        options, splitting: see `load_table`.
+        encode: makes the inputs.
+
+    Raises:
+        ConfigError, DataError: see `load_table`.
+    """
     check_sizes(sizes_of(counts[0], splitting.shares), sum(counts))
     inputs, targets = roles(table, options, splitting.key)
-    columns = {target: table.columns[target] for target in targets}
+    columns = {target: column_of(table, target) for target in targets}
     labels = labels_by_task(columns, options.kinds, options.max_classes, options.encoding.categories)
     rows, how = planned(splitting, counts, labels, key_of(table, splitting.key))
     check_labels(labels, rows)
     check_variety(labels, rows)
     train = rows["train"].numpy()
-    found = fitted(table, inputs, train, options.encoding)
-    values = encoded(table, found.columns)
-    ids = ids_of_columns([table.columns[name] for name in inputs])
-    tell(table, found, options.encoding.rare)
-    warn_before_training(labels, train, inspected(table, inputs, found))
-    warn_of_duplicates(ids, labels, rows)
-    training, val, test = ([_source(values, rows[split], labels, found, ids)] for split in SPLITS)
+    made = encode(ToEncode(inputs, train, compared_rows(labels), options.encoding))
+    tell(len(table), made.found, options.encoding.rare)
+    warn_before_training(labels, train, made.inspected)
+    warn_of_duplicates(made.ids, labels, rows)
+    training, val, test = ([made.source(rows[split], labels)] for split in SPLITS)
     inferred = {task: label.kind for task, label in labels.items()}
     return Splits(training, val, test, statement(rows, labels, how), inferred)
 
@@ -95,8 +109,9 @@ def roles(table: RawTable, options: TableOptions, key: tuple[str, str] | None) -
         ConfigError: if neither is named, or a name is not there or is both.
     """
     there = [*table.columns]
+    vectors = {*vectors_in(there)}
     for option, names in (("inputs", options.inputs), ("targets", options.targets)):
-        for name in names or ():
+        for name in [name for name in names or () if name not in vectors]:
             check_column(table, name, f"data.{option}")
     others = [("categories", name) for name in options.encoding.categories] + ([key] if key else [])
     for option, name in others:
@@ -107,9 +122,11 @@ def roles(table: RawTable, options: TableOptions, key: tuple[str, str] | None) -
             f"{shortened(there, 20)})"
         )
     aside = [key[1]] if key else []
-    targets = options.targets if options.targets is not None else _others(there, [*(options.inputs or ()), *aside])
-    inputs = options.inputs if options.inputs is not None else _others(there, [*targets, *aside])
-    both = next((name for name in inputs if name in targets), None)
+    named = None if options.inputs is None else _columns(options.inputs, table.columns)
+    targets = options.targets if options.targets is not None else _others(there, [*(named or ()), *aside])
+    inputs = named if named is not None else _others(there, [*_columns(targets, table.columns), *aside])
+    labels = {*_columns(targets, table.columns)}
+    both = next((name for name in inputs if name in labels), None)
     if both is not None:
         raise ConfigError(f"column '{both}' is named in data.inputs and in data.targets: it is one of them")
     if not inputs or not targets:
@@ -121,6 +138,11 @@ def roles(table: RawTable, options: TableOptions, key: tuple[str, str] | None) -
 def _others(there: Sequence[str], taken: Collection[str]) -> list[str]:
     known = set(taken)
     return [name for name in there if name not in known]
+
+
+def _columns(names: Iterable[str], there: Collection[str]) -> list[str]:
+    """Those that the names stand for, each once."""
+    return [*dict.fromkeys(column for name in names for column in columns_of(name, there))]
 
 
 def check_column(table: RawTable, name: str, option: str) -> None:
@@ -151,55 +173,18 @@ def column_key(column: RawColumn) -> Array:
     return values
 
 
-def ids_of_columns(columns: Sequence[RawColumn]) -> Tensor:
-    """A number for each row by what its columns hold as they are in the file, int64 [N]."""
-    return ids_of_rows(torch.stack([_ids(column) for column in columns], 1))
-
-
-def _ids(column: RawColumn) -> Tensor:
-    if column.kind != TEXT:
-        large = column.values.dtype.kind in "iu" and bool((np.abs(column.numbers) >= EXACT).any())
-        return torch.from_numpy(column.values.view(np.int64)) if large else bits(torch.from_numpy(column.numbers))
-    known, places = np.unique(np.array(column.texts()), return_inverse=True)
-    return ids_of_texts(known.tolist())[torch.from_numpy(places)]
-
-
-def inspected(table: RawTable, inputs: Sequence[str], found: FittedColumns) -> Inspected:
-    """The inputs as columns of numbers: words by their place in the alphabet, gaps as NaN."""
-    values = np.stack([_numbers(table.columns[name]) for name in inputs], 1)
-    return Inspected(inputs, values, found.constant)
-
-
-def _numbers(column: RawColumn) -> Array:
-    if column.kind != TEXT:
-        return column.numbers
-    return np.unique(np.array(column.texts()), return_inverse=True)[1].astype(np.float64)
-
-
-def tell(table: RawTable, found: FittedColumns, rare: int) -> None:
-    """Say what was inferred of each column of inputs."""
+def tell(count: int, found: FittedColumns, rare: int) -> None:
+    """Say what was inferred of each column of inputs, of so many rows."""
     if found.singular:
         log.info("left out, since no word occurs in %d training rows: %s", rare, shortened(found.singular))
     said = [f"{name}: {words}" for name, words in found.said.items() if words != "number"]
     plain = len(found.said) - len(said)
     numbers = [f"{plain} of plain numbers"] if plain else []
     flags = sum(column.kind == MISSING_FLAG for column in found.columns)
-    gaps = any(table.columns[name].missing.any() for name in found.said)
     log.info(
         "inputs of %d columns%s%s: %s",
         len(found.said),
         f" and {flags} flags of missing values" if flags else "",
-        f", gaps counted in all {len(table)} rows" if gaps else "",
+        f", gaps counted in all {count} rows" if found.gaps else "",
         "; ".join([*numbers, *said[:SHOWN]]) + (f"; and {len(said) - SHOWN:,} more" if len(said) > SHOWN else ""),
-    )
-
-
-def _source(values: Array, rows: Tensor, labels: Mapping[str, Labels], found: FittedColumns, ids: Tensor) -> Source:
-    return TableSource(
-        NAME,
-        torch.from_numpy(values)[rows],
-        {task: label.values[rows] for task, label in labels.items()},
-        {task: label.labelled[rows] for task, label in labels.items()},
-        found.columns,
-        row_ids=ids[rows],
     )

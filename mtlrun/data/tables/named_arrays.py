@@ -127,7 +127,7 @@ def plain_array(name: str, values: Array) -> Array:
         raise DataError(
             f"column '{name}' holds a {type(odd).__name__}: a table takes numbers, truth values, times or texts"
         )
-    return np.array(["" if _absent(value) else _text(value) for value in values], dtype=str)
+    return np.array([text_of(value) for value in values], dtype=str)
 
 
 def _absent(value: Any) -> bool:
@@ -137,7 +137,10 @@ def _absent(value: Any) -> bool:
     return isinstance(value, float | np.generic) and bool(value != value)
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """A value as a text, '' for none."""
+    if _absent(value):
+        return ""
     return str(value.isoformat()) if hasattr(value, "isoformat") else str(value)
 
 

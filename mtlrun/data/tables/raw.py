@@ -110,17 +110,22 @@ def without_doubt(table: RawTable) -> RawTable:
     commas = next((name for name, column in table.columns.items() if column.decimal == COMMA), None)
     if commas is None:
         return table
-    return RawTable({name: _doubted(column, commas) for name, column in table.columns.items()}, table.notes)
+    return RawTable({name: doubted(column, commas) for name, column in table.columns.items()}, table.notes)
 
 
-def _doubted(column: RawColumn, commas: str) -> RawColumn:
+def doubted(column: RawColumn, commas: str) -> RawColumn:
+    """The column, in trouble if its points could stand between thousands; `commas` is one with decimal commas."""
     if column.decimal != EITHER or column.trouble:
         return column
-    trouble = (
-        f"the points in column '{column.name}' may be decimals or stand between thousands (1.234), since column "
+    return replace(column, trouble=points_in_doubt(column.name, commas))
+
+
+def points_in_doubt(name: str, commas: str) -> str:
+    """What is the trouble with such a column."""
+    return (
+        f"the points in column '{name}' may be decimals or stand between thousands (1.234), since column "
         f"'{commas}' has decimal commas: write the numbers without marks between thousands"
     )
-    return replace(column, trouble=trouble)
 
 
 def stacked(first: RawColumn, other: RawColumn, where: tuple[object, object]) -> RawColumn:

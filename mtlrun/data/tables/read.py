@@ -22,6 +22,7 @@ TABLES: dict[str, Callable[[Path, Collection[str]], RawTable]] = {
     ".tsv.gz": read_csv_file,
     ".parquet": read_parquet_file,
     ".pq": read_parquet_file,
+    ".arrow": read_parquet_file,
 }
 
 
@@ -36,7 +37,7 @@ def is_table(path: Path) -> bool:
 
 
 def read_raw(path: Path, as_words: Collection[str] = ()) -> RawTable:
-    """The columns of a file of texts, a Parquet file, or the arrays [N] of a .npz file.
+    """The columns of a file of texts, a Parquet or Arrow file, or the arrays [N] of a .npz file.
 
     Args:
         path: of the file.

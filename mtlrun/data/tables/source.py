@@ -42,17 +42,23 @@ class TableSource(TensorSource):
 
     def read(self, inputs: Tensor) -> list[str]:
         """Each row as the table has it, a column a line."""
-        return ["\n".join(self._lines(row)) for row in inputs.to(torch.float64).tolist()]
+        return rows_in_words(self.columns, inputs)
 
-    def _lines(self, row: Sequence[float]) -> list[str]:
-        absent = {column.name for column, entry in zip(self.columns, row) if column.kind == MISSING_FLAG and entry == 1}
-        words = {
-            column.name: "-" if column.name in absent else _word(column, entry)
-            for column, entry in zip(self.columns, row)
-            if column.kind != MISSING_FLAG
-        }
-        lines = [f"{name[:14]} {word[:14]}" for name, word in words.items()][:SHOWN]
-        return lines + ([f"and {len(words) - SHOWN} more"] if len(words) > SHOWN else [])
+
+def rows_in_words(columns: Sequence[InputColumn], inputs: Tensor) -> list[str]:
+    """Vectors [B, D] as the table had them, a column a line."""
+    return ["\n".join(_lines(columns, row)) for row in inputs.to(torch.float64).tolist()]
+
+
+def _lines(columns: Sequence[InputColumn], row: Sequence[float]) -> list[str]:
+    absent = {column.name for column, entry in zip(columns, row) if column.kind == MISSING_FLAG and entry == 1}
+    words = {
+        column.name: "-" if column.name in absent else _word(column, entry)
+        for column, entry in zip(columns, row)
+        if column.kind != MISSING_FLAG
+    }
+    lines = [f"{name[:14]} {word[:14]}" for name, word in words.items()][:SHOWN]
+    return lines + ([f"and {len(words) - SHOWN} more"] if len(words) > SHOWN else [])
 
 
 def _word(column: InputColumn, entry: float) -> str:

@@ -1,4 +1,4 @@
-"""A run on a folder of .npy files has the scores of the run on the same arrays in memory."""
+"""A run on a folder of files has the scores of the run on the same arrays, or the same table, in memory."""
 
 import json
 
@@ -51,3 +51,34 @@ def test_a_folder_of_new_rows_is_scored(folder, held, capsys):
         [record] = json.loads(capsys.readouterr().out)
         found.append(record["tasks"])
     assert found[1] == numbers(found[0])
+
+
+def test_shards_have_the_scores_of_the_table(tmp_path, monkeypatch, capsys):
+    """With workers, resumed, and scored on new shards."""
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    draw, rows = np.random.default_rng(0), 160
+    size, town = draw.normal(size=rows).round(3), draw.choice(["Rome", "Oslo", "Bern"], rows)
+    price = (size * 3 + (town == "Oslo") * 2 + 40).round(3)
+    gaps = [None if row % 9 == 0 else value for row, value in enumerate(size.tolist())]
+    table = pyarrow.table({"size": gaps, "town": town, "price": price, "dear": np.where(price > 40, "yes", "no")})
+    (tmp_path / "shards").mkdir()
+    for number in range(4):
+        parquet.write_table(table.slice(40 * number, 40), tmp_path / "shards" / f"{number}.parquet")
+    lines = [",".join("" if cell is None else str(cell) for cell in row.values()) for row in table.to_pylist()]
+    (tmp_path / "mine.csv").write_text("\n".join([",".join(table.column_names), *lines]) + "\n")
+    monkeypatch.setenv("MTLRUN_DATA", str(tmp_path / "cache"))
+    words = [*SETTINGS, "data.targets=[price,dear]", "backbone=tabular", "backbone.hidden=[16]"]
+    held = mtlrun.run([*words, f"data.path={tmp_path}/mine.csv"], folder=tmp_path / "held")
+    run = tmp_path / "mapped"
+    mtlrun.run([*words, f"data.path={tmp_path}/shards", "trainer.workers=1", "trainer.epochs=1"], folder=run)
+    assert main(["resume", str(run), "trainer.epochs=2"]) == 0
+    assert json.loads((run / "summary.json").read_text())["tasks"] == numbers(held.summary["tasks"])
+    capsys.readouterr()
+    scored = [evaluated(run, tmp_path / place, capsys) for place in ("mine.csv", "shards")]
+    assert scored[1] == numbers(scored[0])
+
+
+def evaluated(run, path, capsys):
+    assert main(["eval", str(run), f"data.test_path={path}", "--json"]) == 0
+    [record] = json.loads(capsys.readouterr().out)
+    return record["tasks"]

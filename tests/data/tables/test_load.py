@@ -347,3 +347,35 @@ def test_classes_that_differ_in_capitals_alone_are_told(tmp_path, caplog):
     )
     load(tmp_path / "mine.csv", targets=["y"])
     assert "classes of y differ in capitals alone, and count as different: Yes, yes" in caplog.messages
+
+
+def vectors(tmp_path):
+    draw = np.random.default_rng(0)
+    table = {f"v[{at}]": draw.normal(size=N).round(3) for at in range(3)}
+    table |= {"x": draw.normal(size=N).round(3), "wish[0]": np.arange(N) % 2, "wish[1]": np.arange(N) % 3 > 0}
+    pd.DataFrame(table).to_csv(tmp_path / "mine.csv", index=False)
+    return tmp_path / "mine.csv"
+
+
+@pytest.mark.parametrize(
+    ("options", "inputs", "tasks"),
+    [
+        ({"targets": ["wish"]}, ["v[0]", "v[1]", "v[2]", "x"], {"wish": "MultiLabel"}),
+        ({"targets": ["x"], "inputs": ["v"]}, ["v[0]", "v[1]", "v[2]"], {"x": "Regression"}),
+        ({"targets": ["v", "wish[1]"]}, ["x", "wish[0]"], {"v": "Regression", "wish_1": "Classification"}),
+    ],
+)
+def test_the_name_of_a_vector_stands_for_its_columns(tmp_path, options, inputs, tasks):
+    splits = load(vectors(tmp_path), **options)
+    assert [column.name for column in splits.train[0].columns] == inputs
+    assert {task: kind["kind"] for task, kind in splits.inferred.items()} == tasks
+    if "v" in tasks:
+        assert splits.train[0].targets("v").shape[1:] == (3,)
+
+
+def test_a_vector_of_labels_holds_no_words(tmp_path):
+    pd.DataFrame({"x": np.arange(N), "v[0]": np.arange(N) % 2, "v[1]": ["a", "b"] * (N // 2)}).to_csv(
+        tmp_path / "mine.csv", index=False
+    )
+    with pytest.raises(DataError, match=r"column 'v\[1\]' holds words, and a vector of labels holds numbers"):
+        load(tmp_path / "mine.csv", targets=["v"])
