@@ -1,5 +1,6 @@
 """Runs and sweeps: folders, statuses, exit codes."""
 
+import gc
 import json
 import os
 import shutil
@@ -145,7 +146,8 @@ def test_a_failing_job_does_not_stop_a_sweep(command, training):
     assert outcome.out.splitlines()[-1] == str(sweep)
 
 
-def test_a_job_begins_when_the_memory_of_the_last_one_is_free(command, training):
+def test_a_job_begins_when_the_memory_of_the_last_one_is_free(command, training, monkeypatch):
+    monkeypatch.setattr("mtlrun.cli.run.gc", gc)
     networks, alive = [], []
 
     class Network:
