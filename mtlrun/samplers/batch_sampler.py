@@ -59,6 +59,11 @@ class BatchSampler:
         tasks = tuple(task for task in self.tasks if probabilities.get(task, 0) > 0)
         return BatchIndices(joined, tasks, progress.step)
 
+    def drop_rest(self) -> None:
+        """Leave out what is left of each pool's pass: the next rows are of a new one."""
+        for passes in self._passes:
+            passes.begin()
+
     def keep_easiest(self, losses: Sequence[Tensor], progress: TrainingProgress) -> None:
         """Draw from each pool's easiest rows only.
 
