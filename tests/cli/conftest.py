@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
@@ -51,6 +51,7 @@ class FakeTraining(ModuleType):
     def install(self, patch: pytest.MonkeyPatch) -> None:
         patch.setitem(sys.modules, self.NAME, self)
         patch.setattr("mtlrun.experiment.train", self, raising=False)
+        patch.setattr("mtlrun.cli.run.gc", SimpleNamespace(collect=lambda: 0))  # 0.1 s a job; it leaves nothing behind
 
     def train(self, config: Any, folder: RunFolder, resume: bool) -> dict[str, Any]:
         self.calls.append((config, folder.path, resume))

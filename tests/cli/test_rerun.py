@@ -1,6 +1,8 @@
 """`mtlrun rerun`: which jobs run again, where, with what; the numbers are compared in end_to_end/test_rerun.py."""
 
 import json
+import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -19,9 +21,8 @@ def record(name):
     return json.loads(Path("sweep", name, "run.json").read_text())
 
 
-@pytest.fixture
-def sweep(command, training):
-    """A sweep of four jobs: finished, failed, interrupted, never started."""
+def stop_a_sweep(command, training):
+    """Four jobs: finished, failed, interrupted, never started."""
 
     def behave(config):
         if config.seed == 1:
@@ -31,6 +32,25 @@ def sweep(command, training):
 
     training.behave = behave
     assert command("-m", "task=multidigits", "seed=0,1,2,3", "hydra.sweep.dir=sweep").code == 143
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    return tmp_path_factory.mktemp("kept")
+
+
+@pytest.fixture
+def sweep(command, training, kept, tmp_path):
+    """A sweep that was stopped, run once for all tests: a copy, as if it had been started in this test's folder."""
+    if not (kept / "sweep").exists():
+        stop_a_sweep(command, training)
+        shutil.copytree("sweep", kept / "sweep")
+        (kept / "started_in").write_text(str(tmp_path))
+    else:
+        shutil.copytree(kept / "sweep", "sweep")
+        before = (kept / "started_in").read_bytes()
+        for path in filter(Path.is_file, Path("sweep").rglob("*")):
+            path.write_bytes(path.read_bytes().replace(before, os.fsencode(tmp_path)))
     assert {
         path.parent.name: record(path.parent.name)["status"] for path in Path("sweep").glob("*/run.json")
     } == STATUSES

@@ -1,7 +1,8 @@
 """Hydra takes half as long as a short training to compose a configuration: what is the same is composed once.
 
 Kept are whole compositions by their words; the choice of files and what these hold together, by the words that choose
-options of groups; and each of our files. With a folder of the user's own, whose files a test may change, nothing is.
+options of groups; and each file of ours and of Hydra's. Of a composition that looks into a folder of the user's own,
+whose files a test may change, only the last are.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import pickle
 from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -17,11 +19,15 @@ from typing import Any
 import pytest
 from hydra._internal import config_loader_impl
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra._internal.config_repository import CachingConfigRepository, ConfigRepository
 from hydra._internal.defaults_list import DefaultsList, Overrides
+from hydra.core.object_type import ObjectType
 from hydra.core.utils import JobRuntime
 
 from mtlrun.paths import CONF
+
+_UNCHANGING = {("file", str(CONF)), ("pkg", "hydra.conf")}
+"""Scheme and path of the folders that are the same in each test."""
 
 
 @contextmanager
@@ -32,7 +38,8 @@ def kept_compositions() -> Iterator[None]:
         patch.setattr(config_loader_impl, "create_defaults_list", _choice(config_loader_impl.create_defaults_list))
         name = "_compose_config_from_defaults_list"
         patch.setattr(ConfigLoaderImpl, name, _files_together(getattr(ConfigLoaderImpl, name)))
-        patch.setattr(FileConfigSource, "load_config", _file(FileConfigSource.load_config))
+        patch.setattr(ConfigRepository, "load_config", _file(ConfigRepository.load_config))
+        patch.setattr(CachingConfigRepository, "__init__", _look_alike)
         yield
 
 
@@ -97,8 +104,17 @@ def _files_together(compose: Any) -> Any:
 def _file(read: Any) -> Any:
     kept = _Kept()
 
-    def load_config(source: FileConfigSource, config_path: str) -> Any:
-        make = partial(read, source, config_path)
-        return kept.get(config_path, make) if source.path == str(CONF) else make()
+    def load_config(repository: ConfigRepository, config_path: str) -> Any:
+        make = partial(read, repository, config_path)
+        source = repository._find_object_source(config_path, ObjectType.CONFIG)
+        origin = None if source is None else (source.scheme(), source.path)
+        if source is None or origin not in _UNCHANGING:
+            return make()
+        return kept.get((source.provider, origin, config_path), make)
 
     return load_config
+
+
+def _look_alike(repository: CachingConfigRepository, delegate: ConfigRepository) -> None:
+    """Hydra copies all that it may ever read, its store included; a copy with a list of sources of its own will do."""
+    repository.delegate, repository.cache = copy(delegate), {}

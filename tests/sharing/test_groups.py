@@ -42,6 +42,11 @@ def test_members_of_a_group_stay_together() -> None:
     assert not torch.equal(outputs["detection"][1], outputs["lane"][1])
 
 
+def test_the_trunk_ends_with_the_last_stage_that_all_tasks_share() -> None:
+    scheme = Groups(build_mlp, TASKS, PAIRS, split="layer2")
+    assert scheme.trunk_end() is scheme.stages["layer2"][group_key(TASKS)]
+
+
 def test_a_tree_parts_twice() -> None:
     scheme = Groups(build_mlp, TASKS, TREE)
     assert modules(scheme)["layer3"] == ["detection", "drivable", "lane+sign"]
