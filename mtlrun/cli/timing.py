@@ -39,20 +39,26 @@ def measured(requests: Sequence[Sequence[str]]) -> list[Measured]:
 def hours(asked: Sequence[tuple[Wanted, Sequence[PublishedMethod]]]) -> list[tuple[float | None, str]]:
     """Of each request: (hours of one run of each of its methods, added up; what is needed first, if anything).
 
-    Of methods that read the losses, and of those that take a pass per task, one each is measured for all. All requests
-    are measured by one process.
+    Of those that cost alike, one is measured for all. All requests are measured by one process.
     """
-    kinds = [{takes_passes(method): method for method in reversed(methods)} for _, methods in asked]
+    kinds = [{_kind(method): method for method in reversed(methods)} for _, methods in asked]
     words = [[*map(request.settings_of, kind.values())] for (request, _), kind in zip(asked, kinds)]
     answers = iter(measured([entry for entries in words for entry in entries]))
     return [_added_up(methods, {key: next(answers) for key in kind}) for (_, methods), kind in zip(asked, kinds)]
 
 
-def _added_up(methods: Sequence[PublishedMethod], found: Mapping[bool, Measured]) -> tuple[float | None, str]:
+def _added_up(
+    methods: Sequence[PublishedMethod], found: Mapping[tuple[str, bool], Measured]
+) -> tuple[float | None, str]:
     for answer in found.values():
         if "needs" in answer:
             return None, str(answer["needs"])
-    return sum(found[takes_passes(method)]["hours"] for method in methods), ""
+    return sum(found[_kind(method)]["hours"] for method in methods), ""
+
+
+def _kind(method: PublishedMethod) -> tuple[str, bool]:
+    """What costs alike: the sharing scheme, as single-task training has a network per task, and the passes."""
+    return method.chosen("sharing") or "", takes_passes(method)
 
 
 def takes_passes(method: PublishedMethod) -> bool:

@@ -76,7 +76,7 @@ def build(config: DictConfig, folder: RunFolder, ranks: Ranks | None = None) -> 
     check_clip(settings.clip, engine)
     rows = settings.batch_size * balancer.batches
     batch_sampler = BatchSampler(sampler, make_pools(splits.train, tasks), list(tasks), rows, config.seed)
-    steps_per_epoch = math.ceil(sum(map(len, splits.train)) / rows)
+    steps_per_epoch = _steps_per_epoch(sum(map(len, splits.train)), rows, settings.drop_last)
     total_steps = int(min(settings.epochs * steps_per_epoch, settings.max_steps or math.inf))
     stepper = build_stepper(config, model, tasks, engine, device, (steps_per_epoch, total_steps))
     splits, split = on_device(splits, device), RowSplit(balancer.batches, ranks, settings.accumulate)
@@ -97,6 +97,12 @@ def build(config: DictConfig, folder: RunFolder, ranks: Ranks | None = None) -> 
         total_steps=total_steps,
         seed=config.seed,
     )
+
+
+def _steps_per_epoch(rows: int, batch: int, drop_last: bool) -> int:
+    if drop_last and rows < batch:
+        raise ConfigError(f"trainer.drop_last leaves no batch of {batch} rows, as there are {rows} to train on")
+    return rows // batch if drop_last else math.ceil(rows / batch)
 
 
 def build_network(

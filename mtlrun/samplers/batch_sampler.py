@@ -61,6 +61,11 @@ class BatchSampler:
         joined = {source: parts[0] if len(parts) == 1 else torch.cat(parts) for source, parts in rows.items()}
         return BatchIndices(joined, self._active, progress.step)
 
+    def drop_rest(self) -> None:
+        """Leave out what is left of each pool's pass: the next rows are of a new one."""
+        for passes in self._passes:
+            passes.begin()
+
     def keep_easiest(self, losses: Sequence[Tensor], progress: TrainingProgress) -> None:
         """Draw from each pool's easiest rows only.
 

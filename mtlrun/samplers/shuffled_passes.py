@@ -42,6 +42,11 @@ class ShuffledPasses:
                 self._start_pass()
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
+    def begin(self) -> None:
+        """Begin a new pass, unless this one has just begun: the rows that are left of it are left out."""
+        if self._position:
+            self._start_pass()
+
     def restrict(self, rows: Tensor) -> None:
         """Hand out these rows [m >= 1] only from now on, in a new pass."""
         self._in_use = rows

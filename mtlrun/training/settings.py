@@ -53,6 +53,9 @@ class TrainerSettings:
     epochs: int = setting(10, "passes over the training rows (all sources together)", 1)
     max_steps: Optional[int] = setting(None, "stop after this many steps, whatever the epoch", 1)  # noqa: UP045
     batch_size: int = setting(64, "rows per optimizer step, over all sources", 1)
+    drop_last: bool = setting(
+        False, "leave out the rows of each epoch that do not fill a batch, and begin the next one with all rows"
+    )
     accumulate: int = setting(1, "split each batch into this many parts, one after the other, to save memory", 1)
     device: Device = setting(Device.auto, "auto (cuda, then mps, then cpu), cpu, cuda or mps")
     devices: int = setting(

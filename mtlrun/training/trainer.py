@@ -192,6 +192,8 @@ class Trainer:
         """The rows of the rest of the epoch's steps; drawn from its start, see `SamplerAtEpochStart`."""
         first, begin = epoch * self.steps_per_epoch, self.position.step
         if begin == first:
+            if self.settings.drop_last:
+                self.sampler.drop_rest()
             rank_rows(self.sampler, self.evaluator, self.splits.train, self._progress(first))
             self.epoch_start.note()
         for step in range(first, end):

@@ -158,3 +158,12 @@ def test_reduced_methods_and_seeds_are_those_of_the_table():
     assert [method.name for method in quick.methods] == ["STL", "LS", "SI", "UW", "Nash-MTL", "FAMO"]
     assert isinstance(quick, Wanted)
     assert quick.seeds == 1
+
+
+def test_a_network_per_task_is_measured_by_itself(monkeypatch, capsys):
+    def measure(requests):
+        return [{"hours": 11.0 if "sharing=independent" in words else 1.0} for words in requests]
+
+    monkeypatch.setattr(timing, "_measure", measure)
+    assert main(["reproduce", "nash_mtl/qm9", "--methods", "STL,LS,UW", "--seeds", "1"]) == 2
+    assert "About 13.0 h of training" in capsys.readouterr().out

@@ -204,3 +204,18 @@ def test_examples_uses_the_easiest_rows_first():
 def test_mistakes_are_named(build, word):
     with pytest.raises(ValueError, match=word):
         build()
+
+
+def test_what_does_not_fill_a_batch_is_left_out():
+    """Ten rows in batches of four: two whole ones of a pass, then a new pass; without it the third takes the rest."""
+    batches = BatchSampler(Uniform(), make_pools([source("s", 10, ["a"])], ("a",)), ("a",), batch_size=4, seed=0)
+    drawn = []
+    for progress in steps_of(40):
+        if progress.step % 2 == 0:
+            batches.drop_rest()
+        drawn.append(batches.next(progress).rows["s"])
+    epochs = [torch.cat(drawn[step : step + 2]) for step in range(0, 40, 2)]
+    assert all(len(epoch.unique()) == 8 for epoch in epochs)
+    assert set(torch.cat(epochs).tolist()) == set(range(10))
+    first = BatchSampler(Uniform(), make_pools([source("s", 10, ["a"])], ("a",)), ("a",), batch_size=4, seed=0)
+    assert torch.equal(first.next(steps_of(1)[0]).rows["s"], drawn[0]), "a pass that has just begun is not dropped"

@@ -106,6 +106,14 @@ def test_any_step(train, undisturbed, tmp_path, monkeypatch, step):
     assert_same(undisturbed(*settings).folder, tmp_path / "stopped")
 
 
+@pytest.mark.parametrize("step", [6, 8])
+def test_epochs_that_leave_rows_out(train, undisturbed, tmp_path, monkeypatch, step):
+    """At the end of an epoch, and within one: six steps an epoch."""
+    interrupted(train, monkeypatch, step, "trainer.drop_last=true")
+    resume(tmp_path / "stopped")
+    assert_same(undisturbed("trainer.drop_last=true").folder, tmp_path / "stopped")
+
+
 @pytest.mark.parametrize("step", [12, 18])
 def test_scores_of_the_last_epochs(train, undisturbed, tmp_path, monkeypatch, step):
     """Before and after the first of the two epochs whose test scores are averaged has been tested."""

@@ -150,6 +150,12 @@ def test_rows_between_two_lines_are_not_lost(train):
     assert sum(int(row["rows"]) for row in steps) == 32 * (int(steps[-1]["step"]) + 1)
 
 
+def test_an_epoch_of_whole_batches(undisturbed):
+    """Of about 210 rows six batches of 32, where seven take the rest along."""
+    assert undisturbed("trainer.drop_last=true").summary["steps"] == 18
+    assert undisturbed().summary["steps"] == 21
+
+
 def test_a_loss_that_is_not_finite_names_task_and_step_and_keeps_the_last_good_checkpoint(train, tmp_path):
     with pytest.raises(NonFiniteError, match=r"task '\w+' is not finite at step \d+|parameter became"):
         train("optimizer=sgd", "optimizer.lr=1e30", "trainer.checkpoint_every=1")
@@ -198,6 +204,7 @@ def test_a_backbone_frozen_at_random_is_told(train, undisturbed, caplog, setting
         (("scheduler=plateau", "scheduler.interval=step"), "choose epoch"),
         (("balancer=dwa", "balancer.temperature=-1"), "balancer.temperature must be positive"),
         (("sharing.split=layer9",), "layer9"),
+        (("trainer.drop_last=true", "trainer.batch_size=299"), "leaves no batch of 299 rows"),
         (("balancer=fixed", "balancer.task_weights={shpe: 2}"), "did you mean 'shape'"),
     ],
 )
