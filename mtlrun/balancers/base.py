@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any, ClassVar
 
 import torch
@@ -126,7 +127,7 @@ class GramBalancer(Balancer):
             weights = self.solve(gram, losses, tasks)
         except NotConverged:
             weights = torch.full_like(losses, torch.nan)
-        if not bool(weights.isfinite().all()):
+        if not all(map(isfinite, weights.tolist())):
             self.fallbacks += 1
             return self._good().get(tasks, losses)
         self._good().set(tasks, weights)
@@ -176,7 +177,7 @@ class JacobianBalancer(Balancer):
 
 def check_finite(sizes: Tensor, tasks: Sequence[str]) -> None:
     """Raise NonFiniteError for the first task whose gradient size is not finite; sizes [k T] for k batches."""
-    bad = (~torch.isfinite(sizes)).nonzero().flatten().tolist()
-    if bad:
-        task = tasks[bad[0] % len(tasks)]
+    bad = next((row for row, size in enumerate(sizes.tolist()) if not isfinite(size)), None)
+    if bad is not None:
+        task = tasks[bad % len(tasks)]
         raise NonFiniteError(f"the gradient of task '{task}' on the shared parameters is not finite")

@@ -1,16 +1,16 @@
-"""`mtlrun reproduce [PAPER/NAME] ...`: train what a published table needs, and show our numbers beside its own."""
+"""`mtlrun reproduce [PAPER/NAME ...] ...`: train what published tables need, and show our numbers beside theirs."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.text import Text
 
 from mtlrun.cli.folders import RunFolders
 from mtlrun.cli.listed import train_listed
-from mtlrun.cli.reproduction import TableJob, Wanted, finished_runs, jobs_of, wanted
+from mtlrun.cli.reproduction import TableJob, Wanted, finished_runs, jobs_of, methods_by_table, wanted
 from mtlrun.cli.tables_offered import offered
 from mtlrun.cli.timing import hours
 from mtlrun.cli.words import OneLineParser
@@ -28,19 +28,19 @@ _LONG_HOURS = 1.0
 
 
 def main(arguments: list[str]) -> int:
-    """Show the tables, or reproduce one; return the exit code: 1 if a run failed."""
+    """Show the tables, or reproduce some; return the exit code: 1 if a run failed."""
     options = _parser().parse_intermixed_args(arguments)
-    names = [word for word in options.words if "=" not in word]
+    names = [*dict.fromkeys(word for word in options.words if "=" not in word)]
     if not names:
         offered(options.runs)
         return 0
-    if len(names) > 1:
-        raise ConfigError(f"name one table, found {' '.join(names)}")
     words = [word for word in options.words if "=" in word]
     hydra_words = [word for word in words if word.lstrip("+~").startswith(("hydra.", "hydra/"))]
     settings = [word for word in words if word not in hydra_words]
-    request = wanted(published_table(names[0]), options.methods, options.seeds, settings, options.quick)
-    return _reproduce(request, options, hydra_words)
+    tables = [published_table(name) for name in names]
+    methods = methods_by_table(tables, options.methods)
+    requests = [wanted(table, methods[table.name], options.seeds, settings, options.quick) for table in tables]
+    return _reproduce(requests, options, hydra_words)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -66,20 +66,34 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _reproduce(request: Wanted, options: argparse.Namespace, hydra_words: Sequence[str]) -> int:
-    jobs = [*jobs_of(request)]
-    known = finished_runs(options.runs, request.by)
-    missing = [job for job in jobs if job.found(known) is None]
+def _reproduce(requests: Sequence[Wanted], options: argparse.Namespace, hydra_words: Sequence[str]) -> int:
+    jobs = {request.table.name: [*jobs_of(request)] for request in requests}
+    missing = _missing(requests, jobs, options.runs)
+    count = sum(map(len, jobs.values()))
     code = 0
     if missing and options.list:
-        _list(missing, request)
+        _list([job for _, job in missing], count)
     elif missing:
-        _check_time(request, missing, options.yes)
-        print(f"{len(missing)} of {len(jobs)} runs of {request.table.name} are missing: training them", flush=True)
-        code = train_listed([job.words for job in missing], hydra_words)
+        _check_time(missing, options.yes)
+        print(f"{len(missing)} of {count} runs of {', '.join(jobs)} are missing: training them", flush=True)
+        code = train_listed([job.words for _, job in missing], hydra_words)
+    for request in requests:
         known = finished_runs([*options.runs, *RunFolders.sweeps], request.by)
-    show_reproduction(request, [(job, entry) for job in jobs if (entry := job.found(known))])
+        show_reproduction(request, [(job, entry) for job in jobs[request.table.name] if (entry := job.found(known))])
     return code
+
+
+def _missing(
+    requests: Sequence[Wanted], jobs: Mapping[str, Sequence[TableJob]], folders: Sequence[str]
+) -> list[tuple[Wanted, TableJob]]:
+    """What no finished run is the same as; what two tables have in common once."""
+    found: list[tuple[Wanted, TableJob]] = []
+    for request in requests:
+        known = finished_runs(folders, request.by)
+        for job in jobs[request.table.name]:
+            if job.found(known) is None and not any(job.same_as(other) for _, other in found):
+                found.append((request, job))
+    return found
 
 
 def show_reproduction(request: Wanted, done: Sequence[tuple[TableJob, Entry]]) -> None:
@@ -98,24 +112,29 @@ def show_reproduction(request: Wanted, done: Sequence[tuple[TableJob, Entry]]) -
         screen.print(Text(printable(line), style="dim"))
 
 
-def _list(missing: Sequence[TableJob], request: Wanted) -> None:
-    print(f"{len(missing)} of {request.count} runs are missing; each is one of these commands:")
+def _list(missing: Sequence[TableJob], count: int) -> None:
+    print(f"{len(missing)} of {count} runs are missing; each is one of these commands:")
     for job in missing:
         print(f"  {command_line('mtlrun', *job.words)}")
 
 
-def _check_time(request: Wanted, missing: Sequence[TableJob], agreed: bool) -> None:
+def _check_time(missing: Sequence[tuple[Wanted, TableJob]], agreed: bool) -> None:
     """Say how long the missing runs take, and refuse what takes long unless that was asked for.
 
     Raises:
         ConfigError: for what takes more than an hour, and for data that is not there.
     """
-    total, needs = hours([(request, [job.method for job in missing])])[0]
-    if total is None:
-        raise ConfigError(needs)
-    print(f"About {duration(3600 * total)} of training in all on this machine, one run after the other.", flush=True)
+    requests = {request.table.name: request for request, _ in missing}
+    methods = {name: [job.method for request, job in missing if request.table.name == name] for name in requests}
+    total = 0.0
+    for part, needs in hours([(request, methods[name]) for name, request in requests.items()]):
+        if part is None:
+            raise ConfigError(needs)
+        total += part
+    words = duration(3600 * total)
+    print(f"About {words} of training in all on this machine, one run after the other.", flush=True)
     if total > _LONG_HOURS and not agreed:
         raise ConfigError(
-            f"{len(missing)} runs of {request.table.name} take about {duration(3600 * total)} on this machine: "
+            f"{len(missing)} runs of {', '.join(requests)} take about {words} on this machine: "
             "add --yes, or take fewer with --quick, --methods and --seeds"
         )

@@ -78,6 +78,27 @@ class TableJob:
         alike = (entry for entry in known if entry.seed == self.seed)
         return next((entry for entry in alike if same_experiment(entry.settings, self.settings)), None)
 
+    def same_as(self, other: TableJob) -> bool:
+        """Whether one run serves for both."""
+        return self.seed == other.seed and same_experiment(self.settings, other.settings)
+
+
+def methods_by_table(tables: Sequence[PublishedTable], names: Sequence[str]) -> dict[str, list[str]]:
+    """Of each table those of the named methods that it has: of several tables a method need not be in all.
+
+    Raises:
+        ConfigError: for a name that no table has, or a table that has none of them.
+    """
+    there = {table.name: {method.name for method in table.methods} for table in tables}
+    for name in names:
+        if not any(name in methods for methods in there.values()):
+            tables[0].method(name)  # says so
+    found = {table: [name for name in names if name in methods] for table, methods in there.items()}
+    for table, methods in found.items():
+        if names and not methods:
+            raise ConfigError(f"{table} has none of the methods {', '.join(names)}: leave the table out")
+    return found
+
 
 def wanted(
     table: PublishedTable, methods: Sequence[str], seeds: int | None, words: Sequence[str], quick: bool

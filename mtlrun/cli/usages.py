@@ -63,7 +63,7 @@ A file that cannot be read is told, the others go on, and the exit code is 1."""
 Every option may also be written key=value, such as by=last.""",
     "reproduce": """\
   mtlrun reproduce                     the tables, what each needs, how long it takes here, what exists
-  mtlrun reproduce PAPER/NAME          train what is missing, then ours | published | difference | protocol differs in
+  mtlrun reproduce PAPER/NAME ...      train what is missing, then ours | published | difference | protocol differs in
   --methods A,B    only these rows of the table
   --seeds N        runs of each method: seeds 0 to N-1 (default: as many as the paper has)
   --quick          a reduction that takes minutes, and is no reproduction

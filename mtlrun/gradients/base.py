@@ -8,6 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -174,7 +175,7 @@ class Pass(ABC, Generic[B]):
     def trace(self, losses: Tensor, weights: Tensor | None, gram: Tensor | None = None) -> Trace:
         """Of this step; of a Gram matrix of all batches the rows that the update is made of. None of a step that
         overflowed: it says nothing of the tasks."""
-        known = gram is not None and bool(gram.isfinite().all())
+        known = gram is not None and isfinite(float(gram.sum()))
         return Trace(self.step.tasks, losses, weights, self.last_batch(gram) if gram is not None and known else None)
 
     def last_batch(self, gram: Tensor) -> Tensor:
@@ -197,7 +198,12 @@ class Pass(ABC, Generic[B]):
             self.solved = False
             return torch.ones_like(losses)
         weights = balancer.weights(gram, losses, self.step.tasks)
-        return (weights * weight_factor(self.settings.rescale, weights, self.last_batch(gram))).to(losses)
+        return self.rescaled(weights, self.last_batch(gram)).to(losses)
+
+    def rescaled(self, weights: Tensor, gram: Tensor | None) -> Tensor:
+        """Weights [T] of the length that was asked for, see `weight_factor`."""
+        rescale = self.settings.rescale
+        return weights if rescale == "paper" else weights * weight_factor(rescale, weights, gram)
 
     def weigh_task_specific(self, weights: Tensor | None, losses: Tensor) -> None:
         """Multiply each task's own gradients by the weights [T] of the update, or leave them to the method's own word.
@@ -216,6 +222,8 @@ class Pass(ABC, Generic[B]):
     def reduce(self, shared: bool) -> None:
         """Complete the tasks' own gradients: the mean over the batches, the sum over the processes; and the sum of the
         shared ones too, if they are still partial."""
+        if self.step.batches == self.ranks.size == 1:
+            return
         own = [parameter for task in self.step.tasks for parameter in self.groups.task_specific[task]]
         if self.step.batches > 1:
             multiply(own, 1 / self.step.batches)
@@ -231,6 +239,16 @@ def no_weights(balancer: Balancer) -> ConfigError:
 def trainable(parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:
     """Those that are not frozen."""
     return [parameter for parameter in parameters if parameter.requires_grad]
+
+
+def stacked(losses: Losses, tasks: tuple[str, ...], like: Tensor) -> Tensor:
+    """[T]; zero, of the type of `like`, for a task that has no row here."""
+    return torch.stack([losses[task] if task in losses else like.new_zeros(()) for task in tasks])
+
+
+def times(values: Tensor, factor: float) -> Tensor:
+    """The product; by 1 the values themselves, since each operation costs microseconds there and in the way back."""
+    return values if factor == 1 else values * factor
 
 
 def gradients(loss: Tensor, inputs: Sequence[Tensor], retain: bool) -> tuple[Tensor | None, ...]:

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from mtlrun.balancers.base import Balancer, GramBalancer, LossBalancer
-from mtlrun.gradients.base import EngineSettings, Losses, ParameterGroups, Pass, Step, Trace
+from mtlrun.gradients.base import EngineSettings, Losses, ParameterGroups, Pass, Step, Trace, stacked
 from mtlrun.gradients.passes import GramianPass, HeldWeightsPass, PerTaskPass, WeightedSumPass
 from mtlrun.gradients.ranks import Ranks
 from mtlrun.gradients.rows import GradientRows
@@ -51,6 +51,7 @@ class Engine:
         self.balancer = balancer
         self.settings, self.ranks = settings or EngineSettings(), ranks or Ranks()
         self._rows = GradientRows(self.groups.shared, self.ranks)
+        self._zeros: dict[int, Tensor] = {}
         self._held: dict[str, float] = {}
         self._steps_since_solve = 0
 
@@ -82,7 +83,7 @@ class Engine:
     ) -> RunningStep:
         """A step for whoever brings the micro-batches one by one; see `backward`."""
         step = Step(tuple(tasks), scale, self.balancer.batches, micro_batches, measure and bool(self.groups.shared))
-        return RunningStep(self, step, self._choose(step), self._zeros(step.tasks))
+        return RunningStep(self, step, self._choose(step), self._nothing(len(step.tasks)))
 
     def state_dict(self) -> dict[str, Any]:
         return {"held": dict(self._held), "steps_since_solve": self._steps_since_solve}
@@ -127,11 +128,13 @@ class Engine:
             self._held.update(zip(trace.tasks, trace.weights.tolist()))
             self._steps_since_solve = 1
 
-    def _zeros(self, tasks: tuple[str, ...]) -> Tensor:
-        """[T] of the parameters' type and device."""
-        own = (parameter for parameters in self.groups.task_specific.values() for parameter in parameters)
-        first = self.groups.shared[0] if self.groups.shared else next(own)
-        return torch.zeros(len(tasks), dtype=first.dtype, device=first.device)
+    def _nothing(self, count: int) -> Tensor:
+        """Zeros [T] of the parameters' type and device, made once: nothing writes into them."""
+        if count not in self._zeros:
+            own = (parameter for parameters in self.groups.task_specific.values() for parameter in parameters)
+            first = self.groups.shared[0] if self.groups.shared else next(own)
+            self._zeros[count] = torch.zeros(count, dtype=first.dtype, device=first.device)
+        return self._zeros[count]
 
 
 class RunningStep:
@@ -141,7 +144,7 @@ class RunningStep:
         engine: whose balancer learns from it.
         step: what comes.
         chosen: the pass that it takes.
-        zeros: [T], of the parameters' type and device.
+        zeros: [T], of the parameters' type and device; not written into.
     """
 
     def __init__(self, engine: Engine, step: Step, chosen: Pass[Any], zeros: Tensor) -> None:
@@ -157,7 +160,8 @@ class RunningStep:
         """Pass the losses of one micro-batch back."""
         self._calls += 1
         assert self._calls <= self.step.calls, f"more than {self.step.calls} micro-batches"
-        self._total = self._total + _stacked(losses, self.step.tasks, self._total) / self.step.batches
+        found = stacked(losses, self.step.tasks, self._total).detach()
+        self._total = self._total + (found if self.step.batches == 1 else found / self.step.batches)
         if self.complete:
             self._engine.ranks.sum(self._total)
         self._chosen.backward(self._calls - 1, losses, self._total)
@@ -170,9 +174,3 @@ class RunningStep:
             self._engine.groups.features.take()  # a pass with held weights has left its own
         self._engine.learn(self._chosen, trace)
         return trace
-
-
-def _stacked(losses: Losses, tasks: tuple[str, ...], like: Tensor) -> Tensor:
-    """[T]; zero for a task that has no row here."""
-    zero = like.new_zeros(())
-    return torch.stack([losses[task].detach() if task in losses else zero for task in tasks])

@@ -19,7 +19,8 @@ from mtlrun.gradients.base import (
     flat,
     gradients,
     row_factor,
-    weight_factor,
+    stacked,
+    times,
 )
 from mtlrun.gradients.ranks import Ranks
 from mtlrun.gradients.rows import GradientRows
@@ -33,14 +34,9 @@ class WeightedSumPass(Pass[LossBalancer]):
 
     def backward(self, call: int, losses: Losses, so_far: Tensor) -> None:
         if self.weights is None:  # with several micro-batches the weights need no losses: the first ones serve all
-            weights = self.balancer.weights(so_far, self.step.tasks)
-            rescale = self.settings.rescale
-            self.weights = weights if rescale == "paper" else weights * weight_factor(rescale, weights, None)
-        if not losses:
-            return
-        stacked = torch.stack([losses[t] if t in losses else so_far.new_zeros(()) for t in self.step.tasks])
-        weights = self.weights if self.step.scale == 1 else self.weights * self.step.scale
-        self._pass_back(stacked @ weights)
+            self.weights = self.rescaled(self.balancer.weights(so_far, self.step.tasks), None)
+        if losses:
+            self._pass_back(stacked(losses, self.step.tasks, so_far) @ times(self.weights, self.step.scale))
 
     def finish(self, losses: Tensor) -> Trace:
         self.reduce(shared=True)
@@ -116,7 +112,7 @@ class PerTaskPass(Pass[Balancer]):
             own = self.groups.task_specific[task]
             found: tuple[Tensor | None, ...] = ()
             if task in losses:
-                found = gradients(losses[task] * step.scale, [*shared, *own, *features], retain=task != last)
+                found = gradients(times(losses[task], step.scale), [*shared, *own, *features], retain=task != last)
                 self._rows.add(row, found[: len(shared)])
                 accumulate(own, found[len(shared) : len(shared) + len(own)])
             if step.completes(call):
@@ -159,8 +155,7 @@ class PerTaskPass(Pass[Balancer]):
         """(weights [T], Gram matrix of all shared parameters where it was needed)."""
         balancer, step = self.balancer, self.step
         if isinstance(balancer, LossBalancer):
-            weights = balancer.weights(losses, step.tasks)
-            weights = weights * weight_factor(self.settings.rescale, weights, None)
+            weights = self.rescaled(balancer.weights(losses, step.tasks), None)
             self.weigh_task_specific(weights, losses)
             return weights, self._gram(jacobian) if step.measure else None
         assert isinstance(balancer, GramBalancer)
@@ -186,7 +181,8 @@ class PerTaskPass(Pass[Balancer]):
 
     def _gram(self, jacobian: Tensor) -> Tensor:
         """Of the rows on all shared parameters. A process that has some columns only adds its part of each product."""
-        gram = gram_matrix(jacobian) / self.step.scale**2
+        gram = gram_matrix(jacobian)
+        gram = gram if self.step.scale == 1 else gram / self.step.scale**2
         return gram if isinstance(self.balancer, JacobianBalancer) else self.ranks.sum(gram)
 
     def _partial_gram(self, jacobian: Tensor) -> Tensor:

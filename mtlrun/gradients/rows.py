@@ -24,7 +24,8 @@ class GradientRows:
     def __init__(self, parameters: Sequence[nn.Parameter], ranks: Ranks) -> None:
         self.parameters, self._ranks = list(parameters), ranks
         self._sizes = [parameter.numel() for parameter in self.parameters]
-        self._width = -(-sum(self._sizes) // ranks.size)  # columns of one process
+        self._columns = sum(self._sizes)
+        self._width = -(-self._columns // ranks.size)  # columns of one process
         self._buffer: Tensor | None = None
         self._shards: Tensor | None = None
         self._views: list[list[Tensor]] = []
@@ -75,7 +76,7 @@ class GradientRows:
         for wait in self._pending:
             wait()
         if self._whole:
-            return self._buffer[: self._count, : sum(self._sizes)]
+            return self._buffer[: self._count, : self._columns]
         if self._shards is not None:
             return self._shards[: self._count]
         return self._buffer[: self._count, self._start : self._start + self._width]
@@ -92,7 +93,8 @@ class GradientRows:
 
     def split(self, flat: Tensor) -> list[Tensor]:
         """Views of a vector [P] (or longer) in the parameters' shapes."""
-        parts = flat[: sum(self._sizes)].split(self._sizes)
+        exact = flat if len(flat) == self._columns else flat[: self._columns]
+        parts = exact.split_with_sizes(self._sizes)
         return [part.view(parameter.shape) for part, parameter in zip(parts, self.parameters)]
 
     def columns(self, parameters: Sequence[nn.Parameter]) -> list[slice]:
@@ -104,7 +106,7 @@ class GradientRows:
         which is why products over them may be added up.
         """
         wanted = {id(parameter) for parameter in parameters}
-        start, stop = (0, sum(self._sizes)) if self._whole else (self._start, self._start + self._width)
+        start, stop = (0, self._columns) if self._whole else (self._start, self._start + self._width)
         ends = torch.tensor(self._sizes).cumsum(0).tolist()
         found = [
             slice(max(end - size, start) - start, min(end, stop) - start)

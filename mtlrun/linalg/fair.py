@@ -90,7 +90,8 @@ class _Nearness:
 
     def left(self, v: Array) -> float:
         parts = (v / v.max()) @ self._vectors
-        return float(np.average(self._values, weights=parts**4))
+        weights = parts**4
+        return float((self._values * weights).sum() / weights.sum())
 
 
 def _ridge(near: _Nearness, log_target: Array, power: float) -> float:
@@ -119,7 +120,7 @@ def _newton(unit: Array, log_target: Array, power: float) -> Array | None:
     to_polish = 3
     for _ in range(MAX_STEPS):
         v = np.exp(log_v)
-        left, right = unit @ v, np.exp(np.clip(log_target - power * log_v, -500.0, 500.0))
+        left, right = unit @ v, np.exp(np.minimum(np.maximum(log_target - power * log_v, -500.0), 500.0))
         if not v @ left > RESOLUTION / 4 * (v @ v):  # or not a number
             return None
         rounding = 2e-15 * (sizes @ v)
@@ -152,9 +153,10 @@ def _step(unit: Array, v: Array, pull: Array, push: Array, power: float) -> Arra
 
 def _length(step: Array, slope: float, curvature: float, push: Array, power: float) -> float:
     """How far to go along the step: to the minimum of the convex function, unless some v loses too much before."""
+    rise = push * step
 
     def derivative(length: float) -> float:
-        return slope + length * curvature - float((push * step * (1 + length * step) ** -power).sum())
+        return slope + length * curvature - float((rise * (1 + length * step) ** -power).sum())
 
     limit = LARGEST_LOSS / max(-step.min(), 1e-3)
     low, high = 0.0, min(1.0, limit)

@@ -21,10 +21,11 @@ def gram_matrix(jacobian: Tensor) -> Tensor:
     rows, columns = jacobian.shape
     total = jacobian.new_zeros(rows, rows, dtype=torch.float64)
     whole = columns - columns % (BLOCK * BLOCKS)
-    wide = jacobian.new_empty(BLOCKS, rows, BLOCK, dtype=torch.float64)
-    for part in jacobian[:, :whole].split(BLOCK * BLOCKS, dim=1) if whole else ():
-        wide.copy_(part.unflatten(1, (BLOCKS, BLOCK)).transpose(0, 1))
-        total += (wide @ wide.mT).sum(0)
+    if whole:
+        wide = jacobian.new_empty(BLOCKS, rows, BLOCK, dtype=torch.float64)
+        for part in jacobian[:, :whole].split(BLOCK * BLOCKS, dim=1):
+            wide.copy_(part.unflatten(1, (BLOCKS, BLOCK)).transpose(0, 1))
+            total += (wide @ wide.mT).sum(0)
     rest = jacobian[:, whole:].to(torch.float64)
     total += rest @ rest.T
     return total.cpu()

@@ -9,6 +9,7 @@ import numpy as np
 from mtlrun.errors import NotConverged
 from mtlrun.linalg.min_norm import min_norm_weights
 from mtlrun.linalg.nonnegative import DEPENDENT, EPSILON, Array, CompactRows, solve_nonnegative
+from mtlrun.linalg.unit import row_lengths, vector_length
 
 TOLERANCE = 1e-9
 """Of the conditions of the optimum, relative to the lengths of the terms in each inner product."""
@@ -31,7 +32,7 @@ def max_min_weights(rows: CompactRows, c: float) -> Array:
             the terms involved.
     """
     mean = rows.lengths @ rows.units / len(rows.lengths)
-    radius = c * float(np.linalg.norm(mean))
+    radius = c * vector_length(mean)
     found = np.zeros(len(rows.lengths))
     if radius > c * ROUNDING * rows.lengths.mean():
         live = rows.lengths > 0
@@ -43,7 +44,7 @@ def max_min_weights(rows: CompactRows, c: float) -> Array:
 def _stationary(rows: CompactRows) -> bool:
     """Whether the rows' hull contains zero."""
     weights = min_norm_weights(rows.matrix, rows.independent)
-    return bool(np.linalg.norm(weights @ rows.matrix) <= STATIONARY * (weights @ rows.lengths))
+    return bool(vector_length(weights @ rows.matrix) <= STATIONARY * (weights @ rows.lengths))
 
 
 class _Ball:
@@ -63,7 +64,7 @@ class _Ball:
         reached = self._multipliers(0.0)
         inside = self._length(reached) <= 1 + TOLERANCE
         cosines = self.units @ self.mean
-        gains = cosines.min() > STATIONARY * np.linalg.norm(self.mean)  # the mean does, in all rows: not stationary
+        gains = cosines.min() > STATIONARY * vector_length(self.mean)  # the mean does, in all rows: not stationary
         if inside and not gains and stationary():  # no d gains in all rows, and some in the ball lose in none
             return self._checked(reached, 0.0)
         inner = self.lengths * cosines
@@ -72,9 +73,12 @@ class _Ball:
         for _ in range(STEPS):
             level = level if low < level <= high else (low + high) / 2
             reached = self._multipliers(level)
-            length, following = self._length(reached), self._level_on(reached > 0)
+            length = self._length(reached)
             low, high = (level, high) if length < 1 else (low, level)
-            if abs(length - 1) <= ACCURACY or _same(level, following) or _same(low, high):
+            if abs(length - 1) <= ACCURACY or _same(low, high):
+                return self._checked(reached, level)
+            following = self._level_on(reached > 0)
+            if _same(level, following):
                 return self._checked(reached, level)
             level = following
         raise NotConverged("the level of the worst row did not converge")
@@ -86,14 +90,14 @@ class _Ball:
     def _multipliers(self, level: float) -> Array:
         """z [T] of the shortest delta that reaches a level; enormous if none does."""
         columns = np.column_stack([self.units, self._height(level)])
-        sizes = np.linalg.norm(columns, axis=1)
+        sizes = row_lengths(columns)
         target = np.zeros(columns.shape[1])
         target[-1] = 1.0
         found = solve_nonnegative((columns / sizes[:, None]).T, target, self.independent) / sizes
         return found / max(1 - columns[:, -1] @ found, EPSILON)
 
     def _length(self, multipliers: Array) -> float:
-        return float(np.linalg.norm(multipliers @ self.units))
+        return vector_length(multipliers @ self.units)
 
     def _level_on(self, support: Array) -> float:
         """The level that delta of length 1 reaches if only these rows matter; minus infinity if it reaches none.
@@ -112,7 +116,7 @@ class _Ball:
         """p [T] from z [T], if the conditions of the optimum hold."""
         multipliers = multipliers / max(self._length(multipliers), 1.0)
         gap = self._height(level) - self.units @ (multipliers @ self.units)
-        gap /= np.linalg.norm(self.mean) + multipliers.sum()
+        gap /= vector_length(self.mean) + multipliers.sum()
         if gap.max() > TOLERANCE:
             raise NotConverged(f"the level of the worst row is off by {gap.max():.1e}")
         return multipliers / self.lengths

@@ -6,6 +6,7 @@ import numpy as np
 
 from mtlrun.errors import NotConverged
 from mtlrun.linalg.nonnegative import Array, solve_nonnegative
+from mtlrun.linalg.unit import row_lengths
 
 TOLERANCE = 1e-9
 """Of the duality gap, relative to the lengths of the two vectors in each inner product."""
@@ -31,7 +32,7 @@ def min_norm_weights(rows: Array, independent: bool = False) -> Array:
         NotConverged: if v.v - row.v > 1e-9 (|row| + l) l for a row, where v is the point and l the mean length of the
             rows under the weights.
     """
-    lengths = np.linalg.norm(rows, axis=1)
+    lengths = row_lengths(rows)
     if not lengths.all():
         return (lengths == 0) / float((lengths == 0).sum())
     columns, sizes = _lifted(rows, lengths)
@@ -48,7 +49,7 @@ def min_norm_weights(rows: Array, independent: bool = False) -> Array:
 def _lifted(rows: Array, lengths: Array) -> tuple[Array, Array]:
     """The rows with one more entry, the shortest row's length, and divided by their sizes [T]."""
     lifted = np.column_stack([rows, np.full(len(rows), lengths.min())])
-    sizes = np.linalg.norm(lifted, axis=1)
+    sizes = row_lengths(lifted)
     return lifted / sizes[:, None], sizes
 
 

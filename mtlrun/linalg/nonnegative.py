@@ -44,8 +44,8 @@ class CompactRows:
 
 def compact(gram: Array) -> CompactRows:
     """A square root of a Gram matrix [T, T], in which dependent rows are exactly dependent."""
-    lengths = np.sqrt(gram.diagonal().clip(min=0))
-    scale = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+    lengths = np.sqrt(np.maximum(gram.diagonal(), 0.0))
+    scale = 1.0 / np.where(lengths > 0, lengths, np.inf)
     cosines = gram * scale[:, None] * scale
     factor = _factor(cosines)
     if factor is not None:

@@ -6,6 +6,7 @@ Numpy throughout: at these sizes it is several times faster than torch. Shapes: 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,16 @@ Array = NDArray[np.float64]
 RESOLUTION = 2.0**-46
 """Square of float32's epsilon. Eigenvalues of the unit Gram matrix below R times this are rounding: of float32 rows in
 the rows themselves, of float64 rows in their Gram matrix."""
+
+
+def vector_length(values: Array) -> float:
+    """np.linalg.norm of a vector, to the bit, in a third of its time."""
+    return sqrt(values @ values)
+
+
+def row_lengths(rows: Array) -> Array:
+    """np.linalg.norm(rows, axis=1), to the bit, in half of its time: [T, m] -> [T]."""
+    return np.sqrt((rows * rows).sum(1))
 
 
 @dataclass(frozen=True)
@@ -41,8 +52,8 @@ def unit_rows(gram: NDArray[Any]) -> UnitRows:
     live = gram.diagonal() > 0
     part = gram if live.all() else gram[np.ix_(live, live)]
     lengths = np.sqrt(part.diagonal())
-    unit = np.clip(part / lengths[:, None] / lengths, -1.0, 1.0)
-    np.fill_diagonal(unit, 1.0)
+    unit = np.minimum(np.maximum(part / lengths[:, None] / lengths, -1.0), 1.0)
+    unit.flat[:: len(unit) + 1] = 1.0
     return UnitRows(live, lengths, unit)
 
 

@@ -23,6 +23,11 @@ class Logger(ABC):
     the run goes on costs its figures and a warning, never the run. Only the first two methods are needed.
     """
 
+    @property
+    def keeps_figures(self) -> bool:
+        """Whether it does anything with figures; for loggers that do not, none are put together at each step."""
+        return True
+
     @abstractmethod
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Record figures, named such as 'val/lane/iou', after optimizer step `step`.
@@ -61,6 +66,11 @@ class NoLogger(Logger):
 
     def __init__(self, folder: Path, config: Mapping[str, Any]) -> None:
         """Takes what every logger takes."""
+
+    @property
+    def keeps_figures(self) -> bool:
+        """Only in a subclass that takes them."""
+        return type(self).log is not NoLogger.log
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Nothing to do."""

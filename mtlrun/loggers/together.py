@@ -27,6 +27,10 @@ class Together(Logger):
         self.loggers = dict(loggers)
         self._failures = dict.fromkeys(self.loggers, 0)
 
+    @property
+    def keeps_figures(self) -> bool:
+        return any(logger.keeps_figures for logger in self.loggers.values())
+
     def log(self, step: int, values: Mapping[str, float]) -> None:
         self._each(f"no figures at step {step}", lambda logger: logger.log(step, dict(values)))
 

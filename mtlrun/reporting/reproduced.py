@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from math import nan
+from pathlib import Path
 from statistics import fmean, stdev
 
 from mtlrun.published.delta import published_delta
 from mtlrun.published.table import PrintedNumber, PublishedMethod, PublishedTable
 from mtlrun.reporting.entries import Entry
 from mtlrun.reporting.settings import Settings, spelled
+from mtlrun.runs.records import read
 from mtlrun.runs.yamlfile import parse_yaml
 
 FEWEST_SEEDS = 3
 """With fewer no difference is called one."""
 SHARING = "hard"
 """The scheme of experiments that choose none, as conf/config.yaml has it."""
+
+Front = Mapping[str, tuple[float, float]]
+"""Bounds of each coordinate of a point on the front."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +51,15 @@ class Beside:
 
 @dataclass(frozen=True)
 class EndPoint:
-    """Where one run ended in one case, and whether that is on the front, by us and by the paper."""
+    """Where one run ended in one case, and whether that is on the front, by us and by the paper.
+
+    since: the first step at which the point was noted on the front and did not leave it any more.
+    """
 
     case: str
     point: tuple[float, float]
     reaches: bool
+    since: int | None
     published: bool | None
     recomputed: bool | None
 
@@ -172,16 +182,40 @@ def _delta(table: PublishedTable, method: PublishedMethod, entries: Sequence[Ent
 
 def _end(table: PublishedTable, method: PublishedMethod, entry: Entry) -> EndPoint:
     assert table.front is not None
-    task = next(iter(entry.tasks.values()))
-    point = {name: task.test[name] for name in table.front}
+    name, task = next(iter(entry.tasks.items()))
+    point = {coordinate: task.test[coordinate] for coordinate in table.front}
     case, place = _case(table, entry.settings)
+    reaches = _inside(point, table.front)
     return EndPoint(
         case=case,
         point=(point["x1"], point["x2"]),
-        reaches=all(low <= point[name] <= high for name, (low, high) in table.front.items()),
+        reaches=reaches,
+        since=_since(_path(entry.folder, name, table.front), table.front) if reaches else None,
         published=method.reaches[place] if place is not None and method.reaches else None,
         recomputed=method.recomputed[place] if place is not None and method.recomputed else None,
     )
+
+
+def _path(folder: str, task: str, coordinates: Collection[str]) -> dict[int, dict[str, float]]:
+    """The point at each step at which it was noted, in the order of the steps."""
+    found: dict[int, dict[str, float]] = {}
+    for row in read(Path(folder) / "metrics.csv"):
+        value = row["value"]
+        if row["split"] == "val" and row["task"] == task and row["metric"] in coordinates and isinstance(value, int | float):
+            found.setdefault(int(row["step"] or 0), {})[str(row["metric"])] = value
+    return dict(sorted(found.items()))
+
+
+def _since(path: Mapping[int, Mapping[str, float]], front: Front) -> int | None:
+    """The first step from which on every point is on the front."""
+    since = None
+    for step, point in path.items():
+        since = (step if since is None else since) if _inside(point, front) else None
+    return since
+
+
+def _inside(point: Mapping[str, float], front: Front) -> bool:
+    return all(low <= point.get(name, nan) <= high for name, (low, high) in front.items())
 
 
 def _case(table: PublishedTable, settings: Mapping[str, object]) -> tuple[str, int | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,18 +46,20 @@ class BatchSampler:
         self.sizes = task_sizes(pools, tasks)
         self._passes = [ShuffledPasses(pool.rows, seed, index) for index, pool in enumerate(pools)]
         self._owed = [0.0] * len(pools)
+        self._probabilities: Mapping[str, float] | None = None
 
     def next(self, progress: TrainingProgress) -> BatchIndices:
         """The rows of the step that begins at `progress`."""
-        probabilities = checked_probabilities(self.sampler, self.sizes, progress)
-        counts = self._apportion(self._pool_shares(probabilities))
+        probabilities = checked_probabilities(self.sampler, self.sizes, progress, self._probabilities)
+        if probabilities is not self._probabilities:
+            self._follow(probabilities)
+        counts = self._apportion(self._shares)
         rows: dict[str, list[Tensor]] = {}
         for pool, passes, count in zip(self.pools, self._passes, counts):
             if count:
                 rows.setdefault(pool.source, []).append(passes.take(count))
         joined = {source: parts[0] if len(parts) == 1 else torch.cat(parts) for source, parts in rows.items()}
-        tasks = tuple(task for task in self.tasks if probabilities.get(task, 0) > 0)
-        return BatchIndices(joined, tasks, progress.step)
+        return BatchIndices(joined, self._active, progress.step)
 
     def drop_rest(self) -> None:
         """Leave out what is left of each pool's pass: the next rows are of a new one."""
@@ -93,7 +95,12 @@ class BatchSampler:
         for passes, saved in zip(self._passes, state["passes"]):
             passes.load_state_dict(saved)
 
-    def _pool_shares(self, probabilities: dict[str, float]) -> list[float]:
+    def _follow(self, probabilities: Mapping[str, float]) -> None:
+        """Draw by these from now on. They are copied: a sampler may change its answer in place."""
+        self._probabilities, self._shares = {**probabilities}, self._pool_shares(probabilities)
+        self._active = tuple(task for task in self.tasks if probabilities.get(task, 0) > 0)
+
+    def _pool_shares(self, probabilities: Mapping[str, float]) -> list[float]:
         """A pool's share is the sum over its tasks; a task with several pools splits its own by their rows."""
         return [
             sum(probabilities.get(task, 0.0) * len(pool.rows) / self.sizes[task] for task in pool.tasks)

@@ -30,14 +30,15 @@ class ShuffledPasses:
 
     def take(self, count: int) -> Tensor:
         """The next `count` rows, over as many passes as it takes."""
-        assert self._position < len(self._in_use), "without a row ahead this would never end"
+        rows = len(self._in_use)
+        assert self._position < rows, "without a row ahead this would never end"
         parts = []
         while count > 0:
-            part = self._current()[self._position : self._position + count]
-            parts.append(part)
-            count -= len(part)
-            self._position += len(part)
-            if self._position == len(self._in_use):
+            stop = min(self._position + count, rows)
+            parts.append(self._current()[self._position : stop])
+            count -= stop - self._position
+            self._position = stop
+            if stop == rows:
                 self._start_pass()
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 

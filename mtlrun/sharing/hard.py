@@ -65,7 +65,7 @@ class Hard(Sharing):
         return None if len(self.tasks) == 1 else [*self.trunk.values()][-1]
 
     def _task_outputs(self, task: str, trunk: list[Tensor], rows: Tensor | None) -> list[Tensor]:
-        outputs = [select(output, rows) for output in trunk]
+        outputs = [*trunk] if rows is None else [select(output, rows) for output in trunk]
         for stage in self._branch_of(task).values():
             outputs.append(stage(outputs[-1]))
         return outputs

@@ -87,7 +87,8 @@ class Objective(Task):
         return values
 
     def default_loss(self, output: Tensor, target: Tensor) -> Tensor:
-        return self.scale * (self.values(output) - self.lower_bound)
+        excess = self.values(output) - self.lower_bound
+        return excess if self.scale == 1 else self.scale * excess
 
     def default_metrics(self) -> dict[str, Metric]:
         """Means over the rows: `excess`, `value`, and the point's coordinates `x1`, `x2`, ..."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -75,11 +75,12 @@ class RowSplit:
 
     def batch(self, rows: Tensor, number: int) -> Tensor:
         """The rows of one independent batch, over all processes."""
-        return rows[number :: self.batches]
+        return rows if self.batches == 1 else rows[number :: self.batches]
 
     def micro_batches(self, rows: Tensor) -> tuple[Tensor, ...]:
         """This process's part of a batch's rows."""
-        return rows[self.ranks.rank :: self.ranks.size].tensor_split(self.accumulate)
+        own = rows if self.ranks.size == 1 else rows[self.ranks.rank :: self.ranks.size]
+        return (own,) if self.accumulate == 1 else own.tensor_split(self.accumulate)
 
 
 class BatchLoader:
@@ -145,15 +146,14 @@ class BatchMaker:
         # Only of tasks with unlabelled rows: for the others nothing is looked up or selected in any step.
         self.labelled = {task: mask for task in source.tasks if not (mask := source.labelled(task)).all()}
 
-    def make(self, fetched: Fetched, tasks: Iterable[str]) -> Batch:
+    def make(self, fetched: Fetched, tasks: Collection[str]) -> Batch:
         """Of those of the tasks that have a labelled row in it."""
         rows, inputs, targets = fetched
         inputs = self.source.prepare(to_device(inputs, self._device))
         if inputs.dim() == 4:
             inputs = inputs.contiguous(memory_format=self._memory_format)
         batch = Batch(self.source.name, inputs, {}, {})
-        wanted = {*tasks}
-        for task in (task for task in self.source.tasks if task in wanted):
+        for task in (task for task in self.source.tasks if task in tasks):
             positions = self.labelled[task][rows].nonzero().squeeze(1) if task in self.labelled else None
             if positions is None or len(positions) == len(rows):
                 batch.targets[task], batch.rows[task] = to_device(targets[task], self._device), None

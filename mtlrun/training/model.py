@@ -78,6 +78,7 @@ def task_losses(
     losses: dict[str, Tensor] = {}
     for batch in batches:
         for task, output in network(batch.inputs, batch.rows).items():
-            loss = tasks[task].losses(output, batch.targets[task]).sum() / counts[task]
+            total, count = tasks[task].losses(output, batch.targets[task]).sum(), counts[task]
+            loss = total if count == 1 else total / count
             losses[task] = losses[task] + loss if task in losses else loss
     return losses

@@ -6,6 +6,7 @@ import math
 import zlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 import torch
@@ -27,7 +28,7 @@ ALL_STAGES = "all"
 class _Pending:
     step: int
     tasks: tuple[str, ...]
-    rows: dict[str, int]
+    rows: list[int]
     norms: list[float | None]
     weighted: bool
     logged: bool
@@ -84,7 +85,7 @@ class Recorder:
             self.rows_seen[task] += count
             self._rows_since_line[task] += count
         logged = (measured and trace.gram is not None) or step % self._log_every == 0
-        since = {task: self._rows_since_line[task] for task in trace.tasks}
+        since = [self._rows_since_line[task] for task in trace.tasks]
         if logged:
             self._rows_since_line.update(dict.fromkeys(trace.tasks, 0))
         self._pending.append(_Pending(step, trace.tasks, since, lengths, trace.weights is not None, logged))
@@ -98,21 +99,25 @@ class Recorder:
         Raises:
             NonFiniteError: naming task and step of the first loss that is not finite; lines up to there are written.
         """
-        values = iter(torch.cat(self._values).tolist() if self._values else [])  # one copy for all pending steps
+        values = torch.cat(self._values).tolist() if self._values else []  # one copy for all pending steps
         lines: list[tuple[Any, ...]] = []
         broken = None
+        place = 0
         for entry in self._pending:
-            losses = [next(values) for _ in entry.tasks]
-            weights = [next(values) if entry.weighted else None for _ in entry.tasks]
-            if entry.logged or not all(map(math.isfinite, losses)):
-                columns = zip(entry.tasks, losses, weights, entry.norms, (entry.rows[task] for task in entry.tasks))
-                lines += [(entry.step, *column) for column in columns]
+            count = len(entry.tasks)
+            losses, place = values[place : place + count], place + count
+            weights = [None] * count
+            if entry.weighted:
+                weights, place = values[place : place + count], place + count
             self.latest.update(zip(entry.tasks, losses))
             for task, loss in zip(entry.tasks, losses):
                 total, steps = self._of_epoch[task]
                 self._of_epoch[task] = total + loss, steps + 1
-            broken = next(((t, entry.step) for t, loss in zip(entry.tasks, losses) if not math.isfinite(loss)), None)
-            if broken:
+            finite = [*map(math.isfinite, losses)]
+            if entry.logged or not all(finite):
+                lines += zip(repeat(entry.step), entry.tasks, losses, weights, entry.norms, entry.rows)
+            if not all(finite):
+                broken = entry.tasks[finite.index(False)], entry.step
                 break
         self._steps.append(lines)
         self._cosines.append(self._cosine_rows)
@@ -158,6 +163,8 @@ class Recorder:
         self.gates.load_state_dict({"size": 0, "latest": {}})
 
     def _log(self, lines: Sequence[tuple[Any, ...]], gates: Sequence[tuple[Any, ...]]) -> None:
+        if not self._logger.keeps_figures:
+            return
         figures: dict[int, dict[str, float]] = {}
         for step, task, *values, _ in lines:
             named = zip((f"batch/{task}/{name}" for name in ("loss", "weight", "grad_norm")), values)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from mtlrun.tasks.base import Task
 from mtlrun.training.batches import StepBatch
 from mtlrun.training.devices import autocast
 from mtlrun.training.model import MultiTaskModel, task_losses
+from mtlrun.training.optim import clear_gradients
 from mtlrun.training.schedule import Schedule
 from mtlrun.training.settings import Clip, Precision
 
@@ -35,18 +37,22 @@ class Stepper:
     clip_norm: float | None
     clip: Clip
 
+    @cached_property
+    def clipped(self) -> list[nn.Parameter]:
+        """Those whose gradient `clip_norm` bounds."""
+        return [*(self.model.parameters() if self.clip == Clip.all else self.engine.groups.shared)]
+
 
 def train_step(stepper: Stepper, batch: StepBatch, measure: bool) -> Trace:
     """Losses, backward passes, balancing, clipping, update. Nothing here waits for the device."""
-    stepper.optimizer.zero_grad(set_to_none=True)
+    clear_gradients(stepper.optimizer)
     scale = stepper.scaler.get_scale() if stepper.scaler.is_enabled() else 1.0
     losses = micro_losses(stepper, batch)  # each made when the engine asks for it: one graph at a time
     trace = stepper.engine.backward(losses, [*batch.rows], len(batch.micro[0]), measure, scale)
     add_penalty(stepper.model, scale)
     stepper.scaler.unscale_(stepper.optimizer)
     if stepper.clip_norm is not None:
-        whole = stepper.clip == Clip.all
-        clip_grad_norm_(stepper.model.parameters() if whole else stepper.engine.groups.shared, stepper.clip_norm)
+        clip_grad_norm_(stepper.clipped, stepper.clip_norm)
     stepper.scaler.step(stepper.optimizer)
     stepper.scaler.update()
     stepper.schedule.after_step()

@@ -42,6 +42,26 @@ def test_what_is_missing_is_trained_and_then_found(tmp_path, capsys):
     assert "mtlrun experiment=cagrad/toy balancer=equal data.rows=3" in told
 
 
+def test_several_tables_are_one_sweep_and_what_they_have_in_common_is_trained_once(tmp_path, capsys):
+    """At one length the plain sum is the same run in both papers."""
+    words = ["reproduce", "nash_mtl/toy", "famo/toy", "--methods", "LS", *FEW, "trainer.epochs=1"]
+    assert main([*words, "--list"]) == 0
+    assert "5 of 10 runs are missing" in text_of(capsys)
+    assert main(words) == 0
+    told = text_of(capsys)
+    assert "5 of 10 runs of nash_mtl/toy, famo/toy are missing" in told
+    assert told.count("LS reaches the front from 0 of 5 starts, by the paper from 4") == 2
+    runs = find_runs(tmp_path / "outputs")
+    assert len(runs) == 5
+    assert len({run.path.parent for run in runs}) == 1
+
+
+def test_a_method_need_not_be_in_all_tables(capsys):
+    words = ["reproduce", "cagrad/toy", "famo/toy", "--methods", "LS,FAMO", "--list", *FEW]
+    assert main(words) == 0
+    assert "13 of 13 runs are missing" in text_of(capsys)
+
+
 def test_the_sweep_can_be_finished_by_rerun(tmp_path, capsys):
     """Its jobs are no product of lists: they are in its record."""
     assert main(["reproduce", "cagrad/toy", "--methods", "LS,CAGrad", *FEW]) == 0
@@ -73,7 +93,8 @@ def test_a_table_without_runs_shows_published_numbers_and_no_difference(capsys):
         (["nash_mtl/qm9", "--methods", "Nash"], "no method of nash_mtl/qm9 'Nash'"),
         (["ntkmtl/qm9", "--methods", "GO4Align"], "GO4Align of ntkmtl/qm9 is published and not offered here"),
         (["cagrad/toy", "--seeds", "0"], "argument --seeds: must be a whole number of at least 1, found 0"),
-        (["cagrad/toy", "famo/toy"], "name one table, found cagrad/toy famo/toy"),
+        (["cagrad/toy", "famo/toy", "--methods", "Nash"], "no method of cagrad/toy 'Nash'"),
+        (["cagrad/toy", "famo/toy", "--methods", "FAMO"], "cagrad/toy has none of the methods FAMO"),
         (["cagrad/toy", "balancer.d=1"], "no setting 'd' in balancer"),
         (["cagrad/toy", "experiment=cagrad/toi"], "no experiment 'cagrad/toi'; did you mean 'cagrad/toy'"),
     ],
@@ -87,10 +108,10 @@ def test_what_takes_long_waits_for_a_yes(monkeypatch):
     monkeypatch.setattr(reproduce, "hours", lambda asked: [(10.0, "")])
     table = published_table("cagrad/toy")
     request = wanted(table, ["LS"], None, (), quick=False)
-    jobs = [*jobs_of(request)]
+    jobs = [(request, job) for job in jobs_of(request)]
     with pytest.raises(ConfigError, match=r"3 runs of cagrad/toy take about 10.0 h on this machine: add --yes"):
-        reproduce._check_time(request, jobs, agreed=False)
-    reproduce._check_time(request, jobs, agreed=True)
+        reproduce._check_time(jobs, agreed=False)
+    reproduce._check_time(jobs, agreed=True)
 
 
 def test_data_that_are_not_there_are_told_before_anything_is_trained(monkeypatch, capsys):

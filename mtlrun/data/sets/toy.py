@@ -5,7 +5,8 @@ with the first loss scaled by 0.1 in Navon et al., "Multi-Task Learning as a Bar
 arXiv:2202.01017, and Liu, Feng, Stone & Liu, "FAMO", NeurIPS 2023, arXiv:2306.03792.
 
 Above x2 = 0 each loss is the logarithm of a distance to a curve, with a narrow valley along it; below, a parabola.
-Points with x2 near -8.355 and x1 from -7 to 7 are Pareto optimal.
+Points with x2 near -8.355 and x1 from -7 to 7 are Pareto optimal. Signs that cancel are left out of the papers' formulas,
+which changes no bit of a value: tanh is odd, distances and squares are even.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ def empty(rows: int) -> Source:
 def first(points: Tensor) -> Tensor:
     """The first loss at points [..., 2], without the factor 0.1 of later papers: [...]."""
     x1, x2 = points.unbind(-1)
-    valley = log_distance(0.5 * (-x1 - 7) - torch.tanh(-x2))
-    bowl = ((-x1 + 7) ** 2 + 0.1 * (-x2 - 8) ** 2) / 10 - 20
+    valley = log_distance(0.5 * (x1 + 7) - torch.tanh(x2))
+    bowl = ((x1 - 7) ** 2 + 0.1 * (x2 + 8) ** 2) / 10 - 20
     return blend(x2, valley, bowl)
 
 
@@ -54,20 +55,19 @@ def second(points: Tensor) -> Tensor:
     The valley has + tanh(-x2), as in the code of all papers; the appendices of the later two print a minus.
     """
     x1, x2 = points.unbind(-1)
-    valley = log_distance(0.5 * (-x1 + 3) + torch.tanh(-x2) + 2)
-    bowl = ((-x1 - 7) ** 2 + 0.1 * (-x2 - 8) ** 2) / 10 - 20
+    valley = log_distance(0.5 * (x1 - 3) + torch.tanh(x2) - 2)
+    bowl = ((x1 + 7) ** 2 + 0.1 * (x2 + 8) ** 2) / 10 - 20
     return blend(x2, valley, bowl)
 
 
 def blend(x2: Tensor, above: Tensor, below: Tensor) -> Tensor:
-    """`above` where x2 is large, `below` where it is small, 0 on the line between."""
-    return at_least(torch.tanh(0.5 * x2), 0) * above + at_least(torch.tanh(-0.5 * x2), 0) * below
+    """max(tanh(x2 / 2), 0) * above + max(tanh(-x2 / 2), 0) * below: one where x2 is large, the other where it is small.
+
+    On the line between it is 0, and both count in the gradient: torch.clamp, which knows none there, would hold every
+    method at (0, 0).
+    """
+    return torch.tanh(0.5 * x2) * ((x2 >= 0) * above - (x2 <= 0) * below)
 
 
 def log_distance(difference: Tensor) -> Tensor:
-    return at_least(difference.abs(), NARROWEST).log() + 6
-
-
-def at_least(values: Tensor, low: float) -> Tensor:
-    """max(values, low) with gradient 1 where they are equal: torch.clamp's 0 would hold every method at (0, 0)."""
-    return torch.where(values >= low, values, torch.full_like(values, low))
+    return difference.abs().clamp(min=NARROWEST).log() + 6
