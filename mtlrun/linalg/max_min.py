@@ -94,7 +94,7 @@ class _Ball:
         target = np.zeros(columns.shape[1])
         target[-1] = 1.0
         found = solve_nonnegative((columns / sizes[:, None]).T, target, self.independent) / sizes
-        return found / max(1 - columns[:, -1] @ found, EPSILON)
+        return found / max(float(1 - columns[:, -1] @ found), EPSILON)
 
     def _length(self, multipliers: Array) -> float:
         return vector_length(multipliers @ self.units)

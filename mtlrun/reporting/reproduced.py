@@ -201,7 +201,12 @@ def _path(folder: str, task: str, coordinates: Collection[str]) -> dict[int, dic
     found: dict[int, dict[str, float]] = {}
     for row in read(Path(folder) / "metrics.csv"):
         value = row["value"]
-        if row["split"] == "val" and row["task"] == task and row["metric"] in coordinates and isinstance(value, int | float):
+        if (
+            row["split"] == "val"
+            and row["task"] == task
+            and row["metric"] in coordinates
+            and isinstance(value, int | float)
+        ):
             found.setdefault(int(row["step"] or 0), {})[str(row["metric"])] = value
     return dict(sorted(found.items()))
 

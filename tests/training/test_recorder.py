@@ -3,16 +3,24 @@
 import torch
 
 from mtlrun.gradients.base import Trace
+from mtlrun.loggers.base import Logger
 from mtlrun.runs.folder import RunFolder
 from mtlrun.training.recorder import Recorder
 
 
-class Noted:
+class Noted(Logger):
     def __init__(self):
         self.lines = []
 
     def log(self, step, values):
         self.lines.append((step, values))
+
+    def close(self):
+        """Nothing to do."""
+
+
+class Silent(Noted):
+    keeps_figures = False
 
 
 def trace(*tasks):

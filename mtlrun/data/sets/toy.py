@@ -5,8 +5,8 @@ with the first loss scaled by 0.1 in Navon et al., "Multi-Task Learning as a Bar
 arXiv:2202.01017, and Liu, Feng, Stone & Liu, "FAMO", NeurIPS 2023, arXiv:2306.03792.
 
 Above x2 = 0 each loss is the logarithm of a distance to a curve, with a narrow valley along it; below, a parabola.
-Points with x2 near -8.355 and x1 from -7 to 7 are Pareto optimal. Signs that cancel are left out of the papers' formulas,
-which changes no bit of a value: tanh is odd, distances and squares are even.
+Points with x2 near -8.355 and x1 from -7 to 7 are Pareto optimal. Signs of the papers' formulas that cancel are left
+out, which changes no bit of a value: tanh is odd, distances and squares are even.
 """
 
 from __future__ import annotations
