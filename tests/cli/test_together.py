@@ -28,6 +28,7 @@ def second(started, monkeypatch):
     """This process is the second one, and has been told the folder that the first one has claimed."""
     started(1)
     monkeypatch.setattr("mtlrun.cli.run.claimed", lambda claim, config: RunFolder("theirs", writes=False))
+    monkeypatch.setattr("mtlrun.cli.run.goes_on", lambda folder, config: False)
 
 
 MISTAKES = {

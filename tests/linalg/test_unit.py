@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mtlrun.linalg.unit import spectrum, unit_rows
+from mtlrun.linalg.unit import row_lengths, spectrum, unit_rows, vector_length
 
 
 def test_by_hand():
@@ -10,7 +10,7 @@ def test_by_hand():
     rows = unit_rows(jacobian @ jacobian.T)
     assert rows.live.tolist() == [True, False, True]
     assert rows.lengths.tolist() == [3.0, 5.0]
-    np.testing.assert_allclose(rows.gram, [[1.0, 0.6], [0.6, 1.0]], rtol=1e-15)
+    np.testing.assert_allclose(rows.gram, [[1.0, 0.6], [0.6, 1.0]], rtol=1e-14)
     assert rows.spread(np.array([7.0, 8.0])).tolist() == [7.0, 0.0, 8.0]
 
 
@@ -37,3 +37,9 @@ def test_null_space_of_dependent_rows(dtype):
     assert parts.null.shape == (4, 1)
     assert np.abs(unit @ parts.null).max() < 1e-13
     np.testing.assert_allclose(parts.vectors * parts.values @ parts.vectors.T, unit, atol=1e-13)
+
+
+def test_lengths_are_those_of_numpy():
+    rows = np.random.default_rng(0).standard_normal((5, 7)) * np.array([[1e-9], [1.0], [1e9], [0.0], [3.0]])
+    np.testing.assert_allclose(row_lengths(rows), np.linalg.norm(rows, axis=1), rtol=1e-14)
+    assert [vector_length(row) for row in rows] == pytest.approx([*np.linalg.norm(rows, axis=1)], rel=1e-14)

@@ -123,3 +123,18 @@ def test_if_one_cannot_start_those_before_it_are_told(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match=r"no logger\.wandb\.mode 'nonsense'"):
         build_logger(config, RunFolder(tmp_path))
     assert [status for status, _ in ended] == ["failed"]
+
+
+def test_figures_are_kept_where_one_of_several_keeps_them():
+    silent = NoLogger(Path(), {})
+    assert not Together({}).keeps_figures
+    assert not Together({"csv": silent}).keeps_figures
+    assert Together({"csv": silent, "own": Noted()}).keeps_figures
+
+
+def test_a_logger_that_is_made_from_the_silent_one_keeps_what_it_takes():
+    class Own(NoLogger):
+        def log(self, step, values):
+            """Takes them."""
+
+    assert Own(Path(), {}).keeps_figures

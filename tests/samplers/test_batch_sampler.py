@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from mtlrun.data.source import TensorSource
+from mtlrun.errors import ConfigError
 from mtlrun.samplers.base import Sampler, TrainingProgress
 from mtlrun.samplers.batch_sampler import BatchSampler
 from mtlrun.samplers.curriculum import Curriculum, Stage
@@ -219,3 +220,16 @@ def test_what_does_not_fill_a_batch_is_left_out():
     assert set(torch.cat(epochs).tolist()) == set(range(10))
     first = BatchSampler(Uniform(), make_pools([source("s", 10, ["a"])], ("a",)), ("a",), batch_size=4, seed=0)
     assert torch.equal(first.next(steps_of(1)[0]).rows["s"], drawn[0]), "a pass that has just begun is not dropped"
+
+
+def test_an_answer_that_is_changed_in_place_is_followed_and_looked_at():
+    """Answers are kept from step to step: not the sampler's own dict, which it may write into."""
+    shares = {"a": 0.0, "b": 0.0, "c": 1.0}
+    batches = BatchSampler(Given(shares), pools(), TASKS, 10, seed=0)
+    assert batches.next(TrainingProgress(0, 0, 0.0)).tasks == ("c",)
+    shares.update(a=1.0, c=0.0)
+    drawn = batches.next(TrainingProgress(1, 0, 0.1))
+    assert (drawn.tasks, [*drawn.rows]) == (("a",), ["big"])
+    shares.update(a=2.0)
+    with pytest.raises(ConfigError, match="its probabilities sum to 1"):
+        batches.next(TrainingProgress(2, 0, 0.2))

@@ -38,6 +38,15 @@ def test_the_logger_gets_each_step_that_was_logged(tmp_path):
     assert logger.lines == [(5, first), (10, {"batch/b/loss": 1.0})]
 
 
+def test_for_a_logger_that_keeps_no_figures_none_are_put_together(tmp_path):
+    logger = Silent()
+    recorder = Recorder(RunFolder(tmp_path), ["a"], 1, 0, logger)
+    recorder.add(1, trace("a"), {"a": 1}, measured=False)
+    recorder.flush()
+    assert logger.lines == []
+    assert (tmp_path / "tasks.csv").read_text().splitlines()[1:] == ["1,a,1,,,1"]
+
+
 def test_the_logger_gets_norms_cosines_and_gates_of_measured_steps(tmp_path):
     logger = Noted()
     recorder = Recorder(RunFolder(tmp_path), ["a", "b"], 5, 1, logger)

@@ -29,6 +29,25 @@ def test_values_at_the_papers_starts(point):
     assert values == pytest.approx(by_hand(*point), rel=1e-12, abs=1e-12)
 
 
+def as_printed(points):
+    """Both losses in the papers' form, which tensors differentiate."""
+    x1, x2 = points.unbind(-1)
+    above, below = (torch.where(side >= 0, side, 0) for side in (torch.tanh(0.5 * x2), torch.tanh(-0.5 * x2)))
+    valleys = ((0.5 * (-x1 - 7) - torch.tanh(-x2)).abs(), (0.5 * (-x1 + 3) + torch.tanh(-x2) + 2).abs())
+    bowls = [((-x1 + sign * 7) ** 2 + 0.1 * (-x2 - 8) ** 2) / 10 - 20 for sign in (1, -1)]
+    return [above * (valley.clamp(min=5e-6).log() + 6) + below * bowl for valley, bowl in zip(valleys, bowls)]
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_signs_that_are_left_out_change_neither_values_nor_gradients(place):
+    line = torch.linspace(-10, 10, 41, dtype=torch.float64)
+    points = torch.cartesian_prod(line, line).requires_grad_()
+    ours, printed = (toy.first, toy.second)[place](points), as_printed(points)[place]
+    torch.testing.assert_close(ours, printed, rtol=1e-6, atol=1e-6)
+    (one,), (other,) = (torch.autograd.grad(values.sum(), points) for values in (ours, printed))
+    torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
+
+
 def test_the_middle_of_the_pareto_set():
     point = torch.tensor([0.0, -8.3552], dtype=torch.float64, requires_grad=True)
     values = torch.stack([toy.first(point), toy.second(point)])
