@@ -1,4 +1,5 @@
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,7 @@ def test_resumed_run_hides_what_comes_after_its_checkpoint(tmp_path: Path) -> No
     for step in (1, 2, 3, 4):
         killed.log(step, {"loss": float(step)})
     killed.close()
+    time.sleep(1.1)  # files are read in the order of their names, which begin with the second they were made in
     resumed = TensorBoard(tmp_path, CONFIG)
     resumed.log(3, {"loss": 30.0})
     resumed.log(4, {"loss": 40.0})
