@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mtlrun.data.row_words import rows_in_words
 from mtlrun.data.scaling import Scaling
 from mtlrun.errors import ConfigError, DataError, near_miss
 from mtlrun.types import AnswerTexts, InputColumn
@@ -88,7 +89,7 @@ class Source(ABC):
 
     def read(self, inputs: Tensor) -> list[str]:
         """Raw inputs [B, ...] in words, for pictures of rows that are no images; none if there are no words."""
-        return []
+        return rows_in_words(self.columns, inputs) if self.columns else []
 
     def targets(self, task: str) -> Tensor:
         """All labelled targets of a task, [n, ...]; lazy sources may serve a large sample instead."""
@@ -128,6 +129,7 @@ class TensorSource(Source):
             standardised ones.
         early: mean and deviation per column by which the inputs were standardised before they came here.
         label_ids: of tasks whose labels were read from files, see `Source.label_ids`; those of others are the labels.
+        columns: see `Source.columns`.
 
     Raises:
         DataError: if the numbers of rows differ, or `labelled` names an unknown task or is not bool [N].
@@ -146,8 +148,9 @@ class TensorSource(Source):
         row_ids: Tensor | None = None,
         early: tuple[Sequence[float], Sequence[float]] | None = None,
         label_ids: Mapping[str, Tensor] | None = None,
+        columns: Sequence[InputColumn] = (),
     ) -> None:
-        self.name = name
+        self.name, self.columns = name, tuple(columns)
         self._statistics, self._early = (mean, std), early
         self._row_ids, self._label_ids = row_ids, dict(label_ids or {})
         self.tasks = tuple(targets)

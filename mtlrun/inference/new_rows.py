@@ -11,10 +11,9 @@ import torch
 
 from mtlrun.data.array_cache import Array
 from mtlrun.data.label_kinds import Labels
-from mtlrun.data.source import Source
+from mtlrun.data.source import Source, TensorSource
 from mtlrun.data.tables.raw import TEXT, RawColumn, RawTable
 from mtlrun.data.tables.read import read_raw
-from mtlrun.data.tables.source import TableSource
 from mtlrun.data.tables.target_names import task_names
 from mtlrun.data.tables.targets import labels_of_columns
 from mtlrun.data.tables.text_columns import text_examples
@@ -41,7 +40,7 @@ def table_rows(path: Path, entry: InputDescription, description: ModelDescriptio
     values = EncodeColumns(entry.columns)(rows_of_table(path, table, entry.columns))
     targets = {task: found.values for task, found in labels.items()}
     masks = {task: found.labelled for task, found in labels.items()}
-    return TableSource("arrays", values, targets, masks, entry.columns)
+    return TensorSource("arrays", values, targets, masks, columns=entry.columns)
 
 
 def text_rows(

@@ -20,12 +20,12 @@ the rows themselves, of float64 rows in their Gram matrix."""
 
 
 def vector_length(values: Array) -> float:
-    """np.linalg.norm of a vector, to the bit, in a third of its time."""
+    """np.linalg.norm of a vector, in a third of its time."""
     return sqrt(values @ values)
 
 
 def row_lengths(rows: Array) -> Array:
-    """np.linalg.norm(rows, axis=1), to the bit, in half of its time: [T, m] -> [T]."""
+    """np.linalg.norm(rows, axis=1), in half of its time: [T, m] -> [T]."""
     return np.sqrt((rows * rows).sum(1))
 
 

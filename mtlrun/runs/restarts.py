@@ -38,4 +38,4 @@ def goes_on(folder: Path) -> bool:
     if record is None:
         return False
     begun, now = record.get("launch") or {}, launch()
-    return any(begun.get(name) == now.get(name) for name in restarted_by())
+    return any(name in now and begun.get(name) == now[name] for name in restarted_by())

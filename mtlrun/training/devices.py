@@ -117,14 +117,8 @@ def seed_everything(seed: int) -> None:
 
 
 def reseed(seed: int, step: int, rank: int) -> None:
-    """Give a process random draws of its own, a pure function of the arguments. Called at every step."""
-    drawn = mixed_seed(seed, step, rank)
-    if torch.cuda.is_initialized() or torch.backends.mps.is_available():
-        seed_everything(drawn)
-        return
-    random.seed(drawn)
-    np.random.seed(drawn % 2**32)
-    torch.default_generator.manual_seed(drawn)  # torch.manual_seed also notes its caller's stack, which takes 0.3 ms
+    """Give a process random draws of its own, a pure function of the arguments."""
+    seed_everything(mixed_seed(seed, step, rank))
 
 
 def rng_state() -> dict[str, torch.Tensor]:

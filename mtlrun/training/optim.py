@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import nn
 
 from mtlrun.errors import ConfigError, choose
@@ -59,13 +58,6 @@ def _group(option: str, lr: float, parameters: list[nn.Parameter]) -> dict[str, 
     if not parameters:
         raise ConfigError(f"optimizer.{option}={lr} has no effect: nothing that is trained belongs to it")
     return {"params": parameters, "lr": float(lr)}
-
-
-def clear_gradients(optimizer: torch.optim.Optimizer) -> None:
-    """`optimizer.zero_grad()` without its profiler's mark, which takes as long as a small layer."""
-    for group in optimizer.param_groups:
-        for parameter in group["params"]:
-            parameter.grad = None
 
 
 def check_rates_kept(before: Sequence[float], after: Sequence[float]) -> None:

@@ -16,7 +16,6 @@ from mtlrun.tasks.base import Task
 from mtlrun.training.batches import StepBatch
 from mtlrun.training.devices import autocast
 from mtlrun.training.model import MultiTaskModel, task_losses
-from mtlrun.training.optim import clear_gradients
 from mtlrun.training.schedule import Schedule
 from mtlrun.training.settings import Clip, Precision
 
@@ -45,7 +44,7 @@ class Stepper:
 
 def train_step(stepper: Stepper, batch: StepBatch, measure: bool) -> Trace:
     """Losses, backward passes, balancing, clipping, update. Nothing here waits for the device."""
-    clear_gradients(stepper.optimizer)
+    stepper.optimizer.zero_grad(set_to_none=True)
     scale = stepper.scaler.get_scale() if stepper.scaler.is_enabled() else 1.0
     losses = micro_losses(stepper, batch)  # each made when the engine asks for it: one graph at a time
     trace = stepper.engine.backward(losses, [*batch.rows], len(batch.micro[0]), measure, scale)

@@ -33,6 +33,7 @@ def started(tmp_path, monkeypatch):
         (JOB, JOB | {"SLURM_RESTART_COUNT": "0"}, (100, 200), False),
         (JOB, {"SLURM_JOB_ID": "8"} | REQUEUED, (100, 200), False),
         ({}, JOB | REQUEUED, (100, 200), False),
+        ({}, REQUEUED, (100, 200), False),  # no job is named: nothing is known to be the same
         (AGENT, AGENT | AGAIN, (100, 100), True),
         (AGENT, AGENT | AGAIN, (100, 200), False),  # another torchrun, whose first start was refused
         (JOB | AGENT, JOB | AGENT | REQUEUED, (100, 200), True),

@@ -3,7 +3,6 @@
 import torch
 from torch import nn
 
-from mtlrun.training.optim import clear_gradients
 from mtlrun.training.step import add_penalty
 
 
@@ -25,11 +24,3 @@ def test_the_penalty_has_the_scale_of_the_losses():
     model.weight.grad = torch.tensor([1.0, 1.0])
     add_penalty(model, 8.0)
     assert model.weight.grad.tolist() == [17.0, -31.0]
-
-
-def test_gradients_of_all_groups_are_cleared():
-    parameters = [nn.Parameter(torch.ones(2)) for _ in range(3)]
-    for parameter in parameters:
-        parameter.grad = torch.ones(2)
-    clear_gradients(torch.optim.SGD([{"params": parameters[:2]}, {"params": parameters[2:], "lr": 0.1}], lr=1.0))
-    assert [parameter.grad for parameter in parameters] == [None] * 3

@@ -21,7 +21,7 @@ from torch import Tensor
 from mtlrun.atomic import whole_folder
 from mtlrun.data.array_cache import Array, code_version, file_name
 from mtlrun.data.arrays.column_file import ColumnFile
-from mtlrun.data.arrays.mapped_source import MappedTableSource
+from mtlrun.data.arrays.mapped_source import MappedSource
 from mtlrun.data.arrays.row_map import RowMap
 from mtlrun.data.arrays.shard_table import ShardTable
 from mtlrun.data.label_kinds import Labels
@@ -55,14 +55,14 @@ class Kept:
 
     def source(self, rows: Tensor, labels: Mapping[str, Labels]) -> Source:
         """Some of the rows, with the labels of all."""
-        return MappedTableSource(
+        return MappedSource(
             NAME,
             RowMap([self.folder / INPUTS], "inputs"),
             rows,
             {task: label.values[rows] for task, label in labels.items()},
             {task: label.labelled[rows] for task, label in labels.items()},
-            self.facts.found.columns,
-            self.facts.ids[rows],
+            row_ids=self.facts.ids[rows],
+            columns=self.facts.found.columns,
         )
 
 

@@ -12,7 +12,6 @@ from mtlrun.data.array_inputs import scaled
 from mtlrun.data.arrays.row_map import RowMap
 from mtlrun.data.scaling import Scaling
 from mtlrun.data.source import Normalisation, Source
-from mtlrun.data.tables.source import rows_in_words
 from mtlrun.types import InputColumn
 
 Statistics = tuple[Sequence[float], Sequence[float]]
@@ -30,6 +29,7 @@ class MappedSource(Source):
         labelled: per task bool [n].
         statistics: by which columns or channels get mean 0 and deviation 1; None for none.
         row_ids: int64 [n], see `Source.row_ids`.
+        columns: see `Source.columns`.
     """
 
     def __init__(
@@ -41,7 +41,9 @@ class MappedSource(Source):
         labelled: Mapping[str, Tensor],
         statistics: Statistics | None = None,
         row_ids: Tensor | None = None,
+        columns: Sequence[InputColumn] = (),
     ) -> None:
+        self.columns = tuple(columns)
         self.name, self.tasks, self.input_shape = name, tuple(targets), inputs.row_shape
         self._inputs, self._rows = inputs, rows
         self._targets, self._labelled = dict(targets), dict(labelled)
@@ -89,28 +91,3 @@ class MappedSource(Source):
 
     def row_ids(self) -> Tensor | None:
         return self._row_ids
-
-
-class MappedTableSource(MappedSource):
-    """Vectors in a file that `columns` describe: see `mtlrun.data.tables.encode`.
-
-    Args:
-        name, inputs, rows, targets, labelled, row_ids: see `MappedSource`; inputs float32 [N, D].
-        columns: what each of the D entries is.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        inputs: RowMap,
-        rows: Tensor,
-        targets: Mapping[str, Tensor],
-        labelled: Mapping[str, Tensor],
-        columns: Sequence[InputColumn],
-        row_ids: Tensor | None = None,
-    ) -> None:
-        super().__init__(name, inputs, rows, targets, labelled, None, row_ids)
-        self.columns = tuple(columns)
-
-    def read(self, inputs: Tensor) -> list[str]:
-        return rows_in_words(self.columns, inputs)

@@ -14,11 +14,10 @@ from torch import Tensor
 from torchmetrics.functional.classification import binary_auroc
 
 from mtlrun.data.drawn.shop_visits import Visits, draw_visits
-from mtlrun.data.source import Splits
+from mtlrun.data.source import Splits, TensorSource
 from mtlrun.data.split_sizes import SPLITS, split_sizes
 from mtlrun.data.tables.encode import EncodingOptions, encoded, fitted
 from mtlrun.data.tables.raw import NUMBER, RawColumn, RawTable
-from mtlrun.data.tables.source import TableSource
 from mtlrun.options import number, whole
 
 FIELDS = ("user", "item", "shop", "hour", "device")
@@ -62,9 +61,9 @@ def load(
     targets = {task: answers.unsqueeze(1) for task, answers in visits.answers.items()}
     clicked = visits.answers["click"] == 1
 
-    def source(chosen: Tensor) -> TableSource:
+    def source(chosen: Tensor) -> TensorSource:
         made = {task: answers[chosen] for task, answers in targets.items()}
-        return TableSource("visits", values[chosen], made, {"purchase": clicked[chosen]}, columns)
+        return TensorSource("visits", values[chosen], made, {"purchase": clicked[chosen]}, columns=columns)
 
     train, val, test = ([source(rows[split])] for split in SPLITS)
     known = ", ".join(f"{len(column.values):,} {column.name}s" for column in columns if column.values)

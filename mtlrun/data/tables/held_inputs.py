@@ -8,10 +8,9 @@ from torch import Tensor
 
 from mtlrun.data.array_cache import Array
 from mtlrun.data.label_kinds import Labels
-from mtlrun.data.source import Source
+from mtlrun.data.source import Source, TensorSource
 from mtlrun.data.tables.column_pass import EncodedInputs, ToEncode, inspected, look_at_columns
 from mtlrun.data.tables.raw import RawTable
-from mtlrun.data.tables.source import TableSource
 
 NAME = "arrays"
 """Of the sources, as of those that are made from arrays."""
@@ -28,13 +27,13 @@ def held_inputs(table: RawTable, wanted: ToEncode) -> EncodedInputs:
     values = torch.from_numpy(np.stack([kept[place] for place in facts.order], 1))
 
     def source(rows: Tensor, labels: dict[str, Labels]) -> Source:
-        return TableSource(
+        return TensorSource(
             NAME,
             values[rows],
             {task: label.values[rows] for task, label in labels.items()},
             {task: label.labelled[rows] for task, label in labels.items()},
-            facts.found.columns,
             row_ids=facts.ids[rows],
+            columns=facts.found.columns,
         )
 
     return EncodedInputs(facts.found, facts.ids, inspected(wanted, facts.found, facts.compared), source)

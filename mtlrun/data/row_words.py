@@ -1,14 +1,13 @@
-"""Rows of a table, in memory."""
+"""Vectors made from a table, as the table had them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 import torch
 from torch import Tensor
 
-from mtlrun.data.source import TensorSource
 from mtlrun.types import CATEGORY, MISSING_FLAG, InputColumn
 
 EPOCH = date(1970, 1, 1)
@@ -18,35 +17,8 @@ SHOWN = 12
 """Columns of a row that its words name."""
 
 
-class TableSource(TensorSource):
-    """Vectors that `columns` describe: see `mtlrun.data.tables.encode`.
-
-    Args:
-        name: unique among the sources of a split.
-        inputs: float32 [N, D].
-        targets, labelled, row_ids: as of any `TensorSource`.
-        columns: what each of the D entries is.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        inputs: Tensor,
-        targets: Mapping[str, Tensor],
-        labelled: Mapping[str, Tensor],
-        columns: Sequence[InputColumn],
-        row_ids: Tensor | None = None,
-    ) -> None:
-        super().__init__(name, inputs, targets, labelled, row_ids=row_ids)
-        self.columns = tuple(columns)
-
-    def read(self, inputs: Tensor) -> list[str]:
-        """Each row as the table has it, a column a line."""
-        return rows_in_words(self.columns, inputs)
-
-
 def rows_in_words(columns: Sequence[InputColumn], inputs: Tensor) -> list[str]:
-    """Vectors [B, D] as the table had them, a column a line."""
+    """Vectors [B, D], each as a text with a column a line."""
     return ["\n".join(_lines(columns, row)) for row in inputs.to(torch.float64).tolist()]
 
 
