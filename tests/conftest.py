@@ -7,6 +7,7 @@ and what other processes compute in one of the test processes for all.
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -24,9 +25,11 @@ torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)
-def _seeded() -> None:
-    """A test that draws numbers draws the same ones each time, whatever ran before it."""
+def _as_at_first() -> None:
+    """Whatever ran before it, a test draws the same numbers, and hears of the same lines: Hydra sets the level of the
+    root logger for good."""
     torch.manual_seed(0)
+    logging.getLogger().setLevel(logging.WARNING)
 
 
 @pytest.fixture(scope="session")

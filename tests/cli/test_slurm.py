@@ -24,6 +24,7 @@ def status(folder):
 def test_a_job_that_goes_back_into_the_queue_goes_on(sweep, command, training, monkeypatch):
     words = ["-m", "seed=0", "hydra.sweep.dir=own"] if sweep else ["hydra.run.dir=own/0"]
     folder = Path("own/0")
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
     training.behave = stopped
     assert command("task=multidigits", *words).code == 140
     assert status(folder) == "interrupted"
@@ -57,6 +58,7 @@ def test_without_a_folder_of_its_own_it_says_that_it_begins_anew(words, key, com
 
 
 def test_from_python_too(training, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
     training.behave = stopped
     with pytest.raises(SystemExit):
         mtlrun.run(["task=multidigits"], folder="own")
