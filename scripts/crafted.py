@@ -35,6 +35,13 @@ CHECKPOINTS: dict[str, Callable[[State], object]] = {
     "weights of another shape": lambda good: good | {"model": {name: value[..., :1] for name, value in _model(good)}},
     "another balancer's state": lambda good: good | {"balancer": {"log_variances": torch.ones(2)}},
     "sizes of no file": lambda good: good | {"recorder": {"sizes": [-1, "x"]}},
+    "no data": _without("data"),
+    "no tasks": _without("tasks"),
+    "tasks of a number": lambda good: good | {"tasks": 7},
+    "other tasks": lambda good: good | {"tasks": ["x"]},
+    "paths of a number": lambda good: good | {"backbone_paths": 3},
+    "a best of a number": lambda good: good | {"best": 3},
+    "a part of nobody": lambda good: good | {"strange": 1},
     "an optimizer of a list": lambda good: good | {"optimizer": [1, 2]},
 }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import pickle
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -73,6 +73,19 @@ def restore(parts: Mapping[str, Stateful], saved: Mapping[str, Any], path: Path)
         if name not in saved:
             raise ResumeError(f"{path} holds no '{name}': another version of mtlrun has written it")
         load_part(name, part, saved[name], path)
+
+
+def check_parts(saved: Mapping[str, Any], known: Collection[str], tasks: list[str], path: Path) -> None:
+    """Refuse a checkpoint of other tasks, or with parts that this version does not save: they would be left out.
+
+    Raises:
+        ResumeError: naming the first.
+    """
+    strange = next((name for name in saved if name not in known), None)
+    if strange is not None:
+        raise ResumeError(f"{path} holds '{strange}', which nothing here goes on with: another program has written it")
+    if saved["tasks"] != tasks:
+        raise ResumeError(f"{path} is of the tasks {', '.join(saved['tasks'])}, and this run has {', '.join(tasks)}")
 
 
 def load_part(name: str, part: Stateful, state: dict[str, Any], path: Path) -> None:
@@ -170,6 +183,10 @@ def _check_content(state: Any, path: Path) -> None:
         number = state.get(name)
         if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < 2**53:
             raise ResumeError(f"{path} is no checkpoint of mtlrun: its {name} is {_shortened(number)}")
+    paths, tasks = state.get("backbone_paths"), state.get("tasks")
+    told = isinstance(paths, dict) and isinstance(tasks, list) and isinstance(state.get("best", False), bool)
+    if not told or not all(isinstance(text, str) for text in (*paths, *paths.values(), *tasks)):
+        raise ResumeError(f"{path} is no checkpoint of mtlrun: it does not say what its network is made of")
     wrong = next((name for name, tensor in network.items() if not _is_finite(tensor)), None)
     if wrong is not None:
         raise ResumeError(f"{path} cannot be used: the network's {wrong} is not finite")

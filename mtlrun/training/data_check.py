@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,6 @@ from mtlrun.data.fingerprint import difference, share_trained_on
 from mtlrun.data.source import Splits
 from mtlrun.errors import ConfigError, ResumeError
 
-log = logging.getLogger("mtlrun")
-
 
 def check_same_data(state: Mapping[str, Any], splits: Splits, path: Path) -> None:
     """Raise ResumeError unless the rows of every split are those that the checkpoint at `path` knows.
@@ -20,8 +17,7 @@ def check_same_data(state: Mapping[str, Any], splits: Splits, path: Path) -> Non
     With others, rows that it was trained on could be tested on, and the order of rows would mean nothing.
     """
     if not state.get("data"):
-        log.warning("%s is from before data were compared: make sure that they are the same", path)
-        return
+        raise ResumeError(f"{path} does not say which data it was trained on; allow_other_data=true trusts it")
     found = difference(state["data"], splits.fingerprint)
     if found is not None:
         raise ResumeError(

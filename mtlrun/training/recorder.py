@@ -22,6 +22,8 @@ from mtlrun.runs.records import COSINES, GATES, METRICS, TASKS, CsvTable
 
 ALL_STAGES = "all"
 """Name of the gate of a task that has only one."""
+MOST_LINES = 10_000
+"""Of a task in tasks.csv, unless more are asked for."""
 
 
 @dataclass
@@ -40,13 +42,21 @@ class Recorder:
     Args:
         folder: of the run.
         tasks: all of the run, in order.
-        log_every: a line per task each n steps; its `rows` are those since the line before.
+        log_every: a line per task each n steps; its `rows` are those since the line before. None for as few steps as
+            give `MOST_LINES` at most; a run that goes on, even for longer, keeps those that it began with.
         measure_every: steps between two records of the tasks' gradients; 0 for none.
         logger: gets what the tables get, at each flush.
+        total_steps: of the run.
     """
 
     def __init__(
-        self, folder: RunFolder, tasks: Sequence[str], log_every: int, measure_every: int, logger: Logger
+        self,
+        folder: RunFolder,
+        tasks: Sequence[str],
+        log_every: int | None,
+        measure_every: int,
+        logger: Logger,
+        total_steps: int,
     ) -> None:
         self.statistics = PairStatistics(tasks)
         self.gates = GateRecords(folder)
@@ -55,7 +65,8 @@ class Recorder:
         self._of_epoch = dict.fromkeys(tasks, (0.0, 0))  # sum of losses, steps
         self._steps = folder.table(folder.tasks_csv, TASKS)
         self._cosines = folder.table(folder.cosines_csv, COSINES)
-        self._log_every, self._measure_every, self._logger = log_every, measure_every, logger
+        self._asked, self._log_every = log_every, log_every or -(-total_steps // MOST_LINES)
+        self._measure_every, self._logger = measure_every, logger
         self._last_measured = -measure_every
         self._pending: list[_Pending] = []
         self._values: list[Tensor] = []
@@ -140,6 +151,7 @@ class Recorder:
             "of_epoch": dict(self._of_epoch),
             "sizes": [self._steps.size(), self._cosines.size()],
             "last_measured": self._last_measured,
+            "log_every": self._log_every,
             "rows_seen": dict(self.rows_seen),
             "since": dict(self._rows_since_line),
             "statistics": self.statistics.state_dict(),
@@ -151,6 +163,7 @@ class Recorder:
         for table, size in zip((self._steps, self._cosines), state["sizes"]):
             table.truncate(size)
         self._last_measured = state["last_measured"]
+        self._log_every = self._asked or state.get("log_every", 1)
         self._of_epoch.update(state["of_epoch"])
         self.rows_seen, self._rows_since_line = dict(state["rows_seen"]), dict(state["since"])
         self.statistics.load_state_dict(state["statistics"])

@@ -77,7 +77,9 @@ class TrainerSettings:
     checkpoint_every: Optional[int] = setting(  # noqa: UP045
         None, "also save a checkpoint each n steps; one is saved each epoch anyway", 1
     )
-    log_every: int = setting(1, "steps between two lines per task in tasks.csv", 1)
+    log_every: Optional[int] = setting(  # noqa: UP045
+        None, "steps between two lines per task in tasks.csv; null for as few as give 10,000 lines at most", 1
+    )
     patience: Optional[int] = setting(  # noqa: UP045
         None, "stop after this many evaluations without a better score", 1
     )

@@ -116,7 +116,9 @@ class Trainer:
         self.selection = Selection(
             self.tasks, settings.monitor, settings.patience, settings.select, settings.reference, settings.select_on
         )
-        self.recorder = Recorder(folder, list(self.tasks), settings.log_every, self._measure_every(), logger)
+        self.recorder = Recorder(
+            folder, list(self.tasks), settings.log_every, self._measure_every(), logger, total_steps
+        )
         self.metrics = MetricsTable(folder, logger)
         self.pace = Pace(stepper.optimizer, sampler.batch_size, logger)
         self.test_scores = TestScores(evaluator, splits.test, self.metrics, self._late_epoch_ends())
@@ -303,6 +305,7 @@ class Trainer:
                 raise ResumeError(f"{path} is at step {saved['step']}, {end}")
             if not other_data:
                 check_same_data(saved, self.splits, path)
+            checkpoint.check_parts(saved, {*self.stateful, *self._scored(), "best"}, list(self.tasks), path)
             checkpoint.restore(self.stateful, saved, path)
             self.position.load_state_dict(saved)
             if saved.get("best"):

@@ -14,7 +14,8 @@ ENTRY = {"name": "a", "rows": 3, "digest": "0f", "sums": {"": [1.0, 0.5]}, "samp
 DATA = {"train": [ENTRY], "val": [], "test": [ENTRY]}
 NOT_SAID = "it does not say which data it was trained on"
 NAN = float("nan")
-GOOD = {"model": {"weight": torch.ones(3), "count": torch.tensor(2)}, "step": 5, "epoch": 1}
+NETWORK = {"model": {"weight": torch.ones(3), "count": torch.tensor(2)}, "backbone_paths": {}, "tasks": ["a"]}
+GOOD = NETWORK | {"step": 5, "epoch": 1}
 
 
 def refusal(path):
@@ -54,6 +55,12 @@ def test_what_is_saved_is_loaded(tmp_path):
         (GOOD | {"model": {"weight": torch.tensor([1.0, float("inf")])}}, "the network's weight is not finite"),
         (GOOD | {"optimizer": {"state": {0: {"exp_avg": torch.tensor([NAN])}}}}, "the optimizer's state is NaN"),
         (GOOD | {"optimizer": {"param_groups": [{"lr": NAN, "betas": (0.9, 0.99)}]}}, "the optimizer's state is NaN"),
+        (GOOD | {"tasks": 7}, "it does not say what its network is made of"),
+        (GOOD | {"tasks": [7]}, "it does not say what its network is made of"),
+        (GOOD | {"backbone_paths": 3}, "it does not say what its network is made of"),
+        (GOOD | {"backbone_paths": {"a": 1}}, "it does not say what its network is made of"),
+        (GOOD | {"best": 3}, "it does not say what its network is made of"),
+        ({name: GOOD[name] for name in GOOD if name != "tasks"}, "it does not say what its network is made of"),
         (GOOD | {"data": "x"}, NOT_SAID),
         (GOOD | {"data": [1]}, NOT_SAID),
         (GOOD | {"data": {"train": 7}}, NOT_SAID),
@@ -156,3 +163,16 @@ def test_a_full_disk_is_told_as_such(room, tmp_path, monkeypatch):
         checkpoint.save(tmp_path / "last.pt", {"weight": torch.ones(5000)})
     assert refused.value.errno == errno.ENOSPC
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("saved", "line"),
+    [
+        ({"tasks": ["a"], "strange": 1}, "holds 'strange', which nothing here goes on with"),
+        ({"tasks": ["x", "a"]}, "is of the tasks x, a, and this run has a"),
+    ],
+)
+def test_parts_that_nobody_goes_on_with_and_other_tasks_are_refused(saved, line, tmp_path):
+    with pytest.raises(ResumeError, match=line):
+        checkpoint.check_parts(saved, {"tasks", "model"}, ["a"], tmp_path / "last.pt")
+    checkpoint.check_parts({"tasks": ["a"], "model": {}}, {"tasks", "model"}, ["a"], tmp_path / "last.pt")
