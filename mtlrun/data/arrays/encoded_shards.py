@@ -36,8 +36,8 @@ log = logging.getLogger(__name__)
 
 KEPT = "arrays"
 """Folder of the cache."""
-FILES = INPUTS, IDS, COMPARED, COLUMNS = "inputs.npy", "ids.npy", "compared.npy", "columns.json"
-"""What is kept."""
+INPUTS, FACTS = "inputs.npy", "facts.npz"
+"""What is kept: the rows, and in an archive, whose parts have checksums, what was found of them."""
 BLOCK_BYTES = 2**26
 """Of rows that are put together at once."""
 PATIENCE = 20.0
@@ -101,11 +101,12 @@ def encoded_once(table: ShardTable, key: Mapping[str, Any], cache: Path, look: C
     code = [code_version(f"mtlrun.data.{room}") for room in ("arrays", "tables")]
     name = file_name(table.files[0].parent.name, {**key, "files": states, "code": code}).removesuffix(".npz")
     kept = cache / name
-    if not all((kept / file).is_file() for file in FILES):
+    facts = _read(kept, len(table))
+    if facts is None:
         _check_room(cache, 2 * 4 * len(table) * len(key["names"]))
-        _write(table, kept, look)
+        facts = _write(table, kept, look)
     table.columns.close()
-    found = Kept(kept, _read(kept))
+    found = Kept(kept, facts)
     size = (kept / INPUTS).stat().st_size / 2**20
     width = len(found.facts.found.columns)
     log.info("%d files, kept encoded in %s (%d numbers a row, %.0f MB)", len(table.files), kept, width, size)
@@ -137,7 +138,7 @@ def _check_room(cache: Path, needed: int) -> None:
         raise DataError(f"{cache} has no room for {needed / 2**20:.0f} MB of arrays: set data.cache to a folder")
 
 
-def _write(table: ShardTable, kept: Path, look: Callable[[Keep], ColumnFacts]) -> None:
+def _write(table: ShardTable, kept: Path, look: Callable[[Keep], ColumnFacts]) -> ColumnFacts:
     """Column after column, then turned into rows; the files appear when they are complete."""
     with whole_folder(kept) as unfinished, ColumnFile(unfinished, len(table), np.float32) as columns:
         count, told = 0, time.monotonic()
@@ -152,9 +153,9 @@ def _write(table: ShardTable, kept: Path, look: Callable[[Keep], ColumnFacts]) -
 
         facts = look(keep)
         _write_rows(unfinished / INPUTS, columns, len(table), facts.order)
-        np.save(unfinished / IDS, facts.ids.numpy(), allow_pickle=False)
-        np.save(unfinished / COMPARED, facts.compared, allow_pickle=False)
-        (unfinished / COLUMNS).write_text(json.dumps(asdict(facts.found)))
+        found = np.array(json.dumps(asdict(facts.found)))
+        np.savez(unfinished / FACTS, ids=facts.ids.numpy(), compared=facts.compared, found=found)
+    return facts
 
 
 def _write_rows(path: Path, columns: ColumnFile, rows: int, order: Sequence[int]) -> None:
@@ -167,8 +168,21 @@ def _write_rows(path: Path, columns: ColumnFile, rows: int, order: Sequence[int]
             file.write(columns.rows(start, min(rows, start + at_once), order).data)
 
 
-def _read(kept: Path) -> ColumnFacts:
-    content = json.loads((kept / COLUMNS).read_text())
-    made = [InputColumn(**{**column, "values": tuple(column["values"])}) for column in content.pop("columns")]
-    ids = torch.from_numpy(np.load(kept / IDS))
-    return ColumnFacts(FittedColumns(made, **content), [*range(len(made))], ids, np.load(kept / COMPARED))
+def _read(kept: Path, rows: int) -> ColumnFacts | None:
+    """What was found of so many rows; None if nothing is kept that can be used."""
+    if not kept.is_dir():
+        return None
+    try:
+        with np.load(kept / FACTS, allow_pickle=False) as archive:
+            arrays = dict(archive)
+        content = json.loads(str(arrays["found"]))
+        made = [InputColumn(**{**column, "values": tuple(column["values"])}) for column in content.pop("columns")]
+        inputs = RowMap([kept / INPUTS], "inputs")
+        shapes = [(len(inputs), *inputs.row_shape), inputs.dtype, len(arrays["ids"])]
+        if shapes != [(rows, len(made)), np.dtype(np.float32), rows]:
+            raise ValueError("its arrays are of other shapes")
+    except Exception as problem:  # a header is read as Python and may claim 16 TB: there is no list of what can come
+        log.warning("%s is damaged (%s: %s): making it again", kept, type(problem).__name__, problem)
+        return None
+    ids = torch.from_numpy(arrays["ids"])
+    return ColumnFacts(FittedColumns(made, **content), [*range(len(made))], ids, arrays["compared"])

@@ -149,7 +149,7 @@ def test_what_is_kept_is_told_and_words_of_rows_are_those_of_the_table(tmp_path,
     [kept] = (tmp_path / "cache" / "arrays").iterdir()
     [line] = [line for line in caplog.messages if "kept encoded" in line]
     assert line == f"3 files, kept encoded in {kept} (10 numbers a row, 0 MB)"
-    assert {path.name for path in kept.iterdir()} == {"inputs.npy", "ids.npy", "compared.npy", "columns.json"}
+    assert {path.name for path in kept.iterdir()} == {"inputs.npy", "facts.npz"}
     check_splits(lambda: splits)
     [source] = splits.test
     words = dict(line.rsplit(" ", 1) for line in source.read(source.fetch(torch.arange(1))[0])[0].splitlines())
@@ -173,12 +173,44 @@ def test_encoded_again_only_if_files_columns_options_or_training_rows_change(tmp
     assert len(states(seed=1)) == 5
 
 
-def test_a_copy_that_is_not_whole_is_made_again(tmp_path):
+def flipped(place):
+    def damage(path):
+        content = bytearray(path.read_bytes())
+        content[place] ^= 4
+        path.write_bytes(content)
+
+    return damage
+
+
+DAMAGES = {
+    "gone": lambda path: path.unlink(),
+    "empty": lambda path: path.write_bytes(b""),
+    "cut in half": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+    "a bit of the header": flipped(20),
+    "not one byte of its own": lambda path: path.write_bytes(b"7" * path.stat().st_size),
+}
+
+
+@pytest.mark.parametrize("file", ["inputs.npy", "facts.npz"])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_copy_that_is_damaged_is_made_again(damage, file, tmp_path, caplog):
     folder, cache = write(tmp_path / "shards", columns()), tmp_path / "cache"
     one = load(folder, cache)
     [kept] = (cache / "arrays").iterdir()
-    (kept / "ids.npy").unlink()
+    del one.train[0]._inputs  # or the map would be of the damaged file
+    DAMAGES[damage](kept / file)
+    two = load(folder, cache)
+    assert [line for line in caplog.messages if line.startswith(f"{kept} is damaged (")]
+    alike(two, load(folder, cache))
+
+
+def test_a_bit_of_what_was_found_of_the_rows_does_not_pass(tmp_path, caplog):
+    folder, cache = write(tmp_path / "shards", columns()), tmp_path / "cache"
+    one = load(folder, cache)
+    [kept] = (cache / "arrays").iterdir()
+    flipped((kept / "facts.npz").stat().st_size // 3)(kept / "facts.npz")
     alike(one, load(folder, cache))
+    assert "making it again" in caplog.text
 
 
 def test_blocks_do_not_matter(tmp_path, monkeypatch):
