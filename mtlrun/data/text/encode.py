@@ -36,7 +36,7 @@ class TokenRows:
 def encode(examples: Sequence[TextExample], vocabulary: Vocabulary, length: int) -> TokenRows:
     """[CLS] first [SEP] second [SEP] with the vocabulary's separators, or [CLS] first [SEP]; no word is cut in two.
 
-    The second text is cut where the row ends, the first one too, but before a second one already at half the row.
+    Texts are cut where the row ends; the first of two gets what the second leaves free, and half the row at least.
     """
     pieces = vocabulary.pieces(chain.from_iterable(chain(example.first, example.second) for example in examples))
     tokens = np.zeros((len(examples), length, 2), np.int64)
@@ -45,8 +45,9 @@ def encode(examples: Sequence[TextExample], vocabulary: Vocabulary, length: int)
     cut = 0
     for row, example in enumerate(examples):
         made = _Row([vocabulary.start], [1], [NO_WORD])
-        made.add(example.first, pieces, 0, length // 2 if example.second else length)
-        made.close(vocabulary.separator, vocabulary.between if example.second else 1)
+        between = vocabulary.between if example.second else 1
+        made.add(example.first, pieces, 0, _most_of_first(example, pieces, length, between))
+        made.close(vocabulary.separator, between)
         if example.second:
             made.add(example.second, pieces, len(example.first), length)
             made.close(vocabulary.separator)
@@ -54,6 +55,14 @@ def encode(examples: Sequence[TextExample], vocabulary: Vocabulary, length: int)
         words[row, : len(made.words)] = made.words
         cut += made.cut
     return TokenRows(torch.from_numpy(tokens), torch.from_numpy(words), cut)
+
+
+def _most_of_first(example: TextExample, pieces: Mapping[str, list[int]], length: int, between: int) -> int:
+    """Tokens within which a first text and one separator end, so that the second text has its room."""
+    if not example.second:
+        return length
+    second = sum(len(pieces[word]) for word in example.second[:length])  # a word has one token at least
+    return max(length // 2, length - second - between)
 
 
 @dataclass(slots=True)

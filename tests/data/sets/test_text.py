@@ -215,6 +215,23 @@ def test_long_texts_are_cut_and_lose_their_labels() -> None:
     assert spans.tolist() == [[[4, 6]], [[4, 5]]]
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "kept"),
+    [
+        (15, 1, (15, 1)),  # both fit
+        (15, 30, (8, 9)),  # half the row, with its separators
+        (30, 3, (14, 3)),
+        (5, 30, (5, 12)),
+    ],
+)
+def test_a_first_text_gets_what_the_second_leaves_free(first: int, second: int, kept: tuple[int, int]) -> None:
+    vocabulary = WordVocabulary([], 100, lower=False)
+    rows = encode([TextExample(["a"] * first, ["b"] * second)], vocabulary, 20)
+    segments = rows.tokens[0, rows.words[0] >= 0, 1]
+    assert ((segments == 1).sum(), (segments == 2).sum()) == kept
+    assert rows.cut == (kept != (first, second))
+
+
 def test_answers_are_filled_up_and_none_points_at_the_first_token() -> None:
     words = torch.tensor([[-1, 0, -1, 1, 1, 2, -1]] * 3)  # word 1 has two tokens
     spans = span_targets([[(1, 1), (1, 2), (1, 1)], [NO_ANSWER], []], words)
