@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from textwrap import fill, shorten
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ NEUTRAL, RIGHT, WRONG = "#333333", "#1a7f37", "#c62828"
 
 # Okabe & Ito's colour-blind-safe set without black, bright ones first: they lie over photographs.
 PALETTE = ("#ffb000", "#56b4e9", "#00c78c", "#ff6e9c", "#f0e442", "#d55e00", "#0072b2")
+
+LUMINANCE = np.array([0.299, 0.587, 0.114])
+"""How bright red, green and blue are (ITU-R BT.601)."""
 
 
 def colour(index: int) -> str:
@@ -49,11 +53,30 @@ def draw_box(axes: Axes, corners: list[float], colour: str, dashed: bool = False
     axes.plot(*outline, color=colour, linewidth=1.2, linestyle="--" if dashed else "-")
 
 
-def draw_classes(axes: Axes, classes: Tensor, colours: dict[int, str], opacity: float = 0.55) -> None:
-    """Paint the pixels [H, W] of each class that has a colour; the others stay clear."""
+def draw_classes(axes: Axes, classes: Tensor, colours: dict[int, str], opacity: float = 0.65) -> None:
+    """Paint the pixels [H, W] of each class that has a colour; the others stay clear.
+
+    The picture below paint is grey: a mixture of two colours would be none of the legend.
+    """
+    below = axes.images[0].get_array() if axes.images else None
     indices = classes.cpu().numpy()
+    if below is not None:  # the finer of the two decides, by rows and by columns
+        height, width = (max(sides) for sides in zip(indices.shape, below.shape[:2]))
+        indices, below = _stretched(indices, height, width), _stretched(np.asarray(below), height, width)
     overlay = np.zeros((*indices.shape, 4))
     for index, name in colours.items():
-        red_green_blue = [int(name[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+        red_green_blue = np.array([int(name[start : start + 2], 16) / 255 for start in (1, 3, 5)])
         overlay[indices == index] = (*red_green_blue, opacity)
+    if below is not None:
+        grey = below if below.ndim == 2 else below @ LUMINANCE
+        painted = overlay[..., 3] > 0
+        overlay[..., :3] = opacity * overlay[..., :3] + (1 - opacity) * grey[..., None]
+        overlay[..., 3] = painted
     axes.imshow(overlay, interpolation="nearest")
+
+
+def _stretched(pixels: NDArray[Any], height: int, width: int) -> NDArray[Any]:
+    """To [height, width, ...] by the nearest pixel."""
+    rows = np.arange(height) * pixels.shape[0] // height
+    columns = np.arange(width) * pixels.shape[1] // width
+    return pixels[rows[:, None], columns]

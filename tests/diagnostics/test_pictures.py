@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.axes import Axes
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 from torch import Tensor, nn
@@ -150,3 +150,16 @@ def test_background_stays_clear(tmp_path: Path) -> None:
     opacity = axes.images[0].get_array()[..., 3]
     assert (np.asarray(opacity) > 0).tolist() == [[False, True], [False, True]]
     assert [*panel.task.legend()] == ["marking"]
+
+
+@pytest.mark.parametrize("side", [2, 1])
+def test_paint_over_a_colour_has_the_hue_of_the_legend(side: int) -> None:
+    axes = Figure().add_subplot()
+    axes.imshow(np.full((2, 2, 3), (1.0, 0.0, 0.0)))
+    panel = classes_panel()
+    panel.task.draw(axes, torch.ones(side, side, dtype=torch.long))
+    painted = np.asarray(axes.images[-1].get_array())
+    legend = np.array(to_rgb(panel.task.legend()["marking"]))
+    difference = painted[..., :3] - 0.65 * legend
+    assert painted.shape == (2, 2, 4)
+    assert difference == pytest.approx(np.full((2, 2, 3), 0.35 * 0.299))  # the same grey in all three
