@@ -14,6 +14,7 @@ from mtlrun.data.pictures.boxes import PictureBoxes, boxes_of_pictures
 from mtlrun.data.pictures.masks import (
     Meaning,
     PictureMasks,
+    check_no_pictures,
     checked_masks,
     files_in_column,
     masks_of_folder,
@@ -74,7 +75,7 @@ def read_labels(folder: Path, options: LabelOptions) -> PictureLabels:
     """
     table = _table(folder, options)
     names, box_places = by_task("masks", options.masks), by_task("boxes", options.boxes)
-    places = {task: _mask_place(name, table, folder) for task, name in names.items()}
+    places = {task: _mask_place(name, table, folder, options.file) for task, name in names.items()}
     folders = [place.folder for place in places.values() if place.folder is not None]
     pictures = PictureNames(folder, folders, [file for place in places.values() for file in place.by_row.values()])
     found = PictureLabels(pictures, [size_of_picture(path) for path in pictures.paths])
@@ -105,10 +106,12 @@ def _table(folder: Path, options: LabelOptions) -> tuple[Path, RawTable] | None:
     return path, table
 
 
-def _mask_place(name: str, table: tuple[Path, RawTable] | None, pictures: Path) -> _MaskPlace:
+def _mask_place(name: str, table: tuple[Path, RawTable] | None, pictures: Path, file: str | None) -> _MaskPlace:
     """A column of the table, if there is one of that name, or else a folder."""
     if table is not None and name in table[1].columns:
-        return _MaskPlace(None, files_in_column(name, *table, pictures))
+        by_row = files_in_column(name, *table, pictures)
+        check_no_pictures(name, *table, pictures, by_row, file)
+        return _MaskPlace(None, by_row)
     return _MaskPlace(_folder(name, pictures), {})
 
 

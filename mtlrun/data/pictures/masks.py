@@ -17,7 +17,7 @@ from mtlrun.data.readers.image_files import Size
 from mtlrun.data.readers.label_files import label_files
 from mtlrun.data.readers.mask_codes import codes_of_masks
 from mtlrun.data.readers.plain_files import read_text
-from mtlrun.data.tables.raw import RawTable
+from mtlrun.data.tables.raw import TEXT, RawTable
 from mtlrun.errors import ConfigError, DataError
 from mtlrun.lines import shortened
 from mtlrun.options import is_whole
@@ -71,6 +71,35 @@ def files_in_column(name: str, path: Path, table: RawTable, folder: Path) -> dic
         if there is not None:
             found[row] = there
     return found
+
+
+def check_no_pictures(
+    name: str, path: Path, table: RawTable, folder: Path, masks: Mapping[int, Path], file: str | None
+) -> None:
+    """Refuse a column of masks that names the pictures.
+
+    Args:
+        name: of the column.
+        path: of the table, for messages.
+        table: as it was read.
+        folder: of the pictures.
+        masks: by row.
+        file: the column of file names; None if it is to be found.
+
+    Raises:
+        DataError: if one of the masks is the picture that another column names.
+    """
+    files = {mask.resolve(): mask for mask in masks.values()}
+    for other, column in table.columns.items():
+        if column.kind != TEXT or (other != file if file is not None else other == name):
+            continue
+        named = ((base / text).resolve() for text in column.texts() if text for base in (folder, Path()))
+        same = next((files[picture] for picture in named if picture in files), None)
+        if same is not None:
+            raise DataError(
+                f"{path}: the masks in column '{name}' are the pictures themselves, such as {same}: name a column, or "
+                "a folder, of PNG masks with data.masks"
+            )
 
 
 def checked_masks(

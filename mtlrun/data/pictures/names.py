@@ -61,6 +61,15 @@ class PictureNames:
             )
         return found[0] if found else None
 
+    def is_whole(self, name: str) -> bool:
+        """Whether a name with all its folders is that of a picture, from the pictures' folder or one above."""
+        parts, above = PurePosixPath(name.replace("\\", "/")).parts, self.folder.resolve().parts
+        for start in range(len(parts)):
+            tail = "/".join(parts[start:])
+            if parts[:start] == above[len(above) - start :] and (tail in self._whole or tail in self._stems):
+                return True
+        return False
+
     def places(self, names: Iterable[str], where: str, what: str) -> dict[str, int]:
         """The places of all names.
 

@@ -87,8 +87,9 @@ def _file_column(path: Path, table: RawTable, aside: Collection[str], pictures: 
         for name, texts in some.items()
         if name in (ended or some) and _mostly(texts, [_is_there(text, pictures) for text in texts])
     ]
-    if len(found) == 1:
-        return found[0]
+    full = [name for name in found if _mostly(some[name], [pictures.is_whole(text) for text in some[name]])]
+    if len(found) == 1 or len(full) == 1:  # masks may have the names of the pictures, in another folder
+        return full[0] if len(full) == 1 else found[0]
     why = f"{shortened(found)} do" if found else "none does"
     raise ConfigError(
         f"{path}: which column names the pictures? {why} by its values: say it with data.file=NAME (there are: "
@@ -132,10 +133,14 @@ def label_columns(
 ) -> list[str]:
     """The columns that are a task each: those that are named, or all that are nothing else.
 
+    Tasks of `yes_no` may be named among the targets: they are made in any case.
+
     Raises:
         ConfigError: if a column is not there, or is named for two things.
     """
     answers = [name for columns in yes_no.values() for name in columns]
+    if targets is not None:
+        targets = [name for name in targets if name not in yes_no or name in table.columns]
     for option, names in (("targets", targets or ()), ("yes_no", answers)):
         for name in names:
             check_column(table, name, f"data.{option}")

@@ -6,6 +6,7 @@ folders above: data.yaml, classes.txt or obj.names.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,9 @@ def class_names(folder: Path) -> tuple[list[str], str]:
     """
     for level in [folder.absolute(), *folder.absolute().parents][:LEVELS]:
         for name in (*SETTINGS, *LISTS):
-            if (path := level / name).is_file():
+            path = level / name
+            if path.is_file():
+                path = path if folder.is_absolute() else Path(os.path.relpath(path))  # as the user names the folder
                 found = _listed(path) if name in LISTS else _of_settings(path)
                 if found:
                     return found, str(path)

@@ -13,6 +13,7 @@ from PIL import Image
 
 from mtlrun.contracts.source import check_splits
 from mtlrun.data.fingerprint import difference, fingerprint
+from mtlrun.data.readers.yolo_boxes import class_names
 from mtlrun.data.sets.pictures import load
 from mtlrun.errors import ConfigError, DataError, MtlrunError
 
@@ -228,6 +229,27 @@ def test_names_of_yolo_classes_come_from_data_yaml(drawn):
     assert loaded(drawn, boxes="yolo").inferred["boxes"]["classes"] == ["a", "b", "c"]
 
 
+def test_files_are_named_as_the_user_names_the_folder(drawn, monkeypatch):
+    drawn.write_yolo()
+    monkeypatch.chdir(drawn.folder / "pictures")
+    assert class_names(Path("../yolo"))[1] == "../yolo/classes.txt"
+    assert class_names(drawn.folder / "yolo")[1] == str(drawn.folder / "yolo" / "classes.txt")
+
+
+def test_several_answers_may_be_named_among_the_targets(drawn):
+    answers = {"seen": ["square", "disc"]}
+    splits = loaded(drawn, table="labels.csv", yes_no=answers, targets=["seen", "covered"])
+    assert {*splits.inferred} == {"seen", "covered"}
+
+
+@pytest.mark.parametrize("prefix", ["", "pictures/"])
+def test_of_two_columns_of_files_the_one_with_the_pictures_own_paths_names_them(prefix, drawn):
+    drawn.write_table(
+        [row | {"outline": f"masks/{row['file']}", "file": f"{prefix}{row['file']}"} for row in drawn.rows]
+    )
+    assert {*loaded(drawn, table="labels.csv", targets=["ground"]).inferred} == {"ground"}
+
+
 def test_splits_by_group_and_by_order(drawn):
     drawn.write_table([row | {"who": f"p{i % 4}", "when": f"2024-01-{i + 1:02}"} for i, row in enumerate(drawn.rows)])
     number = {name: index for index, name in enumerate(drawn.names)}
@@ -415,6 +437,10 @@ def _voc(old, new):
     return apply
 
 
+def _masks_are_pictures(drawn):
+    drawn.write_table([row | {"outline": row["file"]} for row in drawn.rows])
+
+
 TABLE, MASKS, COCO = {"table": "labels.csv"}, {"masks": "masks"}, {"boxes": "boxes.json"}
 YOLO, VOC = {"boxes": "yolo"}, {"boxes": "voc"}
 MISTAKES = [
@@ -456,6 +482,7 @@ MISTAKES = [
     (_mask_in_colours, MASKS, "picture00.png holds colours, such as [9,0,0]: say which is which class"),
     (_class_without_name, MASKS, "holds the value 2, which is no class"),
     (_one_class, MASKS, "hold the value 0 beside 255, which is no label"),
+    (_masks_are_pictures, {**TABLE, "masks": "outline"}, "the masks in column 'outline' are the pictures themselves"),
     (_no_mask, {**TABLE, "masks": "outline"}, "row 2: no mask"),
     (_no_json, COCO, "should hold images (id, file_name, width, height)"),
     (_coco(lambda c: c["annotations"][0].update(category_id=9)), COCO, "annotation 0 has category_id 9"),
