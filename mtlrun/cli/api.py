@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from mtlrun.cli.flags import hydra_arguments, with_force
 from mtlrun.cli.folders import Refused, RunFolders, refuse_used, run_folder
+from mtlrun.cli.given_data import compose_with_data
 from mtlrun.cli.logs import logging_to
 from mtlrun.cli.together import claimed, goes_on
 from mtlrun.config.compose import as_mistake, compose, hydra_alone
@@ -77,8 +78,8 @@ def run(overrides: Sequence[str] = (), folder: str | Path | None = None, data: A
     Args:
         overrides: settings as on the command line, such as ["task=multidigits", "seed=1"] or ["-m", "seed=0,1"].
         folder: of the run or the sweep; a fresh one under outputs/ by default.
-        data: a pandas data frame, or a mapping from names to arrays, for data sets with an option `path`, such as that
-            of task=table. It is written into the run's folder, from where the run resumes.
+        data: a pandas data frame, or a mapping from names to arrays, for task=table, texts or arrays. It is written
+            into the run's folder, from where the run resumes.
 
     Raises:
         ConfigError: for a mistake in the settings.
@@ -91,11 +92,12 @@ def run(overrides: Sequence[str] = (), folder: str | Path | None = None, data: A
             raise ConfigError("data: is for one run: write the table to a file, and give a sweep its data.path")
         return _sweep(overrides, folder)
     arrays = None if data is None else arrays_of(data)
-    config = compose([*with_force(overrides), *([] if arrays is None else [f"data.path={OWN_DATA}"])])
+    config = compose(with_force(overrides)) if arrays is None else compose_with_data(with_force(overrides), arrays)
     own = claimed(lambda: _claim(config, folder), config)
     if arrays is not None:
         config.data.path = str(own.path.resolve() / OWN_DATA)
         if own.writes:
+            own.owns(OWN_DATA)
             write_arrays(Path(config.data.path), arrays)
     if own.writes:
         _write_config(config, own.path)

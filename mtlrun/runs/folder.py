@@ -84,6 +84,7 @@ class RunFolder:
         self._lock = FolderLock(self.path)
         self._before: dict[str, Any] = {}  # run.json, when a continuation started
         self._started = False
+        self._made_before = _MADE_BEFORE
         self._others: frozenset[str] = frozenset()  # names of what lay in the folder before the run
 
     @property
@@ -106,6 +107,10 @@ class RunFolder:
     def plots(self) -> Path:
         """Folder of the pictures; made if absent."""
         return self._made("plots")
+
+    def owns(self, name: str) -> None:
+        """Count a file that was written before the start among the run's own: a start that is refused removes it."""
+        self._made_before |= {name}
 
     def table(self, path: Path, columns: Sequence[str]) -> CsvTable:
         """One of the tables above, to write to."""
@@ -130,7 +135,7 @@ class RunFolder:
         if not self.writes:
             return
         self.path.mkdir(parents=True, exist_ok=True)
-        self._others = frozenset(entry.name for entry in self.path.iterdir()) - _MADE_BEFORE
+        self._others = frozenset(entry.name for entry in self.path.iterdir()) - self._made_before
         if not self._lock.acquire():
             holder = self._holder()
             raise ResumeError(f"{self.path} is in use by {holder}: wait for it to end or stop it first")

@@ -53,3 +53,36 @@ def test_words_are_not_taken_for_numbers(tmp_path):
 def test_other_data_are_told(data, message):
     with pytest.raises(DataError, match=message):
         mtlrun.run(["task=table"], data=data)
+
+
+@pytest.mark.parametrize(
+    ("words", "data", "message"),
+    [
+        (["task=table", "data.targets=[churn]", "data.group=churn"], FRAME, "churn"),
+        (["task=arrays", "data.targets=[churn]"], FRAME, "takes numbers"),
+    ],
+)
+def test_a_refused_run_leaves_nothing(words, data, message, tmp_path):
+    for folder in (tmp_path / "new", tmp_path / "there"):
+        (tmp_path / "there").mkdir(exist_ok=True)
+        (tmp_path / "there" / "notes.txt").write_text("mine")
+        with pytest.raises((ConfigError, DataError), match=message):
+            mtlrun.run([*words, *SHORT], folder=folder, data=data)
+    assert [path.name for path in tmp_path.rglob("*")] == ["there", "notes.txt"]
+
+
+@pytest.mark.parametrize(
+    ("words", "data", "message"),
+    [
+        (["task=table"], {"x": [1, 2], "y": [1]}, "data has 2 rows of 'x' but 1 of 'y'"),
+        (["task=arrays", "data.targets=[y]"], {"inputs": [[1], [2]], "y": 3}, "'y' is a single number"),
+        (["task=multidigits"], FRAME, "data= goes with task=table, task=texts or task=arrays"),
+        (["task=pictures"], FRAME, "pictures are files: name their folder with data.path=FOLDER"),
+        (["task=table", "data.path=mine.csv"], FRAME, "data= gives the data, and data.path=mine.csv names others"),
+        (["task=table", "data.pth=2"], FRAME, "pth"),
+    ],
+)
+def test_what_does_not_go_with_data_is_told_before_a_folder_is_made(words, data, message, tmp_path):
+    with pytest.raises((ConfigError, DataError), match=message):
+        mtlrun.run([*words, *SHORT], folder=tmp_path / "run", data=data)
+    assert not (tmp_path / "run").exists()
