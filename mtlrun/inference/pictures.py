@@ -14,8 +14,6 @@ from mtlrun.tasks.base import Task
 
 MOST = 16
 """Rows of one picture; of a larger file the first ones."""
-
-
 SIDE = 640
 """Pixels of the longer side of a picture that is shown."""
 

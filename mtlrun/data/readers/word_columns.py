@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import dropwhile, groupby
 from pathlib import Path
 
@@ -65,10 +65,21 @@ def _sentence(path: Path, block: Numbered, columns: Sequence[str]) -> Sentence:
     return {name: [row[place] for row in rows] for place, name in enumerate(columns) if name != NO_TAG}
 
 
-def is_entities(tags: set[str]) -> bool:
+def is_entities(tags: Collection[str]) -> bool:
     """Whether tags are O, and B- and I- with types; perhaps with S- and E-."""
-    others = tags - {"O", NO_TAG}
-    return "O" in tags and bool(others) and all(tag[:2] in ("B-", "I-", WHOLE, ENDS) and tag[2:] for tag in others)
+    others = {*tags} - {"O", NO_TAG}
+    return "O" in tags and bool(others) and all(map(_is_entity, others))
+
+
+def no_entities(tags: Collection[str]) -> list[str]:
+    """The tags that keep the others, most of which say where entities are, from being such; none where most do not."""
+    others = {*tags} - {"O", NO_TAG}
+    odd = sorted(tag for tag in others if not _is_entity(tag))
+    return odd if 2 * len(odd) < len(others) else []
+
+
+def _is_entity(tag: str) -> bool:
+    return tag[:2] in ("B-", "I-", WHOLE, ENDS) and bool(tag[2:])
 
 
 def in_iob2(tags: Sequence[str]) -> list[str]:

@@ -15,7 +15,7 @@ from mtlrun.data.fingerprint import ids_of_texts
 from mtlrun.data.label_kinds import Labels
 from mtlrun.data.label_warnings import warn_before_training
 from mtlrun.data.must_be_named import named_path
-from mtlrun.data.readers.word_columns import NO_TAG, Sentence, in_iob2, is_entities, read_word_columns
+from mtlrun.data.readers.word_columns import NO_TAG, Sentence, in_iob2, is_entities, no_entities, read_word_columns
 from mtlrun.data.row_splits import SPLITS, check_sizes, sizes_of
 from mtlrun.data.source import Source, Splits
 from mtlrun.data.split_plan import SplitOptions, check_labels, planned, statement
@@ -195,8 +195,13 @@ def load_tagged(options: TextOptions, columns: Sequence[str], splitting: SplitOp
     Raises:
         ConfigError, DataError: see `load`.
     """
-    words, targets = _roles(columns, options)
+    words, targets = roles(columns, options.text, options.targets)
     parts = [read_word_columns(file, columns) for file in options.files]
+    if len(parts[0]) == 1 and set(splitting.shares.values()) != {None}:
+        raise DataError(
+            f"{options.files[0]} is one sentence of {len(parts[0][0][words])} words: an empty line belongs between "
+            "sentences"
+        )
     sentences, counts = [sentence for part in parts for sentence in part], [len(part) for part in parts]
     names = task_names(targets)
     tags = {task: _tags(task, name, sentences, options.max_classes) for name, task in names.items()}
@@ -222,17 +227,26 @@ def load_tagged(options: TextOptions, columns: Sequence[str], splitting: SplitOp
     return Splits(train, held_out, testing, statement(rows, labels, how), inferred)
 
 
-def _roles(columns: Sequence[str], options: TextOptions) -> tuple[str, list[str]]:
-    """The column of words, and those of labels."""
+def roles(columns: Sequence[str], text: Sequence[str] | None, named: Sequence[str] | None) -> tuple[str, list[str]]:
+    """The column of words, and those of labels.
+
+    Args:
+        columns: names of all.
+        text: the column of words; None to find it.
+        named: columns of labels; None for all others.
+
+    Raises:
+        ConfigError: if a name is not there or stands twice, or one of the two is missing.
+    """
     twice = next((name for name in columns if name != NO_TAG and list(columns).count(name) > 1), None)
     if twice is not None:
         raise ConfigError(f"data.columns names '{twice}' twice: '_' stands for columns that do not matter")
     there = [name for name in columns if name != NO_TAG]
-    given = options.text or [name for name in WORDS if name in there][:1]
+    given = text or [name for name in WORDS if name in there][:1]
     if len(given) != 1:
         raise ConfigError(f"which column has the words? name it, as in data.text=[{there[0] if there else 'word'}]")
     words = choose(given[0], there, "column in data.columns (data.text)")
-    targets = [choose(name, there, "column in data.columns (data.targets)") for name in options.targets or ()]
+    targets = [choose(name, there, "column in data.columns (data.targets)") for name in named or ()]
     found = targets or [name for name in there if name not in (words, "id")]
     if not found or words in found:
         raise ConfigError(f"data.columns should name columns of labels beside '{words}', found {', '.join(columns)}")
@@ -241,7 +255,15 @@ def _roles(columns: Sequence[str], options: TextOptions) -> tuple[str, list[str]
 
 def _tags(task: str, name: str, sentences: Sequence[Sentence], most: int) -> TagColumn:
     given = [sentence[name] for sentence in sentences]
-    entities = is_entities({tag for tags in given for tag in tags})
+    tags = {tag for tags in given for tag in tags}
+    entities, odd = is_entities(tags), no_entities(tags)
+    if odd:
+        log.warning(
+            "task %s: most tags are B- or I- with a type, but not %s: all are taken as plain tags, a class each; "
+            "correct these for scores of whole entities",
+            task,
+            shortened(odd),
+        )
     return numbered_tags(task, given, NO_TAG, in_iob2 if entities else None, most)
 
 

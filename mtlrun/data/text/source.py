@@ -21,8 +21,6 @@ TASKS = ("ner", "pos", "sentiment", "qa")
 
 SHORTEST = 8
 """Tokens of a row at least."""
-
-
 TOKENS_PER_LINE = 6
 
 

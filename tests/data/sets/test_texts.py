@@ -178,6 +178,13 @@ def test_entities_in_other_schemes_become_iob2(tags, expected):
     assert not is_entities({*tags.split(), "NN"})
 
 
+def test_tags_that_keep_others_from_being_entities_are_named(tmp_path, caplog):
+    (tmp_path / "mine.conll").write_text("Ada B-PER\nLee I-PER\nsat O\n\nBob X-PER\nsat O\n\n" * 8)
+    with caplog.at_level("WARNING"):
+        load(str(tmp_path / "mine.conll"), columns=["word", "ner"], length=8)
+    assert "task ner: most tags are B- or I- with a type, but not X-PER" in caplog.text
+
+
 def test_sources_keep_their_promises(tmp_path):
     check_splits(lambda: load(write_table(tmp_path), text=["review"], targets=["mood", "length"], length=16))
     check_splits(lambda: load(sentences(tmp_path), columns=FOUR, length=8))
@@ -207,6 +214,7 @@ MISTAKES = [
     ({"path": "mine.conll", "columns": "word"}, "data.columns should be a list, as in data.columns=[word,pos,ner]"),
     ({"path": "mine.conll"}, "mine.conll: is no table by its ending"),
     ({"path": "mine.conll", "columns": FOUR[:3]}, "line 3: 4 columns, and data.columns names 3 (word, pos, chunk)"),
+    ({"path": "whole.conll", "columns": FOUR}, "whole.conll is one sentence of 3 words: an empty line belongs between"),
     ({"path": "mine.conll", "columns": ["a", "b", "c", "d"]}, "which column has the words?"),
     ({"path": "mine.conll", "columns": FOUR, "targets": ["nor"]}, "(data.targets) 'nor'; did you mean 'ner'?"),
     ({"path": "mine.conll", "columns": ["word", "_", "_", "_"]}, "should name columns of labels beside 'word'"),
@@ -219,6 +227,7 @@ MISTAKES = [
 @pytest.mark.parametrize(("options", "line"), MISTAKES, ids=[line[:50] for _, line in MISTAKES])
 def test_a_mistake_is_one_line(options, line, tmp_path):
     write_table(tmp_path), sentences(tmp_path)
+    (tmp_path / "whole.conll").write_text("Ada NN B O\nsat VB O O\n. . O O\n")
     path = str(tmp_path / options.get("path", "reviews.csv"))
     with pytest.raises(MtlrunError) as caught:
         load(**{**options, "path": path})
