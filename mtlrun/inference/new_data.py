@@ -26,7 +26,8 @@ from mtlrun.errors import DataError, ResumeError
 from mtlrun.inference.description import InputDescription, ModelDescription, read, vocabulary_of
 from mtlrun.inference.new_rows import table_rows, text_rows
 from mtlrun.inference.new_shards import shard_rows
-from mtlrun.inference.reading import text_columns
+from mtlrun.inference.new_words import word_rows
+from mtlrun.inference.reading import OWN_TEXTS, text_columns
 from mtlrun.inference.rebuild import trained_network
 from mtlrun.inference.trained import Prepare, TrainedNetwork
 from mtlrun.instantiate import instantiate
@@ -122,14 +123,23 @@ def _sources(
     else:
         changed = change(config, words)
     given = [word.partition("=")[0] for word in words]
-    text = text_columns(changed.data)
-    if text and given == ["data.test_path"] and split == "test":
-        path, entry = Path(changed.data.test_path).expanduser(), description.inputs[0]
-        return [text_rows(path, text, entry, description, vocabulary_of(entry, run))], {}
-    if changed.data._target_ == ARRAYS and given == ["data.test_path"] and split == "test":
-        return [_rows_of(changed, description)], {}
+    if given == ["data.test_path"] and split == "test":
+        if changed.data._target_ == OWN_TEXTS:
+            return [_texts_of(changed, run, description)], {}
+        if changed.data._target_ == ARRAYS:
+            return [_rows_of(changed, description)], {}
     splits: Splits = instantiate(changed.data, "data", Splits)
     return getattr(splits, split), splits.inferred
+
+
+def _texts_of(config: DictConfig, run: Path, description: ModelDescription) -> Source:
+    """The texts of `data.test_path` alone, with the numbers of the run's words."""
+    data, entry = config.data, description.inputs[0]
+    path, vocabulary = Path(data.test_path).expanduser(), vocabulary_of(entry, run)
+    if data.columns:
+        text = None if data.text is None else [data.text] if isinstance(data.text, str) else [*map(str, data.text)]
+        return word_rows(path, [*map(str, data.columns)], text, entry, description, vocabulary)
+    return text_rows(path, text_columns(data), entry, description, vocabulary)
 
 
 def _rows_of(config: DictConfig, description: ModelDescription) -> Source:

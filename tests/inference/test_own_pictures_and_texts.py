@@ -89,13 +89,41 @@ def test_a_table_without_the_column_is_told(reviews):
         mtlrun.load(result.folder).predict(folder / "other.csv")
 
 
-def test_words_get_a_label_for_each_column(tmp_path):
+@pytest.fixture(scope="module")
+def tagged(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tagged")
     block = "Anna NNP B-PER\nsings VBZ O\n\nin IN O\nOslo NNP B-LOC\n\n"
-    (tmp_path / "mine.conll").write_text(block * 12)
+    (folder / "mine.conll").write_text(block * 12)
     small = ["data.length=16", "backbone.layers=1", "backbone.width=16", "backbone.heads=2", "data.vocabulary=50"]
-    words = ["task=texts", f"data.path={tmp_path / 'mine.conll'}", "data.columns=[word,pos,ner]", *small, *QUICK]
-    result = mtlrun.run(words, folder=tmp_path / "run")
+    words = ["task=texts", f"data.path={folder / 'mine.conll'}", "data.columns=[word,pos,ner]", *small, *QUICK]
+    return folder, mtlrun.run(words, folder=folder / "run")
+
+
+def test_words_get_a_label_for_each_column(tagged):
+    folder, result = tagged
     assert {*result.summary["tasks"]} == {"pos", "ner"}
-    (tmp_path / "new.txt").write_text("Anna sings in Oslo\n")
-    (answer,) = mtlrun.load(result.folder).predict(tmp_path / "new.txt")
+    (folder / "new.txt").write_text("Anna sings in Oslo\n")
+    (answer,) = mtlrun.load(result.folder).predict(folder / "new.txt")
     assert [pair.partition("/")[0] for pair in answer["pos"].split()] == ["Anna", "sings", "in", "Oslo"]
+
+
+def test_new_words_are_scored_as_they_are_predicted(tagged, capsys):
+    folder, result = tagged
+    (folder / "new.conll").write_text("Oslo NNP B-LOC\nsings VBZ O\nin IN I-PER\nAnna NNP I-PER\n")
+    (folder / "words.txt").write_text("Oslo sings in Anna\n")
+    assert main(["eval", str(result.folder), f"data.test_path={folder / 'new.conll'}", "--json"]) == 0
+    said = capsys.readouterr()
+    assert "same" not in said.err
+    (record,) = json.loads(said.out)
+    (answer,) = mtlrun.load(result.folder).predict(folder / "words.txt")
+    tags = [pair.rpartition("/")[2] for pair in answer["pos"].split()]
+    right = sum(tag == true for tag, true in zip(tags, ["NNP", "VBZ", "IN", "NNP"]))
+    assert record["tasks"]["pos"]["accuracy"] == pytest.approx(right / 4)
+
+
+@pytest.mark.parametrize(("tag", "column"), [("NNP X-PER", "ner"), ("NNP B-ORG", "ner"), ("NN O", "pos")])
+def test_a_tag_that_training_did_not_know_is_told(tag, column, tagged, capsys):
+    folder, result = tagged
+    (folder / "odd.conll").write_text(f"Oslo NNP B-LOC\nAnna {tag}\n")
+    assert main(["eval", str(result.folder), f"data.test_path={folder / 'odd.conll'}"]) == 2
+    assert f"in column '{column}' is no class of task '{column}' in training" in capsys.readouterr().err
