@@ -93,7 +93,7 @@ def run(overrides: Sequence[str] = (), folder: str | Path | None = None, data: A
         return _sweep(overrides, folder)
     arrays = None if data is None else arrays_of(data)
     config = compose(with_force(overrides)) if arrays is None else compose_with_data(with_force(overrides), arrays)
-    own = claimed(lambda: _claim(config, folder), config)
+    own = claimed(lambda: _claim(config, folder, arrays is not None), config)
     if arrays is not None:
         config.data.path = str(own.path.resolve() / OWN_DATA)
         if own.writes:
@@ -144,8 +144,10 @@ def _logging_as_it_was() -> Iterator[None]:
         root.handlers[:], root.level = handlers, level
 
 
-def _claim(config: DictConfig, folder: str | Path | None) -> Path:
+def _claim(config: DictConfig, folder: str | Path | None, brings_data: bool) -> Path:
     path = run_folder(config) if folder is None else refuse_used(Path(folder))
+    if brings_data and (path / OWN_DATA).exists() and not (path / "run.json").exists():
+        raise ConfigError(f"{path / OWN_DATA} is there already, and data= would replace it: choose another folder")
     return made(path)
 
 

@@ -86,3 +86,10 @@ def test_what_does_not_go_with_data_is_told_before_a_folder_is_made(words, data,
     with pytest.raises((ConfigError, DataError), match=message):
         mtlrun.run([*words, *SHORT], folder=tmp_path / "run", data=data)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_file_of_the_users_is_not_replaced(tmp_path):
+    (tmp_path / "data.npz").write_text("mine")
+    with pytest.raises(ConfigError, match=r"data\.npz is there already, and data= would replace it"):
+        mtlrun.run(["task=table", "data.targets=[churn]", *SHORT], folder=tmp_path, data=FRAME)
+    assert (tmp_path / "data.npz").read_text() == "mine"
