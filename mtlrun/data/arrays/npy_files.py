@@ -14,7 +14,7 @@ from mtlrun.errors import ConfigError, DataError, near_miss
 from mtlrun.lines import shortened
 
 OPTION = "data.path"
-ROWS = (".npy", ".parquet", ".pq", ".arrow")
+ROWS = (".npy", ".parquet", ".pq", ".arrow", ".feather")
 """Endings of files of which a folder is read."""
 
 

@@ -9,10 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from mtlrun.data.arrays.npy_files import array_names
-from mtlrun.data.readers.arrow_tables import arrow_library, class_names
+from mtlrun.data.readers.arrow_tables import (
+    ARROW,
+    arrow_library,
+    batches_of,
+    class_names,
+    is_arrow,
+    no_such_file,
+    open_arrow,
+)
 from mtlrun.data.readers.folders import is_stray
 from mtlrun.data.tables.arrow_columns import holds_lists, length_of_lists
-from mtlrun.data.tables.parquet_file import ARROW, stream_of, usable_names
+from mtlrun.data.tables.parquet_file import usable_names
 from mtlrun.data.tables.vectors import entry
 from mtlrun.errors import DataError
 
@@ -25,8 +33,10 @@ def shards_of(folder: Path) -> list[Path]:
     """The Parquet or Arrow files of a folder, in alphabetical order; none beside .npy files."""
     if not folder.is_dir() or array_names(folder):
         return []
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in (*PARQUET, ARROW) and not is_stray(path))
-    return found if len({path.suffix.lower() == ARROW for path in found}) == 1 else []
+    found = sorted(
+        path for path in folder.iterdir() if path.suffix.lower() in (*PARQUET, *ARROW) and not is_stray(path)
+    )
+    return found if len({*map(is_arrow, found)}) == 1 else []
 
 
 class ShardFolder:
@@ -119,8 +129,8 @@ class ShardFolder:
         from pyarrow import parquet
 
         with self._damage(path):
-            if path.suffix.lower() == ARROW:
-                return stream_of(path).schema
+            if is_arrow(path):
+                return open_arrow(path).schema
             self._metadata[path] = parquet.read_metadata(path)
             return self._metadata[path].schema.to_arrow_schema()
 
@@ -128,8 +138,8 @@ class ShardFolder:
         from pyarrow import parquet
 
         with self._damage(path):
-            if path.suffix.lower() == ARROW:
-                for batch in stream_of(path):
+            if is_arrow(path):
+                for batch in batches_of(path):
                     yield self._pyarrow.Table.from_batches([batch]).select(names)
                 return
             with parquet.ParquetFile(path, metadata=self._metadata[path], memory_map=True) as file:
@@ -141,7 +151,7 @@ class ShardFolder:
         try:
             yield
         except (self._pyarrow.ArrowException, OSError) as error:
-            raise DataError(f"{path} is no {path.suffix} file, or damaged: write it again") from error
+            raise DataError(no_such_file(path)) from error
 
 
 def _plain(kind: Any) -> Any:

@@ -36,7 +36,7 @@ from mtlrun.runs.task_names import check_task_name
 INPUTS = "inputs"
 """The array of inputs, if no other one is named."""
 
-OTHERS = (".xls", ".xlsx", ".ods", ".json", ".jsonl", ".feather", ".dta", ".sav", ".sas7bdat", ".h5", ".pkl", ".zip")
+OTHERS = (".xls", ".xlsx", ".ods", ".json", ".jsonl", ".dta", ".sav", ".sas7bdat", ".h5", ".pkl", ".zip")
 """Endings of tables that are refused by name, since what is wrong with their content would not help."""
 
 ArraysByName = dict[str, Array]

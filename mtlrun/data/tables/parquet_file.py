@@ -6,14 +6,13 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from mtlrun.data.readers.arrow_tables import arrow_library, class_names
+from mtlrun.data.readers.arrow_tables import arrow_library, class_names, is_arrow, no_such_file, open_arrow
 from mtlrun.data.tables.arrow_columns import columns_of_arrow
 from mtlrun.data.tables.raw import RawColumn, RawTable
 from mtlrun.errors import DataError
 
 INDEX = "__index_level_"
 """How pandas names an index that it writes beside the columns."""
-ARROW = ".arrow"
 
 
 def read_parquet_file(path: Path, as_words: Collection[str] = ()) -> RawTable:
@@ -27,8 +26,7 @@ def read_parquet_file(path: Path, as_words: Collection[str] = ()) -> RawTable:
     try:
         table = _read(path)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
-        kind = "Arrow" if path.suffix.lower() == ARROW else "Parquet"
-        raise DataError(f"{path} is no {kind} file, or damaged: write it again") from error
+        raise DataError(no_such_file(path)) from error
     names = usable_names(path, table.column_names)
     if not names or not table.num_rows:
         raise DataError(f"{path} holds {table.num_rows} rows of {len(names)} columns")
@@ -42,14 +40,7 @@ def read_parquet_file(path: Path, as_words: Collection[str] = ()) -> RawTable:
 def _read(path: Path) -> Any:
     from pyarrow import parquet
 
-    return stream_of(path).read_all() if path.suffix.lower() == ARROW else parquet.read_table(path)
-
-
-def stream_of(path: Path) -> Any:
-    """The batches of an Arrow file that is a stream, as `datasets` writes it, mapped into memory."""
-    from pyarrow import ipc, memory_map
-
-    return ipc.open_stream(memory_map(str(path)))
+    return open_arrow(path).read_all() if is_arrow(path) else parquet.read_table(path)
 
 
 def usable_names(path: Path, names: list[str]) -> list[str]:

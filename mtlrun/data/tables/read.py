@@ -23,6 +23,7 @@ TABLES: dict[str, Callable[[Path, Collection[str]], RawTable]] = {
     ".parquet": read_parquet_file,
     ".pq": read_parquet_file,
     ".arrow": read_parquet_file,
+    ".feather": read_parquet_file,
 }
 
 

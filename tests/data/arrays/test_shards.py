@@ -62,8 +62,11 @@ def write(folder: Path, columns: dict, parts: int = 3, kind: str = "parquet", gr
             parquet.write_table(part, folder / f"part-{number}.parquet", row_group_size=group)
             continue
         path = folder / f"data-{number:05}-of-{parts:05}.arrow"
-        with pyarrow.ipc.new_stream(str(path), table.schema) as stream:
-            stream.write_table(part, max_chunksize=group)
+        if kind == "feather":
+            path = path.with_suffix(".feather")
+        new = pyarrow.ipc.new_stream if kind == "arrow" else pyarrow.ipc.new_file
+        with new(str(path), table.schema) as records:
+            records.write_table(part, max_chunksize=group)
     return folder
 
 
@@ -123,8 +126,10 @@ OPTIONS = [
 ]
 
 
-@pytest.mark.parametrize("kind", ["parquet", "arrow"])
-@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [*((kind, options) for kind in ("parquet", "arrow") for options in OPTIONS), ("feather", {})],
+)
 def test_the_same_numbers_as_one_file_of_texts(tmp_path, kind, options, caplog):
     filled = columns()
     filled["city"] = [city or "Paris" for city in filled["city"]] if "group" in options else filled["city"]
@@ -302,13 +307,15 @@ def test_unusable_columns_get_one_line(tmp_path, changed, options, message):
     assert not [*(tmp_path / "cache").rglob("*.tmp")]
 
 
-@pytest.mark.parametrize("kind", ["parquet", "arrow"])
+@pytest.mark.parametrize("kind", ["parquet", "arrow", "feather"])
 @pytest.mark.parametrize("number", [0, 2])
 def test_damaged_files_are_named(tmp_path, kind, number):
     folder = write(tmp_path / "shards", columns(), kind=kind)
     damaged = sorted(folder.iterdir())[number]
     damaged.write_bytes(damaged.read_bytes()[:300])
-    with pytest.raises(DataError, match=f"{damaged.name} is no .{kind} file, or damaged"):
+    with pytest.raises(
+        DataError, match=f"{damaged.name} is no {'Parquet' if kind == 'parquet' else 'Arrow'} file, or damaged"
+    ):
         load(folder, tmp_path / "cache")
     assert not [*(tmp_path / "cache").rglob("*.npy")]
 

@@ -1,6 +1,7 @@
 """From a table to sources: roles of columns, encoding by training rows, names of labels, one table in four forms."""
 
 import logging
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -67,12 +68,14 @@ def everything(splits):
     return found
 
 
-def test_one_table_in_four_forms_gives_the_same_numbers(tmp_path, table):
+def test_one_table_in_each_form_gives_the_same_numbers(tmp_path, table):
     frame().to_parquet(tmp_path / "mine.parquet")
     write_arrays(tmp_path / "mine.npz", arrays_of(frame()))
     np.savez(tmp_path / "plain.npz", **arrays_of(frame()))
+    frame().to_feather(tmp_path / "mine.feather")
+    shutil.copy(tmp_path / "mine.feather", tmp_path / "mine.arrow")
     one = load(table)
-    for other in ("mine.parquet", "mine.npz", "plain.npz"):
+    for other in ("mine.parquet", "mine.npz", "plain.npz", "mine.feather", "mine.arrow"):
         two = load(tmp_path / other)
         assert two.statement == one.statement
         assert two.inferred == one.inferred
