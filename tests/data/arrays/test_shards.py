@@ -191,7 +191,7 @@ DAMAGES = {
     "gone": lambda path: path.unlink(),
     "empty": lambda path: path.write_bytes(b""),
     "cut in half": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
-    "a bit of the header": flipped(20),
+    "a bit of what it begins with": flipped(1),
     "not one byte of its own": lambda path: path.write_bytes(b"7" * path.stat().st_size),
 }
 
