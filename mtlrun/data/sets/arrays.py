@@ -65,7 +65,7 @@ def load(
     """One source with the tasks that the file holds; `Splits.inferred` says their kinds.
 
     A table is a file of texts (.csv, .tsv, .txt; also packed, .csv.gz), a Parquet or Arrow file, or a .npz file of
-    arrays [N]: one with a list of `inputs`, or with named `targets` and no array 'inputs'. A folder of Parquet or Arrow
+    arrays [N] and [N, D]: one with a list of `inputs`, or with named `targets` and no array 'inputs'. A folder of Parquet or Arrow
     files is a table too: its rows are encoded once, a column at a time, and kept on the disk.
 
     Of a folder of .npy files, an array each, the inputs are mapped into memory and never read as a whole: once before

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from mtlrun.data.readers.arrow_tables import arrow_library, class_names, is_arrow, no_such_file, open_arrow
 from mtlrun.data.tables.arrow_columns import columns_of_arrow
-from mtlrun.data.tables.raw import RawColumn, RawTable
+from mtlrun.data.tables.raw import RawTable
+from mtlrun.data.tables.vectors import check_apart
 from mtlrun.errors import DataError
 
 INDEX = "__index_level_"
@@ -31,10 +33,9 @@ def read_parquet_file(path: Path, as_words: Collection[str] = ()) -> RawTable:
     if not names or not table.num_rows:
         raise DataError(f"{path} holds {table.num_rows} rows of {len(names)} columns")
     known = class_names(table.schema.metadata or {}, path)
-    columns: dict[str, RawColumn] = {}
-    for name in names:
-        columns |= columns_of_arrow(name, table.column(name), name in as_words, known.get(name, ()))
-    return RawTable(columns)
+    found = [columns_of_arrow(name, table.column(name), name in as_words, known.get(name, ())) for name in names]
+    check_apart(path, chain.from_iterable(found))
+    return RawTable({name: column for parts in found for name, column in parts.items()})
 
 
 def _read(path: Path) -> Any:
