@@ -190,8 +190,10 @@ def numbers_of(where: object, raw: RawColumn, column: TakenColumn) -> Array:
         raise _other_kind(where, raw, f"{column.kind}s")
     numbers = raw.numbers
     with np.errstate(invalid="ignore"):
-        if (np.abs(numbers) > LARGEST).any():
-            raise DataError(f"{where}: column '{column.name}' holds an infinite value: leave it empty")
+        bad = numbers[np.abs(numbers) > LARGEST]
+    if len(bad):
+        what = f"{bad[0]:g}, too large for float32" if np.isfinite(bad[0]) else "an infinite value"
+        raise DataError(f"{where}: column '{column.name}' holds {what}: leave it empty")
     return numbers
 
 

@@ -83,7 +83,8 @@ def opened(path: Path, mapped: bool = False) -> Array:
     except DAMAGE as error:
         if "Python objects" in str(error) or "Object arrays" in str(error):
             raise DataError(
-                f"{path} holds Python objects, which are not loaded because they may run code: save it as numbers"
+                f"{path} holds Python objects, which are not loaded because they may run code: save it as numbers, "
+                "or as texts: .astype(str)"
             ) from error
         raise DataError(f"{path} is no .npy file, or damaged: write it with numpy.save") from error
     if not isinstance(values, np.ndarray):

@@ -65,8 +65,8 @@ def load(
     """One source with the tasks that the file holds; `Splits.inferred` says their kinds.
 
     A table is a file of texts (.csv, .tsv, .txt; also packed, .csv.gz), a Parquet or Arrow file, or a .npz file of
-    arrays [N] and [N, D]: one with a list of `inputs`, or with named `targets` and no array 'inputs'. A folder of Parquet or Arrow
-    files is a table too: its rows are encoded once, a column at a time, and kept on the disk.
+    arrays [N] and [N, D]: one with a list of `inputs`, or with named `targets` and no array 'inputs'. A folder of
+    Parquet or Arrow files is a table too: its rows are encoded once, a column at a time, and kept on the disk.
 
     Of a folder of .npy files, an array each, the inputs are mapped into memory and never read as a whole: once before
     training, some megabytes at a time, then the rows of each batch.
@@ -190,7 +190,7 @@ def load_arrays(
     fitted = given.fit(rows["train"], options.standardise)
     warn_before_training(labels, rows["train"].numpy(), fitted.inspected)
     if given.image_shape is None:
-        warn_of_duplicates(fitted.ids, labels, rows)
+        warn_of_duplicates(fitted.ids, labels, rows, splitting.group is not None)
     train, validation, testing = ([fitted.source(rows[split], labels)] for split in SPLITS)
     inferred = {task: found.kind for task, found in labels.items()}
     return Splits(train, validation, testing, statement(rows, labels, how), inferred)

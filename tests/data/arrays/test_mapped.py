@@ -178,7 +178,7 @@ def spoilt(row: int) -> np.ndarray:
         ({"inputs": VECTORS, "y": CLASSES.astype(object)}, {}, "y.npy holds Python objects"),
         ({"inputs": VECTORS.astype(str), "y": CLASSES}, {}, "inputs.npy should hold numbers"),
         ({"inputs": VECTORS, "a b": CLASSES}, {}, "an array of labels is called 'a b': use letters"),
-        ({"inputs": spoilt(57), "y": CLASSES}, {}, "'inputs' has NaN .* in 3 of 60 rows, the first in row 57"),
+        ({"inputs": spoilt(57), "y": CLASSES}, {}, "'inputs' has NaN .* in 3 of 60 rows, the first in row 58"),
         ({"inputs": np.zeros((N, 1, 2, 2, 2)), "y": CLASSES}, {}, "should be vectors"),
         ({"inputs": VECTORS[:0], "y": CLASSES[:0]}, {}, "0 of 0 rows"),
         ({"inputs": VECTORS, "y": CLASSES}, {"channels": "lost"}, "no data.channels 'lost'"),

@@ -233,7 +233,12 @@ def test_mistakes_get_one_line(table, options, message):
 
 def test_infinite_inputs_and_unread_files_are_told(tmp_path):
     (tmp_path / "mine.csv").write_text("x,y\n" + "".join(f"{row},{row % 2}\n" for row in range(N)) + "inf,1\n")
-    with pytest.raises(DataError, match="column 'x' has infinite values in 1 of 81 rows, the first in row 80"):
+    with pytest.raises(DataError, match="column 'x' has infinite values in 1 of 81 rows, the first in row 81"):
+        load(tmp_path / "mine.csv", targets=["y"])
+    content = (tmp_path / "mine.csv").read_text()
+    (tmp_path / "mine.csv").write_text(content.replace("inf,1", "1e300,1"))
+    large = r"'x' has numbers too large for float32, such as 1e\+300, in 1 of 81 rows, the first in row 81: divide"
+    with pytest.raises(DataError, match=large):
         load(tmp_path / "mine.csv", targets=["y"])
     with pytest.raises(DataError, match="files of this kind are not read, save the table as CSV or Parquet"):
         load(tmp_path / "mine.xlsx")
