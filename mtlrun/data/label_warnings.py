@@ -153,14 +153,14 @@ def copies(label: Labels, inputs: Inspected) -> list[str]:
         return []
     target, values = known.double().numpy(), inputs.values[rows].astype(np.float64)
     same = _same_numbers if label.name == "Regression" else _same_classes
-    complete = ~np.isnan(values).any(0)
+    complete: Array = np.logical_not(np.isnan(values).any(0))
     found = np.zeros(len(complete), dtype=bool)
     found[complete] = same(values if complete.all() else values[:, complete], target)
     for place in (~complete).nonzero()[0]:
         column = values[:, place]
-        known = ~np.isnan(column)
-        if known.sum() >= max(FEWEST, KNOWN * len(rows)):
-            found[place] = same(column[known, None], target[known])[0]
+        filled: Array = np.logical_not(np.isnan(column))
+        if filled.sum() >= max(FEWEST, KNOWN * len(rows)):
+            found[place] = same(column[filled, None], target[filled])[0]
         if label.name != "Regression" and not found[place]:
             found[place] = same(np.nan_to_num(column, nan=np.nanmin(column, initial=0) - 1)[:, None], target)[0]
     return [inputs.names[place] for place in found.nonzero()[0].tolist()]

@@ -103,6 +103,10 @@ def test_rows_in_two_splits_are_counted(caplog):
         warn_of_duplicates(ids, labels, rows)
     [message] = caplog.messages
     assert message.startswith("1 of 30 rows of val and 2 of 10 rows of test stand in train too")
+    assert message.endswith(": drop them, or keep what belongs together in one split with data.group=COLUMN")
+    caplog.clear()
+    warn_of_duplicates(ids, labels, rows, grouped=True)
+    assert caplog.messages[0].endswith("inputs and labels: drop them")
 
 
 def test_words_that_are_classes_are_told_despite_gaps(tmp_path, caplog):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -11,6 +12,7 @@ from typing import Any
 from mtlrun.data.arrays.npy_files import array_names
 from mtlrun.data.readers.arrow_tables import (
     ARROW,
+    PARQUET,
     arrow_library,
     batches_of,
     class_names,
@@ -23,8 +25,12 @@ from mtlrun.data.tables.arrow_columns import holds_lists, length_of_lists
 from mtlrun.data.tables.parquet_file import usable_names
 from mtlrun.data.tables.vectors import entry
 from mtlrun.errors import DataError
+from mtlrun.lines import shortened
 
-PARQUET = (".parquet", ".pq")
+log = logging.getLogger(__name__)
+
+COMPANIONS = ("dataset_info.json", "state.json", "README.md")
+"""What `datasets` writes beside the files of a table; Spark's names begin with _."""
 FEW, MANY = 2**10, 2**17
 """Rows that are decoded together: to look at some, and of a single column."""
 
@@ -37,6 +43,17 @@ def shards_of(folder: Path) -> list[Path]:
         path for path in folder.iterdir() if path.suffix.lower() in (*PARQUET, *ARROW) and not is_stray(path)
     )
     return found if len({*map(is_arrow, found)}) == 1 else []
+
+
+def tell_of_unread(folder: Path) -> None:
+    """Say what else is in a folder of shards, and is no part of the table."""
+    files = shards_of(folder)
+    others = [path for path in folder.iterdir() if not is_stray(path) and path not in files]
+    names = [f"{path.name}/" if path.is_dir() else path.name for path in others if path.name not in COMPANIONS]
+    told = sorted(name for name in names if not name.startswith("_"))
+    if told:
+        kind = "Arrow" if is_arrow(files[0]) else "Parquet"
+        log.info("%s is a table of its %s files; not read: %s", folder, kind, shortened(told))
 
 
 class ShardFolder:

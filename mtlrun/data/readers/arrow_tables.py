@@ -32,7 +32,7 @@ PATTERNS = (
 PARQUET_MAGIC = b"PAR1"
 FILE_MAGIC = b"ARROW1"
 """At the beginning of Arrow's file format, which Feather is too; streams have none."""
-ARROW = (".arrow", ".feather")
+PARQUET, ARROW = (".parquet", ".pq"), (".arrow", ".feather")
 
 
 @dataclass(frozen=True)

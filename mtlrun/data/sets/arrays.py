@@ -14,7 +14,7 @@ from mtlrun.data.arrays.encoded_shards import KEPT, mapped_inputs, writable
 from mtlrun.data.arrays.inputs import ArrayInputs, HeldInputs, MappedInputs
 from mtlrun.data.arrays.npy_files import read_folder
 from mtlrun.data.arrays.shard_table import shard_table
-from mtlrun.data.arrays.shards import shards_of
+from mtlrun.data.arrays.shards import shards_of, tell_of_unread
 from mtlrun.data.duplicates import warn_of_duplicates
 from mtlrun.data.infer import infer_labels
 from mtlrun.data.label_warnings import warn_before_training
@@ -155,6 +155,8 @@ def load_shards(options: TableOptions, splitting: SplitOptions, cache: Path) -> 
     other = next((folder for folder in folders if not shards_of(folder)), None)
     if other is not None:
         raise ConfigError(f"data.path={folders[0]} is a folder of Parquet or Arrow files, and {other} is none")
+    for folder in folders:
+        tell_of_unread(folder)
     table = shard_table(folders, writable(cache))
     return splits_of_table(table, table.counts, options, splitting, partial(mapped_inputs, table, cache=cache))
 

@@ -34,7 +34,7 @@ MOSTLY = 0.8
 """Share of the values from which numbers, or dates, with a word among them are taken for a mistake, and not for
 words."""
 OTHER_DATE = re.compile(r"(\d{1,2}([./-])\d{1,2}\2\d{4}|\d{4}([./])\d{1,2}\3\d{1,2})([ T]\d{1,2}:\d\d.*)?")
-DATES_AS_WORDS = "words, which look like dates: write 2024-12-31"
+DATES_AS_WORDS = "looks like dates: write 2024-12-31"
 
 
 def typed(name: str, texts: Sequence[str], first_line: int = 2) -> RawColumn:

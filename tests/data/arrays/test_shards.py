@@ -354,6 +354,18 @@ def test_folders_that_do_not_fit_are_told(tmp_path):
         load(folder, tmp_path / "cache", val_path=str(tmp_path / "empty"))
 
 
+def test_what_is_not_read_is_told_once(tmp_path, caplog):
+    folder = write(tmp_path / "shards", columns(), parts=1)
+    for name in ("notes.csv", "_SUCCESS", "dataset_info.json", ".part-0.parquet.crc"):
+        (folder / name).write_text("")
+    (folder / "year=2020").mkdir()
+    with caplog.at_level(logging.INFO, logger="mtlrun"):
+        load(folder, tmp_path / "cache")
+    line = f"{folder} is a table of its Parquet files; not read: notes.csv, year=2020/"
+    assert [found for found in caplog.messages if "not read" in found] == [line]
+    assert [found for found in caplog.messages if found.startswith("1 file, kept encoded in")]
+
+
 def test_a_full_disk_is_told_before_anything_is_written(tmp_path, monkeypatch):
     monkeypatch.setattr(encoded_shards.shutil, "disk_usage", lambda path: Room(free=10))
     with pytest.raises(DataError, match=r"has no room for 0 MB of arrays: set data.cache to a folder"):

@@ -182,7 +182,7 @@ def test_what_nobody_can_know_is_told_where_it_is_used(tmp_path, name):
 )
 def test_dates_that_are_not_read_are_noted(tmp_path, texts, noted):
     found = read_raw(written(tmp_path, "x;y\n" + "".join(f"{text};1\n" for text in texts))).columns["x"]
-    assert (found.kind, found.note) == ("text", "words, which look like dates: write 2024-12-31" if noted else "")
+    assert (found.kind, found.note) == ("text", "looks like dates: write 2024-12-31" if noted else "")
 
 
 DOUBT = r"the points in column 'pop' may be decimals or stand between thousands \(1.234\), since column 'rate' has"
