@@ -68,7 +68,8 @@ def refuse_rows(name: str, bad: Array) -> None:
     if bad.any():
         raise DataError(
             f"'{name}' has NaN or infinite values in {bad.sum()} of {len(bad)} rows, the first in row "
-            f"{bad.argmax()}: fill or drop them (only labels may be missing)"
+            f"{bad.argmax() + 1}: fill or drop them (only labels may be missing; from 3.4e38 on numbers are infinite "
+            "in float32)"
         )
 
 

@@ -22,6 +22,8 @@ SAMPLE = 2000
 """Rows by which columns are compared with labels."""
 FEWEST = 20
 """Labelled rows below which a column may agree with labels by chance."""
+KNOWN = 0.5
+"""Share of the labelled rows in which a column has a value, from which it is compared with labels there."""
 AGREEMENT = 1 - 1e-9
 """Correlation from which a column of numbers is a copy of the labels, whatever its unit."""
 
@@ -36,7 +38,8 @@ class VectorRows(Protocol):
 
 @dataclass(frozen=True)
 class Inspected:
-    """Inputs to compare labels with: names [D]; values [N, D], numbers or codes of categories; constant: names of those
+    """Inputs to compare labels with: names [D]; values [N, D], numbers or codes of categories, NaN for none;
+    constant: names of those
     that do not vary in training."""
 
     names: Sequence[str]
@@ -141,24 +144,43 @@ def is_identifier(label: Labels) -> bool:
 
 
 def copies(label: Labels, inputs: Inspected) -> list[str]:
-    """Names of the columns that hold the labels: in another unit, or under other names."""
+    """Names of the columns that hold the labels: in another unit, or under other names. Columns with gaps are compared
+    where they have a value, and words or numbers that stand for classes also as one that is a gap."""
     rows = compared_with(label)
     known = label.values[rows]
     known = known[:, 0] if known.dim() == 2 and known.shape[1] == 1 else known
     if known.dim() > 1 or len(rows) < FEWEST or label.name not in ("Classification", "MultiLabel", "Regression"):
         return []
     target, values = known.double().numpy(), inputs.values[rows].astype(np.float64)
-    if label.name == "Regression":
-        same = np.abs(_correlations(values, target)) >= AGREEMENT
-        return [inputs.names[place] for place in same.nonzero()[0].tolist()]
+    same = _same_numbers if label.name == "Regression" else _same_classes
+    complete: Array = np.logical_not(np.isnan(values).any(0))
+    found = np.zeros(len(complete), dtype=bool)
+    found[complete] = same(values if complete.all() else values[:, complete], target)
+    for place in (~complete).nonzero()[0]:
+        column = values[:, place]
+        filled: Array = np.logical_not(np.isnan(column))
+        if filled.sum() >= max(FEWEST, KNOWN * len(rows)):
+            found[place] = same(column[filled, None], target[filled])[0]
+        if label.name != "Regression" and not found[place]:
+            found[place] = same(np.nan_to_num(column, nan=np.nanmin(column, initial=0) - 1)[:, None], target)[0]
+    return [inputs.names[place] for place in found.nonzero()[0].tolist()]
+
+
+def _same_numbers(values: Array, target: Array) -> Array:
+    """Which columns are the target in another unit, bool [D]."""
+    same: Array = np.abs(_correlations(values, target)) >= AGREEMENT
+    return same
+
+
+def _same_classes(values: Array, target: Array) -> Array:
+    """Which columns are the target under other names, bool [D]."""
     classes = len(np.unique(target))
-    if classes < 2 or classes > len(rows) / 2:
-        return []
-    return [name for name, column in zip(inputs.names, values.T) if _same_parts(column, target, classes)]
+    few = 2 <= classes <= len(target) / 2
+    return np.array([few and _same_parts(column, target, classes) for column in values.T], dtype=bool)
 
 
 def _correlations(values: Array, target: Array) -> Array:
-    """[D]; 0 for constant columns, and for those with gaps."""
+    """[D]; 0 for constant columns."""
     centred, deviations = values - values.mean(0), target - target.mean()
     lengths = np.sqrt((centred**2).sum(0) * (deviations**2).sum())
     with np.errstate(invalid="ignore", divide="ignore"):

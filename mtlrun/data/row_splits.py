@@ -115,7 +115,7 @@ def split_by(key: SplitKey, shares: Shares, seed: int) -> Rows:
     if absent.any():
         raise DataError(
             f"{absent.sum()} of {len(absent)} rows have no value of '{key.name}' (data.{key.kind}), the first is row "
-            f"{absent.argmax()}: fill or drop them"
+            f"{absent.argmax() + 1}: fill or drop them"
         )
     sizes = sizes_of(len(absent), shares)
     rows = _by_group(key, sizes, seed) if key.kind == "group" else _by_order(key, sizes)

@@ -35,7 +35,7 @@ def check_variety(labels: Mapping[str, Labels], rows: Mapping[str, Tensor]) -> N
             raise DataError(only_one(task, found, everywhere))
         if all(len(values) < 2 for values in training):
             raise DataError(
-                f"task '{task}' has {noun(found)} {training[0][0]:g} alone in the labelled rows of train, and others "
+                f"task '{task}' has {one_value(found, training[0][0])} alone in the labelled rows of train, and others "
                 "elsewhere: try another data.seed, or label more"
             )
         warn(task, found, training, rows)
@@ -49,7 +49,8 @@ def warn(task: str, found: Labels, training: Found, rows: Mapping[str, Tensor]) 
     for split in [split for split in rows if split != "train"]:
         there = occurring(found, marked(found, rows[split]))
         if all(len(values) < 2 for values in there):
-            log.warning("task '%s': %s %g alone in %s, whose scores say little", task, noun(found), there[0][0], split)
+            value = one_value(found, there[0][0])
+            log.warning("task '%s': %s alone in %s, whose scores say little", task, value, split)
 
 
 def occurring(found: Labels, chosen: Tensor) -> Found:
@@ -67,16 +68,18 @@ def marked(found: Labels, rows: Tensor) -> Tensor:
     return among & found.labelled
 
 
-def noun(found: Labels) -> str:
-    """What one value of the labels is called."""
-    return {"Regression": "the value", "MultiLabel": "the answer"}.get(found.name, "the class")
+def one_value(found: Labels, value: float) -> str:
+    """What one value of the labels is called; a class by its name."""
+    if found.name in ("Regression", "MultiLabel"):
+        return f"the {'value' if found.name == 'Regression' else 'answer'} {value:g}"
+    return f"the class {found.class_name(int(value))}"
 
 
 def only_one(task: str, found: Labels, everywhere: Found) -> str:
     """What to tell a user whose labels are all alike: most often -1 was meant as a class."""
     value = next((values[0] for values in everywhere if values), 0)
     where = "pixel" if found.name == "Segmentation" else "row"
-    line = f"task '{task}' has {noun(found)} {value:g} in every {where} that is labelled: there is nothing to learn"
+    line = f"task '{task}' has {one_value(found, value)} in every {where} that is labelled: there is nothing to learn"
     left_out = found.marks.get("-1")
     if not left_out:
         return line

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from mtlrun.data.array_cache import Array
 from mtlrun.data.tables.encode import LARGEST
-from mtlrun.data.tables.named_arrays import arrays_of, column_of_array
+from mtlrun.data.tables.named_arrays import arrays_of, column_of_array, stacked_lists
 from mtlrun.data.tables.raw import DATE, TEXT, RawColumn, RawTable
 from mtlrun.data.tables.vectors import entry, vector_of
 from mtlrun.errors import DataError, near_miss
@@ -190,8 +190,10 @@ def numbers_of(where: object, raw: RawColumn, column: TakenColumn) -> Array:
         raise _other_kind(where, raw, f"{column.kind}s")
     numbers = raw.numbers
     with np.errstate(invalid="ignore"):
-        if (np.abs(numbers) > LARGEST).any():
-            raise DataError(f"{where}: column '{column.name}' holds an infinite value: leave it empty")
+        bad = numbers[np.abs(numbers) > LARGEST]
+    if len(bad):
+        what = f"{bad[0]:g}, too large for float32" if np.isfinite(bad[0]) else "an infinite value"
+        raise DataError(f"{where}: column '{column.name}' holds {what}: leave it empty")
     return numbers
 
 
@@ -236,13 +238,16 @@ def _apart(given: Any, used: Collection[str]) -> Any:
         return given
     found = {name: given[name] for name in given}
     for name in vectors:
-        try:
-            rows = np.array([np.asarray(row, dtype=np.float64) for row in found.pop(name)])
-        except (ValueError, TypeError) as error:
-            raise DataError(f"column '{name}' should hold lists of numbers, all of one length") from error
-        if rows.ndim == 2:
-            found |= {entry(str(name), place): rows[:, place] for place in range(rows.shape[1])}
+        rows = stacked_lists([_row(row) for row in found.pop(name)])
+        if rows is None:
+            raise DataError(f"column '{name}' should hold lists of numbers, all of one length")
+        found |= {entry(str(name), place): rows[:, place] for place in range(rows.shape[1])}
     return found
+
+
+def _row(values: Any) -> Any:
+    """A list of numbers, also one that is a tensor."""
+    return np.asarray(values) if hasattr(values, "__array__") else values
 
 
 def _only(given: Any, names: Collection[str]) -> Any:

@@ -11,6 +11,7 @@ import torch
 
 from mtlrun.data.arrays.encoded_shards import Keep, encoded_once, writable
 from mtlrun.data.arrays.shard_table import ShardTable, shard_table
+from mtlrun.data.arrays.shards import tell_of_unread
 from mtlrun.data.fingerprint import RowIds
 from mtlrun.data.source import Source
 from mtlrun.data.tables.column_pass import ColumnFacts, ids_of_column
@@ -31,6 +32,7 @@ def shard_rows(folder: Path, entry: InputDescription, description: ModelDescript
     words = names_of_words(entry.columns)
     read = partial(shard_table, [folder], writable(cache))
     table = read(words)
+    tell_of_unread(folder)
     check_present(folder, table, entry.columns)
     labels = labels_in(folder, read, table, words, description, {column.name for column in entry.columns})
     names = [column.name for column in taken(entry.columns)]

@@ -27,7 +27,7 @@ from mtlrun.errors import DataError, MtlrunError
 from mtlrun.inference.columns import names_of_words, rows_of_table
 from mtlrun.inference.description import InputDescription
 
-NAMED_TABLES = (".tsv", ".parquet", ".pq", ".arrow")
+NAMED_TABLES = (".tsv", ".parquet", ".pq", ".arrow", ".feather")
 ARRAYS, TABLES, TEXTS = (".npz", ".npy"), (".csv",), (".txt",)
 OWN_TEXTS = "mtlrun.data.sets.texts.load"
 KNOWN = (*SUFFIXES, *ARRAYS, *TABLES, *TEXTS, *NAMED_TABLES)

@@ -183,9 +183,7 @@ def _check_content(state: Any, path: Path) -> None:
         number = state.get(name)
         if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < 2**53:
             raise ResumeError(f"{path} is no checkpoint of mtlrun: its {name} is {_shortened(number)}")
-    paths, tasks = state.get("backbone_paths"), state.get("tasks")
-    told = isinstance(paths, dict) and isinstance(tasks, list) and isinstance(state.get("best", False), bool)
-    if not told or not all(isinstance(text, str) for text in (*paths, *paths.values(), *tasks)):
+    if not _says_what_it_is_of(state):
         raise ResumeError(f"{path} is no checkpoint of mtlrun: it does not say what its network is made of")
     wrong = next((name for name, tensor in network.items() if not _is_finite(tensor)), None)
     if wrong is not None:
@@ -194,6 +192,14 @@ def _check_content(state: Any, path: Path) -> None:
         raise ResumeError(f"{path} is no checkpoint of mtlrun: it does not say which data it was trained on")
     if _has_nan(state.get("optimizer")):
         raise ResumeError(f"{path} cannot be used: the optimizer's state is NaN")
+
+
+def _says_what_it_is_of(state: Mapping[str, Any]) -> bool:
+    """Whether tasks and names in the backbone are of the form that `network_state` gives."""
+    paths, tasks = state.get("backbone_paths"), state.get("tasks")
+    if not isinstance(paths, dict) or not isinstance(tasks, list) or not isinstance(state.get("best", False), bool):
+        return False
+    return all(isinstance(text, str) for text in (*paths, *paths.values(), *tasks))
 
 
 def _is_finite(tensor: torch.Tensor) -> bool:

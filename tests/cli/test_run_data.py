@@ -47,7 +47,7 @@ def test_words_are_not_taken_for_numbers(tmp_path):
     [
         ([1, 2], "takes a pandas data frame, or a mapping from names to arrays, found a list"),
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), "two columns called 'a'"),
-        (pd.DataFrame({"a": [[1], [2]]}), "column 'a' holds a list"),
+        (pd.DataFrame({"a": [[1], [2, 3]]}), "column 'a' holds a list of another length"),
     ],
 )
 def test_other_data_are_told(data, message):

@@ -44,12 +44,21 @@ def test_labels_are_warned_of(caplog, labels, line):
     assert re.match(line, message)
 
 
+def with_gaps(values, every):
+    """No value in every so-many-th row."""
+    return np.where(np.arange(N) % every == 0, np.nan, values)
+
+
 LEAKS = {
     "the classes themselves": (FAIR, FAIR),
     "their opposite": (FAIR, 1 - FAIR),
     "other names": (np.arange(N) % 3, (np.arange(N) + 1) % 3 * 10.0),
     "the numbers": (NUMBERS, NUMBERS),
     "another unit": (NUMBERS, 2.54 * NUMBERS - 32),
+    "the classes, with gaps": (FAIR, with_gaps(FAIR, 10)),
+    "three classes under other names, with gaps": (np.arange(N) % 3, with_gaps(7 - np.arange(N) % 3, 2)),
+    "another unit, with gaps": (NUMBERS, with_gaps(2.2046 * NUMBERS, 10)),
+    "one of two classes is a gap": (FAIR, with_gaps(np.ones(N), 2)),
 }
 
 
@@ -65,7 +74,11 @@ HARMLESS = {
     "a coarser column": (np.arange(N) % 4, FAIR),
     "noise": (NUMBERS, NUMBERS + 0.01 * DRAWN.normal(size=N)),
     "all different values": (FAIR, NUMBERS),
-    "a column with gaps": (NUMBERS, np.where(FAIR, NUMBERS, np.nan)),
+    "a column with few values": (NUMBERS, np.where(np.arange(N) < 40, NUMBERS, np.nan)),
+    "a column with gaps": (NUMBERS, with_gaps(NUMBERS**2, 10)),
+    "classes with gaps": (FAIR, with_gaps(np.arange(N) // 3 % 2, 10)),
+    "one value, and gaps": (FAIR, with_gaps(np.ones(N), 10)),
+    "no value": (FAIR, np.full(N, np.nan)),
 }
 
 
@@ -90,6 +103,19 @@ def test_rows_in_two_splits_are_counted(caplog):
         warn_of_duplicates(ids, labels, rows)
     [message] = caplog.messages
     assert message.startswith("1 of 30 rows of val and 2 of 10 rows of test stand in train too")
+    assert message.endswith(": drop them, or keep what belongs together in one split with data.group=COLUMN")
+    caplog.clear()
+    warn_of_duplicates(ids, labels, rows, grouped=True)
+    assert caplog.messages[0].endswith("inputs and labels: drop them")
+
+
+def test_words_that_are_classes_are_told_despite_gaps(tmp_path, caplog):
+    words = [["", "low", "high"][min(row % 10, 1) + FAIR[row] * (row % 10 > 0)] for row in range(N)]
+    rows = [f"{number},{word},{'ab'[label]}" for number, word, label in zip(NUMBERS, words, FAIR)]
+    (tmp_path / "mine.csv").write_text("\n".join(["x,level,y", *rows]))
+    arrays.load(str(tmp_path / "mine.csv"), targets=["y"])
+    [message] = caplog.messages
+    assert message.startswith("these inputs say what a task asks for: level (y)")
 
 
 def test_tables_and_arrays_are_both_looked_at(tmp_path, caplog):

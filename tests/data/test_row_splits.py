@@ -75,7 +75,7 @@ def test_rows_of_one_time_stay_together():
     ("kind", "values", "message"),
     [
         ("group", np.arange(N) // 50, "data.group=key has 2 groups: three splits need three groups or more"),
-        ("group", np.where(np.arange(N) < 3, np.nan, 1.0), "3 of 100 rows have no value of 'key'.* the first is row 0"),
+        ("group", np.where(np.arange(N) < 3, np.nan, 1.0), "3 of 100 rows have no value of 'key'.* the first is row 1"),
         ("group", np.array(["a", ""] * 50, dtype=object), "50 of 100 rows have no value"),
         ("order", np.zeros(N), "data.order=key has 1 different times"),
         ("order", np.array(["May"] * N, dtype=object), "holds words such as 'May': write numbers, or dates as 2024-12"),

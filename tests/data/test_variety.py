@@ -80,6 +80,12 @@ def test_a_held_out_split_of_one_class_is_told(tmp_path, caplog):
     assert lines == {f"task 'y': the class 0 alone in {split}, whose scores say little" for split in ("val", "test")}
 
 
+def test_a_class_is_called_by_its_name(tmp_path):
+    (tmp_path / "mine.csv").write_text("x,y\n" + "".join(f"{row},yes\n" for row in range(N)))
+    with pytest.raises(DataError, match="task 'y' has the class yes in every row that is labelled"):
+        load(tmp_path / "mine.csv", targets=["y"])
+
+
 def test_rows_that_minus_one_leaves_out_are_counted(tmp_path):
     splits = load(written(tmp_path, np.arange(N) % 4 - 1))
     assert splits.statement.endswith(

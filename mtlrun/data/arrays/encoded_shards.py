@@ -109,7 +109,8 @@ def encoded_once(table: ShardTable, key: Mapping[str, Any], cache: Path, look: C
     found = Kept(kept, facts)
     size = (kept / INPUTS).stat().st_size / 2**20
     width = len(found.facts.found.columns)
-    log.info("%d files, kept encoded in %s (%d numbers a row, %.0f MB)", len(table.files), kept, width, size)
+    files = "1 file" if len(table.files) == 1 else f"{len(table.files)} files"
+    log.info("%s, kept encoded in %s (%d numbers a row, %.0f MB)", files, kept, width, size)
     return found
 
 

@@ -8,14 +8,17 @@ from pathlib import Path
 import numpy as np
 
 from mtlrun.data.array_cache import Array
+from mtlrun.data.readers.arrow_tables import ARROW, PARQUET
 from mtlrun.data.readers.folders import DEPTH, above, folders_in, is_stray
 from mtlrun.data.readers.npz import DAMAGE, check_rows
 from mtlrun.errors import ConfigError, DataError, near_miss
 from mtlrun.lines import shortened
 
 OPTION = "data.path"
-ROWS = (".npy", ".parquet", ".pq", ".arrow")
+ROWS = (".npy", *PARQUET, *ARROW)
 """Endings of files of which a folder is read."""
+TEXTS = (".csv", ".tsv", ".txt", ".gz", ".npz")
+"""Endings of files that are a table each."""
 
 
 def read_folder(
@@ -83,7 +86,8 @@ def opened(path: Path, mapped: bool = False) -> Array:
     except DAMAGE as error:
         if "Python objects" in str(error) or "Object arrays" in str(error):
             raise DataError(
-                f"{path} holds Python objects, which are not loaded because they may run code: save it as numbers"
+                f"{path} holds Python objects, which are not loaded because they may run code: save it as numbers, "
+                "or as texts: .astype(str)"
             ) from error
         raise DataError(f"{path} is no .npy file, or damaged: write it with numpy.save") from error
     if not isinstance(values, np.ndarray):
@@ -98,13 +102,33 @@ def _other_things(folder: Path) -> str:
     for _ in range(DEPTH):
         level = [inner for outer in level for inner in folders_in(outer)]
         fitting = [inner for inner in level if _has_rows(inner)]
+        if fitting and all("=" in inner.name for inner in fitting):
+            return _parts_of_a_table([inner.name for inner in fitting])
         if fitting:
             listed = shortened([str(inner) for inner in fitting])
             return f"has no arrays itself, but there are some in {listed}: set {OPTION}={fitting[0]}"
     there = sorted(path.name for path in folder.iterdir() if not is_stray(path))
     higher = above(folder, lambda outer: "inputs" in array_names(outer), OPTION)
+    endings = {Path(name).suffix.lower() for name in there}
+    if endings & {*PARQUET} and endings & {*ARROW}:
+        return (
+            f"holds Parquet and Arrow files ({shortened(there)}): leave Parquet files alone there, or Arrow files alone"
+        )
     found = f"holds {shortened(there)}" if there else "is empty"
-    return f"{found}{higher}: expected inputs.npy and one .npy file of labels for each task, or name a file"
+    if not higher and endings & {*TEXTS}:
+        one = next(name for name in there if Path(name).suffix.lower() in TEXTS)
+        return f"{found}: such files are not joined, name one file, as in {OPTION}={folder / one}"
+    expected = "inputs.npy and one .npy file of labels for each task, Parquet files alone, or Arrow files alone"
+    return f"{found}{higher}: expected {expected}; or name a file"
+
+
+def _parts_of_a_table(names: Sequence[str]) -> str:
+    """What to say of folders as Hive and Spark make them, one for each value of a column."""
+    column = names[0].partition("=")[0]
+    return (
+        f"holds {shortened(names)}: folders for the values of '{column}' are not read as one table, join them into one "
+        "file, or put their files into one folder"
+    )
 
 
 def _has_rows(folder: Path) -> bool:

@@ -11,9 +11,9 @@ import numpy as np
 from mtlrun.data.array_cache import Array
 from mtlrun.data.arrays.column_file import ColumnFile
 from mtlrun.data.arrays.shards import ShardFolder
-from mtlrun.data.tables.arrow_columns import EXACT_IN_FLOAT32, column_of_arrow, rows_of_lists
-from mtlrun.data.tables.named_arrays import column_of_array
+from mtlrun.data.tables.arrow_columns import EXACT_IN_FLOAT32, column_of_arrow, column_of_entries, rows_of_lists
 from mtlrun.data.tables.raw import COMMA, EITHER, RawColumn, RawTable, doubted, points_in_doubt, stacked
+from mtlrun.data.tables.vectors import check_apart
 from mtlrun.errors import DataError
 
 BLOCK_BYTES = 2**24
@@ -69,7 +69,9 @@ class ShardColumns(Mapping[str, RawColumn]):
         parts: dict[str, list[str]] = {name: [] for name in shards[0].names}
         for column, (vector, _) in self._entries.items():
             parts[vector].append(column)
-        self._names = dict.fromkeys(column for name, entries in parts.items() for column in entries or [name])
+        names = [column for name, entries in parts.items() for column in entries or [name]]
+        check_apart(shards[0].folder, names)
+        self._names = dict.fromkeys(names)
 
     def __contains__(self, name: object) -> bool:
         return name in self._names
@@ -85,7 +87,8 @@ class ShardColumns(Mapping[str, RawColumn]):
             raise KeyError(name)
         if name in self._entries:
             vector, place = self._entries[name]
-            return column_of_array(name, self._entries_of(vector).column(place))
+            kinds = [one.kind(vector).value_type for one in self._shards]
+            return column_of_entries(name, self._entries_of(vector).column(place), kinds)
         parts = [self._of_folder(one, name) for one in self._shards]
         folders = [one.folder for one in self._shards]
         whole = parts[0]

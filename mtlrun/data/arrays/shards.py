@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -9,14 +10,27 @@ from pathlib import Path
 from typing import Any
 
 from mtlrun.data.arrays.npy_files import array_names
-from mtlrun.data.readers.arrow_tables import arrow_library, class_names
+from mtlrun.data.readers.arrow_tables import (
+    ARROW,
+    PARQUET,
+    arrow_library,
+    batches_of,
+    class_names,
+    is_arrow,
+    no_such_file,
+    open_arrow,
+)
 from mtlrun.data.readers.folders import is_stray
 from mtlrun.data.tables.arrow_columns import holds_lists, length_of_lists
-from mtlrun.data.tables.parquet_file import ARROW, stream_of, usable_names
+from mtlrun.data.tables.parquet_file import usable_names
 from mtlrun.data.tables.vectors import entry
 from mtlrun.errors import DataError
+from mtlrun.lines import shortened
 
-PARQUET = (".parquet", ".pq")
+log = logging.getLogger(__name__)
+
+COMPANIONS = ("dataset_info.json", "state.json", "README.md")
+"""What `datasets` writes beside the files of a table; Spark's names begin with _."""
 FEW, MANY = 2**10, 2**17
 """Rows that are decoded together: to look at some, and of a single column."""
 
@@ -25,8 +39,21 @@ def shards_of(folder: Path) -> list[Path]:
     """The Parquet or Arrow files of a folder, in alphabetical order; none beside .npy files."""
     if not folder.is_dir() or array_names(folder):
         return []
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in (*PARQUET, ARROW) and not is_stray(path))
-    return found if len({path.suffix.lower() == ARROW for path in found}) == 1 else []
+    found = sorted(
+        path for path in folder.iterdir() if path.suffix.lower() in (*PARQUET, *ARROW) and not is_stray(path)
+    )
+    return found if len({*map(is_arrow, found)}) == 1 else []
+
+
+def tell_of_unread(folder: Path) -> None:
+    """Say what else is in a folder of shards, and is no part of the table."""
+    files = shards_of(folder)
+    others = [path for path in folder.iterdir() if not is_stray(path) and path not in files]
+    names = [f"{path.name}/" if path.is_dir() else path.name for path in others if path.name not in COMPANIONS]
+    told = sorted(name for name in names if not name.startswith("_"))
+    if told:
+        kind = "Arrow" if is_arrow(files[0]) else "Parquet"
+        log.info("%s is a table of its %s files; not read: %s", folder, kind, shortened(told))
 
 
 class ShardFolder:
@@ -119,8 +146,8 @@ class ShardFolder:
         from pyarrow import parquet
 
         with self._damage(path):
-            if path.suffix.lower() == ARROW:
-                return stream_of(path).schema
+            if is_arrow(path):
+                return open_arrow(path).schema
             self._metadata[path] = parquet.read_metadata(path)
             return self._metadata[path].schema.to_arrow_schema()
 
@@ -128,8 +155,8 @@ class ShardFolder:
         from pyarrow import parquet
 
         with self._damage(path):
-            if path.suffix.lower() == ARROW:
-                for batch in stream_of(path):
+            if is_arrow(path):
+                for batch in batches_of(path):
                     yield self._pyarrow.Table.from_batches([batch]).select(names)
                 return
             with parquet.ParquetFile(path, metadata=self._metadata[path], memory_map=True) as file:
@@ -141,7 +168,7 @@ class ShardFolder:
         try:
             yield
         except (self._pyarrow.ArrowException, OSError) as error:
-            raise DataError(f"{path} is no {path.suffix} file, or damaged: write it again") from error
+            raise DataError(no_such_file(path)) from error
 
 
 def _plain(kind: Any) -> Any:

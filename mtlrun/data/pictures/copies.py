@@ -13,14 +13,15 @@ from torch import Tensor
 from mtlrun.data.duplicates import warn_of_shared
 
 
-def warn_of_copies(paths: Sequence[Path], rows: Mapping[str, Tensor]) -> None:
+def warn_of_copies(paths: Sequence[Path], rows: Mapping[str, Tensor], grouped: bool = False) -> None:
     """Count the pictures of val and test that are in train under another name.
 
     Args:
         paths: of all pictures.
         rows: of each split.
+        grouped: whether the splits keep groups together already.
     """
-    warn_of_shared(ids_of_contents(paths), rows, "pictures", "are in train too, byte by byte")
+    warn_of_shared(ids_of_contents(paths), rows, "pictures", "are in train too, byte by byte", grouped)
 
 
 def ids_of_contents(paths: Sequence[Path]) -> Tensor:

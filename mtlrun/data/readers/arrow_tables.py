@@ -6,7 +6,7 @@ Read with pyarrow alone, which is an extra; nothing is fetched.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -30,6 +30,9 @@ PATTERNS = (
     "*-{}-*-of-*.arrow",
 )
 PARQUET_MAGIC = b"PAR1"
+FILE_MAGIC = b"ARROW1"
+"""At the beginning of Arrow's file format, which Feather is too; streams have none."""
+PARQUET, ARROW = (".parquet", ".pq"), (".arrow", ".feather")
 
 
 @dataclass(frozen=True)
@@ -116,13 +119,44 @@ def arrow_library(path: Path) -> ModuleType:
 
 
 def _read(path: Path) -> Any:
-    """The table in a file; one that `datasets` has saved is a stream of Arrow records."""
-    from pyarrow import ipc, memory_map, parquet
+    """The table in a file."""
+    from pyarrow import parquet
 
     with open(path, "rb") as file:
         if file.read(len(PARQUET_MAGIC)) == PARQUET_MAGIC:
             return parquet.read_table(path, partitioning=None)
-    return ipc.open_stream(memory_map(str(path))).read_all()
+    return open_arrow(path).read_all()
+
+
+def is_arrow(path: Path) -> bool:
+    """Whether the name is that of an Arrow file."""
+    return path.suffix.lower() in ARROW
+
+
+def open_arrow(path: Path) -> Any:
+    """A reader of an Arrow file, mapped into memory, with `schema` and `read_all`: of Arrow's file format, as Feather
+    has it, or of a stream, as `datasets` writes it."""
+    from pyarrow import ipc, memory_map
+
+    source = memory_map(str(path))
+    in_file_format = source.read(len(FILE_MAGIC)) == FILE_MAGIC
+    source.seek(0)
+    return ipc.open_file(source) if in_file_format else ipc.open_stream(source)
+
+
+def batches_of(path: Path) -> Iterator[Any]:
+    """The batches of records of an Arrow file, one after the other."""
+    reader = open_arrow(path)
+    if not hasattr(reader, "get_batch"):
+        yield from reader
+        return
+    for place in range(reader.num_record_batches):
+        yield reader.get_batch(place)
+
+
+def no_such_file(path: Path) -> str:
+    """What to tell of a file that cannot be read."""
+    return f"{path} is no {'Arrow' if is_arrow(path) else 'Parquet'} file, or damaged: write it again"
 
 
 def class_names(metadata: Mapping[bytes, bytes], path: Path) -> dict[str, list[str]]:

@@ -93,7 +93,7 @@ def read_column(path: Path, archive: np.lib.npyio.NpzFile, name: str) -> Array:
         if "allow_pickle" in str(error):
             raise DataError(
                 f"array '{name}' of {path} holds Python objects, which are not loaded because they may run "
-                "code: save it as numbers"
+                "code: save it as numbers, or as texts: .astype(str)"
             ) from error
         raise DataError(f"array '{name}' of {path} is damaged: write the file again") from error
     return values

@@ -14,7 +14,7 @@ from mtlrun.data.arrays.encoded_shards import KEPT, mapped_inputs, writable
 from mtlrun.data.arrays.inputs import ArrayInputs, HeldInputs, MappedInputs
 from mtlrun.data.arrays.npy_files import read_folder
 from mtlrun.data.arrays.shard_table import shard_table
-from mtlrun.data.arrays.shards import shards_of
+from mtlrun.data.arrays.shards import shards_of, tell_of_unread
 from mtlrun.data.duplicates import warn_of_duplicates
 from mtlrun.data.infer import infer_labels
 from mtlrun.data.label_warnings import warn_before_training
@@ -36,7 +36,7 @@ from mtlrun.runs.task_names import check_task_name
 INPUTS = "inputs"
 """The array of inputs, if no other one is named."""
 
-OTHERS = (".xls", ".xlsx", ".ods", ".json", ".jsonl", ".feather", ".dta", ".sav", ".sas7bdat", ".h5", ".pkl", ".zip")
+OTHERS = (".xls", ".xlsx", ".ods", ".json", ".jsonl", ".dta", ".sav", ".sas7bdat", ".h5", ".pkl", ".zip")
 """Endings of tables that are refused by name, since what is wrong with their content would not help."""
 
 ArraysByName = dict[str, Array]
@@ -65,8 +65,8 @@ def load(
     """One source with the tasks that the file holds; `Splits.inferred` says their kinds.
 
     A table is a file of texts (.csv, .tsv, .txt; also packed, .csv.gz), a Parquet or Arrow file, or a .npz file of
-    arrays [N]: one with a list of `inputs`, or with named `targets` and no array 'inputs'. A folder of Parquet or Arrow
-    files is a table too: its rows are encoded once, a column at a time, and kept on the disk.
+    arrays [N] and [N, D]: one with a list of `inputs`, or with named `targets` and no array 'inputs'. A folder of
+    Parquet or Arrow files is a table too: its rows are encoded once, a column at a time, and kept on the disk.
 
     Of a folder of .npy files, an array each, the inputs are mapped into memory and never read as a whole: once before
     training, some megabytes at a time, then the rows of each batch.
@@ -155,6 +155,8 @@ def load_shards(options: TableOptions, splitting: SplitOptions, cache: Path) -> 
     other = next((folder for folder in folders if not shards_of(folder)), None)
     if other is not None:
         raise ConfigError(f"data.path={folders[0]} is a folder of Parquet or Arrow files, and {other} is none")
+    for folder in folders:
+        tell_of_unread(folder)
     table = shard_table(folders, writable(cache))
     return splits_of_table(table, table.counts, options, splitting, partial(mapped_inputs, table, cache=cache))
 
@@ -190,7 +192,7 @@ def load_arrays(
     fitted = given.fit(rows["train"], options.standardise)
     warn_before_training(labels, rows["train"].numpy(), fitted.inspected)
     if given.image_shape is None:
-        warn_of_duplicates(fitted.ids, labels, rows)
+        warn_of_duplicates(fitted.ids, labels, rows, splitting.group is not None)
     train, validation, testing = ([fitted.source(rows[split], labels)] for split in SPLITS)
     inferred = {task: found.kind for task, found in labels.items()}
     return Splits(train, validation, testing, statement(rows, labels, how), inferred)

@@ -120,7 +120,7 @@ def load(
     check_variety(labels, split)
     warn_before_training(labels, split["train"].numpy(), None)
     warn_of_absent_classes(found, [rows[row] for row in split["train"].tolist()])
-    warn_of_copies([found.pictures.paths[place] for place in rows], split)
+    warn_of_copies([found.pictures.paths[place] for place in rows], split, group is not None)
     made = _Maker(found, rows, labels, row_size, smallest).sources(split)
     train, held_out, testing = (kept([made[part]], memory_mb) for part in SPLITS)
     inferred = {task: label.kind for task, label in everything.items()}

@@ -147,7 +147,7 @@ def load_table_of_texts(options: TextOptions, splitting: SplitOptions) -> Splits
     examples = text_examples(options.files[0], table, options.text or [])
     _warn_of_gaps(table, options.text or [])
     warn_before_training(labels, rows["train"].numpy(), None)
-    warn_of_duplicates(_ids(examples), labels, rows)
+    warn_of_duplicates(_ids(examples), labels, rows, splitting.group is not None)
 
     def targets(chosen: Tensor, encoded: TokenRows) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         values = {task: label.values[chosen] for task, label in labels.items()}

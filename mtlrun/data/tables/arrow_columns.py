@@ -33,7 +33,8 @@ def columns_of_arrow(
     """
     if holds_lists(column.type) and (length := length_of_lists(column)):
         values = rows_of_lists(name, column, length)
-        return {(part := entry(name, at)): column_of_array(part, values[:, at]) for at in range(length)}
+        kinds = [column.type.value_type]
+        return {(part := entry(name, at)): column_of_entries(part, values[:, at], kinds) for at in range(length)}
     return {name: column_of_arrow(name, column, as_words, class_names)}
 
 
@@ -100,6 +101,19 @@ def holds_lists(kind: Any) -> bool:
         return False
     inner = kind.value_type
     return bool(types.is_integer(inner) or types.is_floating(inner) or types.is_boolean(inner))
+
+
+def column_of_entries(name: str, values: Array, kinds: Sequence[Any]) -> RawColumn:
+    """A column of one entry of each list, from floats [N]: whole numbers and truth values are such again where no list
+    is absent, as they are in other tables; `kinds` are the Arrow types of what the lists hold."""
+    from pyarrow import types
+
+    complete = not np.isnan(values).any()
+    if complete and all(map(types.is_boolean, kinds)):
+        values = values.astype(bool)
+    elif complete and all(map(types.is_integer, kinds)):
+        values = values.astype(np.int64)
+    return column_of_array(name, values)
 
 
 def length_of_lists(column: Any) -> int:

@@ -99,7 +99,7 @@ def comparable(column: RawColumn) -> Array:
     if column.kind != TEXT:
         return column.numbers
     known, places = _coded(column)
-    ranks = {text: float(rank) for rank, text in enumerate(sorted(known))}
+    ranks = {text: float(rank) for rank, text in enumerate(sorted(known))} | {"": np.nan}
     return np.array([ranks[text] for text in known])[places]
 
 

@@ -30,8 +30,8 @@ SHOWN = 20
 class FittedColumns:
     """columns: of the vectors, in order. said: what was inferred of each column of the table, by its name.
     constant: columns of the table that are left out, since they have one value, or none, in training. singular: those
-    that are left out since none of their words occurs often enough, such as names of people. gaps: whether a row lacks
-    the value of a column that is used."""
+    that are left out since none of their words occurs often enough, such as names of people, each with its note. gaps:
+    whether a row lacks the value of a column that is used."""
 
     columns: list[InputColumn] = field(default_factory=list)
     said: dict[str, str] = field(default_factory=dict)
@@ -150,7 +150,10 @@ def _fit_category(raw: RawColumn, train: Array, options: EncodingOptions, found:
     often = [text for text, count in counts.items() if count >= options.rare]
     values = tuple(sorted(often, key=lambda text: (-counts[text], text)))
     if not values or len(counts) == 1:
-        (found.constant if len(counts) == 1 else found.singular).append(raw.name)
+        if len(counts) == 1:
+            found.constant.append(raw.name)
+        else:
+            found.singular.append(f"{raw.name} ({raw.note})" if raw.note else raw.name)
         return
     found.columns.append(InputColumn(raw.name, CATEGORY, values=values, numeric=raw.kind != TEXT))
     rare, gaps = len(counts) - len(values), texts.count("")
@@ -168,7 +171,11 @@ def _check_finite(name: str, numbers: Array) -> None:
     with np.errstate(invalid="ignore"):
         bad = np.abs(numbers) > LARGEST
     if bad.any():
+        row = int(bad.argmax())
+        what, remedy = "infinite values", "leave them empty, or drop those rows"
+        if np.isfinite(numbers[row]):
+            what = f"numbers too large for float32, such as {numbers[row]:g},"
+            remedy = "divide them, take their logarithm, or leave them empty"
         raise DataError(
-            f"column '{name}' has infinite values in {bad.sum()} of {len(bad)} rows, the first in row {bad.argmax()}: "
-            "leave them empty, or drop those rows"
+            f"column '{name}' has {what} in {bad.sum()} of {len(bad)} rows, the first in row {row + 1}: {remedy}"
         )

@@ -86,7 +86,7 @@ def splits_of_table(
     made = encode(ToEncode(inputs, train, compared_rows(labels), options.encoding))
     tell(len(table), made.found, options.encoding.rare)
     warn_before_training(labels, train, made.inspected)
-    warn_of_duplicates(made.ids, labels, rows)
+    warn_of_duplicates(made.ids, labels, rows, splitting.group is not None)
     training, val, test = ([made.source(rows[split], labels)] for split in SPLITS)
     inferred = {task: label.kind for task, label in labels.items()}
     return Splits(training, val, test, statement(rows, labels, how), inferred)

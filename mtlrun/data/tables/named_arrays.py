@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,26 @@ from mtlrun.atomic import complete_file
 from mtlrun.data.array_cache import Array
 from mtlrun.data.tables.raw import DATE, NUMBER, TEXT, RawColumn
 from mtlrun.data.tables.text_types import DAY, typed, words
+from mtlrun.data.tables.vectors import entry
 from mtlrun.errors import DataError
+
+LISTS = (list, tuple, np.ndarray)
+TAKES = "a table takes numbers, truth values, dates, texts or lists of numbers of one length"
+
+
+def columns_of_array(name: str, values: Array, as_words: bool = False) -> dict[str, RawColumn]:
+    """An array [N] as a column by its name, and numbers or truth values [N, D] as a column for each entry; none for
+    arrays of other shapes. See `column_of_array`."""
+    if values.ndim == 1 or (values.ndim == 2 and values.shape[1] == 1):
+        return {name: column_of_array(name, values, as_words)}
+    if values.ndim != 2 or values.dtype.kind not in "biuf":
+        return {}
+    parts = {entry(name, place): values[:, place] for place in range(values.shape[1])}
+    return {part: column_of_array(part, entries) for part, entries in parts.items()}
 
 
 def column_of_array(name: str, values: Array, as_words: bool = False) -> RawColumn:
-    """A column from an array [N] of numbers, truth values, times or texts; others are trouble, told only if used.
+    """A column from an array [N] of numbers, truth values, dates or texts; others are trouble, told only if used.
 
     Args:
         name: of the column.
@@ -47,7 +62,7 @@ def column_of_array(name: str, values: Array, as_words: bool = False) -> RawColu
 
 def unusable(name: str, count: int, kind: str) -> RawColumn:
     """A column of values that no table takes; whoever uses it is told."""
-    trouble = f"column '{name}' holds values of type {kind}: a table takes numbers, truth values, times or texts"
+    trouble = f"column '{name}' holds values of type {kind}: {TAKES}; leave it out with data.inputs=[...]"
     return RawColumn(name, TEXT, np.full(count, "", dtype=object), trouble=trouble)
 
 
@@ -68,8 +83,7 @@ def arrays_of(data: Any) -> dict[str, Array]:
     """What a .npz file can hold of a pandas data frame, or of a mapping from names to arrays.
 
     Raises:
-        DataError: if it is neither, or a name stands twice, or values are neither numbers, truth values, times nor
-            texts.
+        DataError: if it is neither, or a name stands twice, or values are what no table takes.
     """
     if isinstance(data, Mapping):
         return {str(name): plain_array(str(name), _of_entry(str(name), values)) for name, values in data.items()}
@@ -116,18 +130,41 @@ def _of_series(series: Any) -> Array:
 
 
 def plain_array(name: str, values: Array) -> Array:
-    """An array that needs no pickling: objects become texts, with '' for None and NaN."""
+    """An array that needs no pickling: objects become texts, with '' for None and NaN, and lists of numbers of one
+    length [N, D]."""
     if values.dtype.kind != "O":
         return values
     if values.ndim != 1:
         raise DataError(f"'{name}' holds Python objects of shape {list(values.shape)}: make it an array of numbers")
+    lists = stacked_lists(values)
+    if lists is not None:
+        return lists
     found = [value for value in values if not _absent(value)]
     odd = next((value for value in found if not isinstance(value, str | int | float | bool | np.generic)), None)
     if odd is not None and not hasattr(odd, "isoformat") and type(odd).__name__ != "Decimal":
-        raise DataError(
-            f"column '{name}' holds a {type(odd).__name__}: a table takes numbers, truth values, times or texts"
-        )
+        many = " of another length than others, or of more than numbers" if isinstance(odd, LISTS) else ""
+        raise DataError(f"column '{name}' holds a {type(odd).__name__}{many}: {TAKES}; leave it out of the data")
     return np.array([text_of(value) for value in values], dtype=str)
+
+
+def stacked_lists(values: Sequence[Any] | Array) -> Array | None:
+    """[N, D] of N lists of numbers of one length, with NaN in the rows of None; None if they are anything else."""
+    if not isinstance(next((value for value in values if not _absent(value)), None), LISTS):
+        return None
+    gaps = np.array([_absent(value) for value in values], dtype=bool)
+    try:
+        rows = np.array([value for value, gap in zip(values, gaps) if not gap])
+        if rows.dtype.kind == "O" and rows.ndim > 1:
+            rows = np.array([[np.nan if _absent(number) else number for number in row] for row in rows])
+    except (ValueError, TypeError):  # of unequal lengths; a number in place of a list
+        return None
+    if rows.ndim != 2 or rows.dtype.kind not in "biuf":
+        return None
+    if not gaps.any():
+        return rows
+    filled = np.full((len(gaps), rows.shape[1]), np.nan)
+    filled[~gaps] = rows
+    return filled
 
 
 def _absent(value: Any) -> bool:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from mtlrun.data.readers.arrow_tables import arrow_library, class_names
+from mtlrun.data.readers.arrow_tables import arrow_library, class_names, is_arrow, no_such_file, open_arrow
 from mtlrun.data.tables.arrow_columns import columns_of_arrow
-from mtlrun.data.tables.raw import RawColumn, RawTable
+from mtlrun.data.tables.raw import RawTable
+from mtlrun.data.tables.vectors import check_apart
 from mtlrun.errors import DataError
 
 INDEX = "__index_level_"
 """How pandas names an index that it writes beside the columns."""
-ARROW = ".arrow"
 
 
 def read_parquet_file(path: Path, as_words: Collection[str] = ()) -> RawTable:
@@ -27,29 +28,20 @@ def read_parquet_file(path: Path, as_words: Collection[str] = ()) -> RawTable:
     try:
         table = _read(path)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
-        kind = "Arrow" if path.suffix.lower() == ARROW else "Parquet"
-        raise DataError(f"{path} is no {kind} file, or damaged: write it again") from error
+        raise DataError(no_such_file(path)) from error
     names = usable_names(path, table.column_names)
     if not names or not table.num_rows:
         raise DataError(f"{path} holds {table.num_rows} rows of {len(names)} columns")
     known = class_names(table.schema.metadata or {}, path)
-    columns: dict[str, RawColumn] = {}
-    for name in names:
-        columns |= columns_of_arrow(name, table.column(name), name in as_words, known.get(name, ()))
-    return RawTable(columns)
+    found = [columns_of_arrow(name, table.column(name), name in as_words, known.get(name, ())) for name in names]
+    check_apart(path, chain.from_iterable(found))
+    return RawTable({name: column for parts in found for name, column in parts.items()})
 
 
 def _read(path: Path) -> Any:
     from pyarrow import parquet
 
-    return stream_of(path).read_all() if path.suffix.lower() == ARROW else parquet.read_table(path)
-
-
-def stream_of(path: Path) -> Any:
-    """The batches of an Arrow file that is a stream, as `datasets` writes it, mapped into memory."""
-    from pyarrow import ipc, memory_map
-
-    return ipc.open_stream(memory_map(str(path)))
+    return open_arrow(path).read_all() if is_arrow(path) else parquet.read_table(path)
 
 
 def usable_names(path: Path, names: list[str]) -> list[str]:

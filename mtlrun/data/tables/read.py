@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from itertools import chain
 from pathlib import Path
 
-from mtlrun.data.array_cache import Array
 from mtlrun.data.readers.npz import open_npz, read_column
 from mtlrun.data.tables.csv_file import read_csv_file
-from mtlrun.data.tables.named_arrays import column_of_array
+from mtlrun.data.tables.named_arrays import columns_of_array
 from mtlrun.data.tables.parquet_file import read_parquet_file
 from mtlrun.data.tables.raw import RawTable, without_doubt
+from mtlrun.data.tables.vectors import check_apart
 from mtlrun.errors import DataError, near_miss
+from mtlrun.lines import shortened
 
 ARRAYS = (".npz", ".npy")
 TABLES: dict[str, Callable[[Path, Collection[str]], RawTable]] = {
@@ -23,6 +25,7 @@ TABLES: dict[str, Callable[[Path, Collection[str]], RawTable]] = {
     ".parquet": read_parquet_file,
     ".pq": read_parquet_file,
     ".arrow": read_parquet_file,
+    ".feather": read_parquet_file,
 }
 
 
@@ -37,7 +40,8 @@ def is_table(path: Path) -> bool:
 
 
 def read_raw(path: Path, as_words: Collection[str] = ()) -> RawTable:
-    """The columns of a file of texts, a Parquet or Arrow file, or the arrays [N] of a .npz file.
+    """The columns of a file of texts, a Parquet or Arrow file, or the arrays [N] and
+    [N, D] of a .npz file.
 
     Args:
         path: of the file.
@@ -53,14 +57,7 @@ def read_raw(path: Path, as_words: Collection[str] = ()) -> RawTable:
             raise DataError(f"no data file {path}{near_miss(path.name, siblings)}")
         table = TABLES[ending(path)](path, as_words)
     else:
-        with open_npz(path) as archive:
-            arrays = {name: read_column(path, archive, name) for name in archive.files}
-        flat = {name: values for name, values in arrays.items() if _is_column(values)}
-        table = RawTable({name: column_of_array(name, values, name in as_words) for name, values in flat.items()})
-        if not table.columns:
-            raise DataError(
-                f"{path} has no array [N], and so no column: name its array of inputs with data.inputs=NAME"
-            )
+        table = _read_arrays(path, as_words)
     lengths = {len(column.values): name for name, column in table.columns.items()}
     if len(lengths) > 1:
         (one, first), (two, second), *_ = lengths.items()
@@ -68,5 +65,15 @@ def read_raw(path: Path, as_words: Collection[str] = ()) -> RawTable:
     return without_doubt(table)
 
 
-def _is_column(values: Array) -> bool:
-    return values.ndim == 1 or (values.ndim == 2 and values.shape[1] == 1)
+def _read_arrays(path: Path, as_words: Collection[str]) -> RawTable:
+    """The columns of a .npz file; which arrays are none is noted."""
+    with open_npz(path) as archive:
+        arrays = {name: read_column(path, archive, name) for name in archive.files}
+    found = {name: columns_of_array(name, values, name in as_words) for name, values in arrays.items()}
+    check_apart(path, chain.from_iterable(found.values()))
+    columns = {name: column for parts in found.values() for name, column in parts.items()}
+    if not columns:
+        raise DataError(f"{path} has no array [N], and so no column: name its array of inputs with data.inputs=NAME")
+    none = [f"{name} {list(arrays[name].shape)} of {arrays[name].dtype}" for name, parts in found.items() if not parts]
+    notes = [f"left out, since a table takes arrays [N], and numbers [N, D]: {shortened(none)}"] if none else []
+    return RawTable(columns, notes)

@@ -31,7 +31,10 @@ ANSWERS = {"true": 1.0, "false": 0.0}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1) / timedelta(microseconds=1)
 MOSTLY = 0.8
-"""Share of the values from which numbers with a word among them are taken for a mistake, and not for words."""
+"""Share of the values from which numbers, or dates, with a word among them are taken for a mistake, and not for
+words."""
+OTHER_DATE = re.compile(r"(\d{1,2}([./-])\d{1,2}\2\d{4}|\d{4}([./])\d{1,2}\3\d{1,2})([ T]\d{1,2}:\d\d.*)?")
+DATES_AS_WORDS = "looks like dates: write 2024-12-31"
 
 
 def typed(name: str, texts: Sequence[str], first_line: int = 2) -> RawColumn:
@@ -40,7 +43,8 @@ def typed(name: str, texts: Sequence[str], first_line: int = 2) -> RawColumn:
     Args:
         name: of the column.
         texts: [N].
-        first_line: line of the file that the first row stands on, for messages.
+        first_line: line of the file that the first row stands on, for messages; 0 where rows have no lines, and are
+            counted from 1.
     """
     stripped = [text.strip() for text in texts]
     counts = Counter(stripped)
@@ -55,7 +59,8 @@ def typed(name: str, texts: Sequence[str], first_line: int = 2) -> RawColumn:
         found = read(name, stripped, known)
         if found is not None:
             return found
-    return _mixed(name, stripped, counts, first_line) or _words(name, stripped)
+    mixed = _mixed(name, stripped, counts, first_line)
+    return mixed or _words(name, stripped, DATES_AS_WORDS if fit(known, OTHER_DATE) else "")
 
 
 def words(name: str, texts: Sequence[str]) -> RawColumn:
@@ -113,23 +118,38 @@ def _other_numbers(name: str, texts: Sequence[str], known: list[str]) -> RawColu
 
 
 def _dates(name: str, texts: Sequence[str], known: list[str]) -> RawColumn | None:
-    if not fit(known, ISO_DATE):
+    if not all(map(_is_date, known)):
         return None
-    try:
-        values = _filled(texts, known, lambda text: days(datetime.fromisoformat(text)))
-    except ValueError:  # the 31st of February
-        return None
+    values = _filled(texts, known, lambda text: days(datetime.fromisoformat(text)))
     return RawColumn(name, DATE, values, "dates, as days since 1970")
 
 
+def _is_date(text: str) -> bool:
+    if not ISO_DATE.fullmatch(text):
+        return False
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:  # the 31st of February
+        return False
+    return True
+
+
+def _is_number(text: str) -> bool:
+    return PLAIN.fullmatch(text) is not None
+
+
 def _mixed(name: str, texts: Sequence[str], counts: Counter[str], first_line: int) -> RawColumn | None:
-    """Mostly numbers, and a word among them: a mistake in the file, more likely than words that look like numbers."""
-    words = [text for text in counts if text not in NO_VALUE and not PLAIN.fullmatch(text)]
-    rows = sum(count for text, count in counts.items() if text not in NO_VALUE)
-    if rows - sum(counts[word] for word in words) < MOSTLY * rows:
-        return None
-    line = texts.index(words[0]) + first_line
-    return _in_trouble(name, texts, f"holds numbers, and '{words[0]}' in line {line}")
+    """Mostly numbers, or dates, and a word among them: a mistake in the file, more likely than words that look so."""
+    known = [text for text in counts if text not in NO_VALUE]
+    rows = sum(counts[text] for text in known)
+    for kind, fits in (("numbers", _is_number), ("dates", _is_date)):
+        others = [text for text in known if not fits(text)]
+        if rows - sum(counts[other] for other in others) < MOSTLY * rows:
+            continue
+        row = texts.index(others[0])
+        where = f"line {row + first_line}" if first_line else f"row {row + 1}"
+        return _in_trouble(name, texts, f"holds {kind}, and '{others[0]}' in {where}")
+    return None
 
 
 def _in_trouble(name: str, texts: Sequence[str], what: str) -> RawColumn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable
 from itertools import count, takewhile
 
@@ -28,6 +29,15 @@ def vector_of(name: str) -> str | None:
     """The vector that a column of this name would be an entry of; None for other names."""
     found = ENTRY.fullmatch(name)
     return found[1] if found else None
+
+
+def check_apart(where: object, names: Iterable[str]) -> None:
+    """Raise DataError if one of the columns, entries of vectors among them, stands twice."""
+    twice = next((name for name, times in Counter(names).items() if times > 1), None)
+    if twice is not None:
+        raise DataError(
+            f"{where}: '{twice}' is a column, and an entry of the vector '{vector_of(twice)}': rename one of them"
+        )
 
 
 def columns_of(name: str, there: Collection[str]) -> list[str]:

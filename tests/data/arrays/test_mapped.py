@@ -178,7 +178,7 @@ def spoilt(row: int) -> np.ndarray:
         ({"inputs": VECTORS, "y": CLASSES.astype(object)}, {}, "y.npy holds Python objects"),
         ({"inputs": VECTORS.astype(str), "y": CLASSES}, {}, "inputs.npy should hold numbers"),
         ({"inputs": VECTORS, "a b": CLASSES}, {}, "an array of labels is called 'a b': use letters"),
-        ({"inputs": spoilt(57), "y": CLASSES}, {}, "'inputs' has NaN .* in 3 of 60 rows, the first in row 57"),
+        ({"inputs": spoilt(57), "y": CLASSES}, {}, "'inputs' has NaN .* in 3 of 60 rows, the first in row 58"),
         ({"inputs": np.zeros((N, 1, 2, 2, 2)), "y": CLASSES}, {}, "should be vectors"),
         ({"inputs": VECTORS[:0], "y": CLASSES[:0]}, {}, "0 of 0 rows"),
         ({"inputs": VECTORS, "y": CLASSES}, {"channels": "lost"}, "no data.channels 'lost'"),
@@ -199,7 +199,19 @@ def test_unusable_folders_get_one_line(tmp_path, values, options, message):
         ("mine/below", r"is empty \(but in .*/outer/mine: set data.path=.*/outer/mine\): expected inputs.npy and"),
         (
             "tables",
-            r"holds a.csv, b.csv: expected inputs.npy and one .npy file of labels for each task, or name a file",
+            r"holds a.csv, b.csv: such files are not joined, name one file, as in data.path=.*/tables/a.csv",
+        ),
+        (
+            "../odd/mixed",
+            r"holds Parquet and Arrow files \(a.feather, b.parquet\): leave Parquet files alone there, or Arrow",
+        ),
+        (
+            "../odd/others",
+            r"holds notes.doc: expected inputs.npy and one .npy file .*, Parquet files alone, or Arrow files alone",
+        ),
+        (
+            "../odd/by_year",
+            r"holds year=2020, year=2021: folders for the values of 'year' are not read as one table, join them",
         ),
     ],
 )
@@ -207,9 +219,11 @@ def test_folders_of_other_things_say_where_arrays_are(tmp_path, place, message):
     outer = tmp_path / "outer"
     folder_of(outer / "mine", inputs=VECTORS, y=CLASSES)
     (outer / "mine" / "below").mkdir()
-    (outer / "tables").mkdir()
-    for name in ("a.csv", "b.csv", ".hidden.npy"):
-        (outer / "tables" / name).write_text("a,b\n1,2\n")
+    files = ["mixed/a.feather", "mixed/b.parquet", "by_year/year=2020/a.parquet", "by_year/year=2021/a.parquet"]
+    files = [f"../odd/{name}" for name in (*files, "others/notes.doc")]
+    for name in (*files, "tables/a.csv", "tables/b.csv", "tables/.hidden.npy"):
+        (outer / name).parent.mkdir(parents=True, exist_ok=True)
+        (outer / name).write_text("a,b\n1,2\n")
     with pytest.raises(DataError, match=message):
         arrays.load(str(outer / place))
 

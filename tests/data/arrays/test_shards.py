@@ -62,8 +62,11 @@ def write(folder: Path, columns: dict, parts: int = 3, kind: str = "parquet", gr
             parquet.write_table(part, folder / f"part-{number}.parquet", row_group_size=group)
             continue
         path = folder / f"data-{number:05}-of-{parts:05}.arrow"
-        with pyarrow.ipc.new_stream(str(path), table.schema) as stream:
-            stream.write_table(part, max_chunksize=group)
+        if kind == "feather":
+            path = path.with_suffix(".feather")
+        new = pyarrow.ipc.new_stream if kind == "arrow" else pyarrow.ipc.new_file
+        with new(str(path), table.schema) as records:
+            records.write_table(part, max_chunksize=group)
     return folder
 
 
@@ -123,8 +126,10 @@ OPTIONS = [
 ]
 
 
-@pytest.mark.parametrize("kind", ["parquet", "arrow"])
-@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [*((kind, options) for kind in ("parquet", "arrow") for options in OPTIONS), ("feather", {})],
+)
 def test_the_same_numbers_as_one_file_of_texts(tmp_path, kind, options, caplog):
     filled = columns()
     filled["city"] = [city or "Paris" for city in filled["city"]] if "group" in options else filled["city"]
@@ -285,10 +290,14 @@ def test_rows_are_never_in_memory_as_a_whole(tmp_path, monkeypatch):
         ({}, {"inputs": ["agee"]}, r"no column 'agee' \(data.inputs\); did you mean 'age'"),
         ({}, {"order": "when"}, r"no column 'when' \(data.order\)"),
         ({}, {"inputs": ["wish"]}, r"column 'wish\[0\]' is named in data.inputs and in data.targets"),
-        ({"age": [np.inf, *range(N - 1)]}, {}, "column 'age' has infinite values in 1 of 90 rows, the first in row 0"),
-        ({"city": ["1", "x", *["2"] * (N - 2)]}, {}, "column 'city' holds numbers, and 'x' in line 1"),
+        ({"age": [np.inf, *range(N - 1)]}, {}, "column 'age' has infinite values in 1 of 90 rows, the first in row 1"),
+        ({"city": ["1", "x", *["2"] * (N - 2)]}, {}, "column 'city' holds numbers, and 'x' in row 2"),
         ({"taste": [[1, 2]] * 40 + [[1]] * 50}, {}, "column 'taste' holds lists of 2 numbers, and one of 1"),
-        ({"taste": [[1, 2], [1]] * 45}, {}, "column 'taste' holds values of type list"),
+        (
+            {"taste": [[1, 2], [1]] * 45},
+            {},
+            "column 'taste' holds values of type list.* texts or lists of numbers of one length; leave",
+        ),
         ({"city": ["1,5"] * N, "age": ["1.234"] * N}, {}, "the points in column 'age' may be decimals"),
         ({"age": ["1,5"] * N, "city": ["1.234"] * N}, {}, "the points in column 'city' may be decimals"),
     ],
@@ -302,13 +311,15 @@ def test_unusable_columns_get_one_line(tmp_path, changed, options, message):
     assert not [*(tmp_path / "cache").rglob("*.tmp")]
 
 
-@pytest.mark.parametrize("kind", ["parquet", "arrow"])
+@pytest.mark.parametrize("kind", ["parquet", "arrow", "feather"])
 @pytest.mark.parametrize("number", [0, 2])
 def test_damaged_files_are_named(tmp_path, kind, number):
     folder = write(tmp_path / "shards", columns(), kind=kind)
     damaged = sorted(folder.iterdir())[number]
     damaged.write_bytes(damaged.read_bytes()[:300])
-    with pytest.raises(DataError, match=f"{damaged.name} is no .{kind} file, or damaged"):
+    with pytest.raises(
+        DataError, match=f"{damaged.name} is no {'Parquet' if kind == 'parquet' else 'Arrow'} file, or damaged"
+    ):
         load(folder, tmp_path / "cache")
     assert not [*(tmp_path / "cache").rglob("*.npy")]
 
@@ -341,6 +352,18 @@ def test_folders_that_do_not_fit_are_told(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ConfigError, match=r"is a folder of Parquet or Arrow files, and .*empty is none"):
         load(folder, tmp_path / "cache", val_path=str(tmp_path / "empty"))
+
+
+def test_what_is_not_read_is_told_once(tmp_path, caplog):
+    folder = write(tmp_path / "shards", columns(), parts=1)
+    for name in ("notes.csv", "_SUCCESS", "dataset_info.json", ".part-0.parquet.crc"):
+        (folder / name).write_text("")
+    (folder / "year=2020").mkdir()
+    with caplog.at_level(logging.INFO, logger="mtlrun"):
+        load(folder, tmp_path / "cache")
+    line = f"{folder} is a table of its Parquet files; not read: notes.csv, year=2020/"
+    assert [found for found in caplog.messages if "not read" in found] == [line]
+    assert [found for found in caplog.messages if found.startswith("1 file, kept encoded in")]
 
 
 def test_a_full_disk_is_told_before_anything_is_written(tmp_path, monkeypatch):

@@ -54,7 +54,8 @@ def save(path: Path, made: Any) -> None:
     if path.suffix == ".parquet":
         parquet.write_table(made, path)
         return
-    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, made.schema) as writer:
+    new = pa.ipc.new_file if path.parent.name == "file_format" else pa.ipc.new_stream
+    with pa.OSFile(str(path), "wb") as file, new(file, made.schema) as writer:
         writer.write_table(made)
 
 
@@ -66,6 +67,7 @@ LAYOUTS: dict[str, Callable[[str], str]] = {
     "saved to disk": "{}/data-00000-of-00001.arrow".format,
     "saved to disk, older": "{}/dataset.arrow".format,
     "cache": "default/0.0.0/sst2-{}.arrow".format,
+    "Arrow's file format": "file_format/sst2-{}.arrow".format,
 }
 
 

@@ -228,12 +228,12 @@ def broken(values: np.ndarray, row: int, entry: float) -> np.ndarray:
         (
             {"inputs": broken(VECTORS, 7, NAN), "y": CLASSES},
             {},
-            "'inputs' has NaN .* in 1 of 40 rows, .* row 7",
+            "'inputs' has NaN .* in 1 of 40 rows, .* row 8",
         ),
         (
             {"inputs": broken(VECTORS, 8, 1e200), "y": CLASSES},
             {},
-            "infinite values in 1 of 40 rows, .* row 8",
+            "infinite values in 1 of 40 rows, .* row 9: fill",
         ),
         ({"inputs": np.zeros((N, 0)), "y": CLASSES}, {}, r"should be vectors .* found shape \[40, 0\]"),
         ({"inputs": np.zeros((N, 1, 2, 2, 2)), "y": CLASSES}, {}, "should be vectors"),

@@ -117,7 +117,7 @@ COLUMNS = {
     "dates finer than a microsecond": (["1970-01-02 00:00:00.000000001"], "date", [1]),
     "telephone numbers": (["030 123", "040 456"], "text", ["030 123", "040 456"]),
     "dates with a zone": (["1970-01-02T01:00:00+01:00"], "date", [1]),
-    "days that there are not": (["2024-02-31", "2024-02-01"], "text", ["2024-02-31", "2024-02-01"]),
+    "a half of days that there are not": (["2024-02-31", "2024-02-01"], "text", ["2024-02-31", "2024-02-01"]),
     "postal codes": (["01234", "99999"], "text", ["01234", "99999"]),
     "zero": (["0", "0.5"], "number", [0, 0.5]),
     "decimal commas": (["1.234,5", "0,25"], "number", [1234.5, 0.25]),
@@ -145,6 +145,10 @@ def test_columns_are_typed_by_all_of_their_values(tmp_path, name):
 
 TROUBLES = {
     "a word among numbers": (["1"] * 9 + ["n.a."], r"column 'x' holds numbers, and 'n.a.' in line 11: correct it, or"),
+    "a day that there is not": (
+        ["2024-02-01"] * 9 + ["2024-02-30"],
+        "holds dates, and '2024-02-30' in line 11: correct",
+    ),
     "units below the names": (["years", *map(str, range(9))], "holds numbers, and 'years' in line 2"),
     "two marks of decimals": (["2,5", "3,5", "0.234"], "holds '0.234' and '2,5', so that its decimals have two marks"),
     "a decimal point, and thousands or decimals": (["0.5", "1,125"], "holds '1,125' and '0.5': the first may be"),
@@ -164,6 +168,21 @@ def test_what_nobody_can_know_is_told_where_it_is_used(tmp_path, name):
     with pytest.raises(DataError, match=message):
         found.usable()
     assert found.texts() == texts
+
+
+@pytest.mark.parametrize(
+    ("texts", "noted"),
+    [
+        (["05.03.2024", "17.12.2024 10:30", ""], True),
+        (["3/5/2024", "11/30/2023"], True),
+        (["2024/3/5", "2024.12.31"], True),
+        (["1.2.10", "1.12.3"], False),
+        (["3/5/2024", "unknown"], False),
+    ],
+)
+def test_dates_that_are_not_read_are_noted(tmp_path, texts, noted):
+    found = read_raw(written(tmp_path, "x;y\n" + "".join(f"{text};1\n" for text in texts))).columns["x"]
+    assert (found.kind, found.note) == ("text", "looks like dates: write 2024-12-31" if noted else "")
 
 
 DOUBT = r"the points in column 'pop' may be decimals or stand between thousands \(1.234\), since column 'rate' has"
