@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from mtlrun.errors import ConfigError, near_miss
@@ -13,6 +14,9 @@ FIRST_INDEX = {"train": 0, "val": 10_000_000, "test": 20_000_000}
 """First index of each drawn split: ranges never meet, and changing the size of one leaves the others alone."""
 
 MOST_ROWS = 10_000_000
+
+MOST_VALUES = 10**12
+"""Of the inputs of one source that is drawn: beyond them memory ends before the last row, on nearly any machine."""
 
 
 def split_sizes(name: str, sizes: Mapping[str, int]) -> dict[str, int]:
@@ -30,6 +34,24 @@ def split_sizes(name: str, sizes: Mapping[str, int]) -> dict[str, int]:
     if missing:
         raise ConfigError(f"data.{name} lacks '{missing[0]}': set data.{name}.{missing[0]} to a number of rows")
     return {split: whole(f"data.{name}.{split}", sizes[split], 1, MOST_ROWS) for split in SPLITS}
+
+
+def check_values(rows: int, *of_a_row: int) -> None:
+    """Refuse to draw more values than memory can hold, before the first is drawn.
+
+    Args:
+        rows: of all splits.
+        of_a_row: factors of the number of values in a row of inputs, such as height and width.
+
+    Raises:
+        ConfigError: if there are more than `MOST_VALUES`.
+    """
+    values = math.prod(of_a_row)
+    if rows * values > MOST_VALUES:
+        raise ConfigError(
+            f"data: {rows} rows of {values} values are {rows * values:.1e} in all, and at most {MOST_VALUES:.0e} are "
+            f"drawn: choose fewer rows, or smaller ones"
+        )
 
 
 def held_out_counts(count: int, val: float, test: float) -> tuple[int, int]:
