@@ -20,10 +20,10 @@ MISTAKES = [
     ("+epochs=3", "no setting 'epochs'; did you mean 'trainer.epochs'?"),
     ("balancer=pcgrad every=3", "no setting 'every'; did you mean 'balancer.every' or 'diagnostics.every'?"),
     ("balencer=pcgrad", "no setting 'balencer'; did you mean 'balancer'?"),
-    (
-        "data=null",
-        "null chooses no option of a group: name one (mtlrun list names them)",
-    ),
+    ("data=null", "data=null: no group takes null; name an option: mtlrun list data"),
+    ("balancer=null", "balancer=null: no group takes null; name an option: mtlrun list balancer"),
+    ("-m seed=0,1 logger=null", "logger=null: no group takes null; name an option: mtlrun list logger"),
+    ("sharing=3", "sharing=3: must be the name of an option: mtlrun list sharing"),
     ("hydra/launcher=submit", "no hydra/launcher 'submit'; did you mean 'submitit_slurm'?"),
     # keys
     ("trainer.epohcs=3", "no setting 'epohcs' in trainer; did you mean 'epochs'?"),
