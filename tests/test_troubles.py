@@ -86,5 +86,5 @@ def test_a_folder_that_cannot_be_written_into_is_refused(tmp_path, monkeypatch):
 
 def test_a_folder_that_cannot_be_made_says_why(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match="cannot make the folder .*: a file is in the way; choose another"):
+    with pytest.raises(ConfigError, match=r"cannot make the folder .*: a file is in the way; choose another"):
         made(tmp_path / "file" / "first")

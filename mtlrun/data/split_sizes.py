@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from mtlrun.errors import ConfigError, near_miss
-from mtlrun.options import share, whole
+from mtlrun.options import is_number, share, whole
 
 SPLITS = ("train", "val", "test")
 
@@ -14,6 +14,9 @@ FIRST_INDEX = {"train": 0, "val": 10_000_000, "test": 20_000_000}
 """First index of each drawn split: ranges never meet, and changing the size of one leaves the others alone."""
 
 MOST_ROWS = 10_000_000
+
+Shares = Mapping[str, float | None]
+"""Per held-out split its share of the first file's rows; None if it has a file of its own."""
 
 MOST_VALUES = 10**12
 """Of the inputs of one source that is drawn: beyond them memory ends before the last row, on nearly any machine."""
@@ -71,4 +74,20 @@ def val_and_test(val: float, test: float) -> list[float]:
     shares = [share("data.val", val), share("data.test", test)]
     if 0 in shares or sum(shares) >= 1:
         raise ConfigError(f"data.val={val} and data.test={test} must each be above 0, and below 1 in sum")
+    return shares
+
+
+def shares_of(val_path: str | None, test_path: str | None, val: float, test: float) -> Shares:
+    """Per held-out split its share of the first file's rows; None if it has a file of its own.
+
+    Raises:
+        ConfigError: if the shares leave nothing for a split.
+    """
+    shares = {"val": None if val_path else val, "test": None if test_path else test}
+    taken = [part for part in shares.values() if part is not None]
+    if any(not is_number(part) or part <= 0 for part in taken) or sum(taken) >= 1:
+        raise ConfigError(
+            f"data.val={val} and data.test={test} must each be above 0, and below 1 in sum: "
+            "they are shares of the rows of data.path"
+        )
     return shares
