@@ -10,6 +10,7 @@ from traceback import walk_tb
 from types import FrameType
 
 from mtlrun.errors import ConfigError, MtlrunError, NonFiniteError
+from mtlrun.troubles import out_of_memory
 
 _OURS = Path(__file__).parent
 _PYTHON = Path(sysconfig.get_path("stdlib"))
@@ -49,11 +50,6 @@ def blaming_parts() -> Iterator[None]:
         if line is None:
             raise
         raise ConfigError(line) from error
-
-
-def out_of_memory(error: Exception) -> bool:
-    """What is worded for the network as a whole."""
-    return isinstance(error, RuntimeError) and "memory" in str(error)
 
 
 def _users_frames(error: BaseException) -> list[tuple[FrameType, int]]:

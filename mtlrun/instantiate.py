@@ -11,8 +11,9 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate as hydra_instantiate
 from omegaconf import OmegaConf
 
-from mtlrun.blame import cause, out_of_memory
+from mtlrun.blame import cause
 from mtlrun.errors import ConfigError, MtlrunError, near_miss
+from mtlrun.troubles import out_of_memory
 
 _SELF = "mtlrun."
 """Classes of ours check their options; what else breaks inside them is a defect, and no mistake of the user's."""

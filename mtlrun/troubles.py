@@ -21,10 +21,27 @@ _WORDS = {
     errno.ESTALE: ("the network file system lost the file", "mount it again"),
 }
 
+_NO_MEMORY = (
+    "can't allocate memory",
+    "cannot allocate memory",
+    "not enough memory",
+    "out of memory",
+    "alloc_failed",
+    "storage size calculation overflowed",
+)
+"""Words of torch, its devices and their libraries for it, in small letters."""
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether torch had no room for a tensor, told by the error's name, as torch is not loaded here."""
+    if type(error).__name__ not in ("RuntimeError", "OutOfMemoryError", "AcceleratorError"):
+        return False  # of ours, such as the loss of a process, whose words guess at the reason
+    return any(words in str(error).lower() for words in _NO_MEMORY)
+
 
 def trouble(error: BaseException) -> tuple[str, str] | None:
     """What the machine refused, and the remedy; None for any other error."""
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or out_of_memory(error):
         return "no memory left", "choose smaller batches or networks"
     if not isinstance(error, OSError) or error.errno not in _WORDS:
         return None

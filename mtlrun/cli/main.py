@@ -55,11 +55,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MtlrunError as error:
         complain(error)
         return 2
-    except (OSError, MemoryError) as error:
+    except (OSError, MemoryError, RuntimeError) as error:
         return _refused_by_machine(error)
 
 
-def _refused_by_machine(error: OSError | MemoryError) -> int:
+def _refused_by_machine(error: OSError | MemoryError | RuntimeError) -> int:
     found = trouble(error)
     if found is None:
         raise error

@@ -116,17 +116,17 @@ def check_bounds(config: DictConfig) -> None:
             raise ConfigError(f"{key}={value}: must be a whole number from 0 to 2^63 - 1")
     for key, largest in LARGEST.items():
         value = OmegaConf.select(config, key, throw_on_missing=False)
-        if isinstance(value, int) and value > largest and _known(_plain(config, key.partition(".")[0]), OURS):
+        if isinstance(value, int) and value > largest and _known(plain(config, key.partition(".")[0]), OURS):
             raise ConfigError(f"{key}={value}: must be at most {largest}")
     for group in config:
-        settings = _plain(config, str(group))
+        settings = plain(config, str(group))
         _check_numbers(str(group), settings, finite=group in FINITE and _known(settings, OURS))
-    _check_named("optimizer", _plain(config, "optimizer"), OPTIMIZER)
-    scheduler = _plain(config, "scheduler")
+    _check_named("optimizer", plain(config, "optimizer"), OPTIMIZER)
+    scheduler = plain(config, "scheduler")
     plateau = PLATEAU if _kind(scheduler) == "ReduceLROnPlateau" else {}
     _check_named("scheduler", scheduler, SCHEDULER | plateau)
     _check_words(scheduler)
-    _check_nesterov(_plain(config, "optimizer"))
+    _check_nesterov(plain(config, "optimizer"))
 
 
 def _check_numbers(key: str, value: Any, finite: bool) -> None:
@@ -161,7 +161,7 @@ def _check_nesterov(optimizer: Mapping[str, Any]) -> None:
         raise ConfigError("optimizer.nesterov=true: needs optimizer.momentum above 0, and no dampening")
 
 
-def _plain(config: DictConfig, key: str) -> Any:
+def plain(config: DictConfig, key: str) -> Any:
     """The value with its interpolations resolved; as it stands where one cannot be, which others tell."""
     node = OmegaConf.select(config, key, throw_on_missing=False)
     if not OmegaConf.is_config(node):

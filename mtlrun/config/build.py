@@ -45,6 +45,7 @@ from mtlrun.training.schedule import Schedule
 from mtlrun.training.settings import DiagnosticsSettings, TrainerSettings
 from mtlrun.training.step import Stepper
 from mtlrun.training.trainer import Trainer
+from mtlrun.troubles import out_of_memory
 
 log = logging.getLogger("mtlrun")
 S = TypeVar("S")
@@ -203,7 +204,7 @@ def _allocated(make: Callable[[], MultiTaskModel]) -> MultiTaskModel:
     try:
         return make()
     except RuntimeError as error:
-        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+        if out_of_memory(error):
             raise ConfigError(
                 "the network does not fit into memory: choose fewer channels, layers or copies"
             ) from error

@@ -10,8 +10,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mtlrun import torchrun
 from mtlrun.config.bounds import check_bounds
+from mtlrun.config.by_task import check_task_names
 from mtlrun.config.changes import OPEN_GROUPS
 from mtlrun.config.data_files import check_data_files
+from mtlrun.config.data_options import check_data_options
 from mtlrun.config.explain import explain, suggest
 from mtlrun.config.logger_nodes import logger_nodes
 from mtlrun.config.reference import check_selection
@@ -52,11 +54,13 @@ def check(config: DictConfig) -> None:
             raise ConfigError(f"{key}={value}: must be {smallest} or more")
     _check_whole_numbers(OmegaConf.to_container(config))
     check_bounds(config)
+    check_data_options(config)
     check_paths(config)
     check_data_files(config)
     _check_trainer(config.trainer)
     _check_processes(config.trainer)
     _check_tasks(config)
+    check_task_names(config)
     _check_freeze(config.freeze)
     _check_objective(config)
 

@@ -42,8 +42,8 @@ def explain(error: BaseException) -> str | None:
     """The line for a mistake of the user's; None for any other error, which is a bug."""
     if isinstance(error, MtlrunError):
         return str(error)
-    if str(error).startswith("Config group override must be a string or a list. Got NoneType"):
-        return "null chooses no option of a group: name one (mtlrun list names them)"
+    if str(error).startswith("Config group override must be"):
+        return _no_option(error)
     if isinstance(error, MissingConfigException):
         return _missing_option(error)
     if isinstance(error, OverrideParseException):
@@ -80,6 +80,18 @@ def _missing_option(error: MissingConfigException) -> str:
         return where + _missing_preset(f"{group.partition('/')[2]}/{option}")
     hint = _left_out(group, option) or suggest(option, error.options or [], f"mtlrun list {group}")
     return f"{where}no {group} '{option}'{hint}"
+
+
+def _no_option(error: BaseException) -> str:
+    """What was written in place of a group's option: Hydra names only its type."""
+    places = (frame.f_locals.get("override") for frame, _ in walk_tb(error.__traceback__))
+    override = next((place for place in places if hasattr(place, "key_or_group")), None)
+    if override is None:
+        return " ".join(str(error).split())
+    group = override.key_or_group
+    null = override.value() is None
+    words = "no group takes null; name an option" if null else "must be the name of an option"
+    return f"{override.input_line}: {words}: {command_line('mtlrun', 'list', group)}"
 
 
 def _left_out(group: str, option: str) -> str:

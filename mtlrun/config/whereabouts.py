@@ -14,8 +14,10 @@ from mtlrun.runs.reader import OWN_DATA
 from mtlrun.runs.yamlfile import read_yaml
 
 _GROUPS = ("data", "backbone")
-_WORDS = ("path", "root", "folder", "file", "weights", "table", "masks", "boxes")
-"""Last words of the options that name files, or that have such names by task."""
+_PLACES = ("path", "root", "folder", "weights", "splits", "tokenizer", "cache", "ner", "pos", "sentiment", "qa")
+"""Last words of the options that name a file or folder and can mean nothing else, in parts of ours."""
+_WORDS = (*_PLACES, "file", "table", "masks", "boxes")
+"""Those that may name one too: or a column, or a file in the folder of the pictures, or such names by task."""
 
 
 def started_in(run: Path) -> Path | None:
@@ -55,12 +57,14 @@ def find_own_data(config: DictConfig, run: Path) -> None:
 
 
 def find_files(config: DictConfig, start: Path) -> None:
-    """Make paths of data, weights and the reference absolute that are there from `start`; others stay as they are."""
+    """Make paths of data, weights and the reference absolute that are there from `start`; and those of parts of ours
+    that are neither there nor here, so that what says so names the folder. Others stay as they are."""
     if start == Path.cwd():
         return
     for group in _GROUPS:
+        ours = str(config[group].get("_target_")).startswith("mtlrun.")
         for key, value in _texts(OmegaConf.to_container(config[group], resolve=False), group):
-            if _is_path(key, value) and (start / value).exists():
+            if _is_path(key, value) and ((start / value).exists() or (ours and _is_nowhere(key, value))):
                 OmegaConf.update(config, key, os.path.abspath(start / value))
     reference = config.trainer.get("reference")
     if isinstance(reference, str) and not os.path.isabs(reference) and (start / reference).exists():
@@ -69,9 +73,18 @@ def find_files(config: DictConfig, start: Path) -> None:
 
 def _is_path(key: str, value: str) -> bool:
     """Whether the text names a file from the current folder; 'train' may be a word and the name of a folder, too."""
-    if "${" in value or os.path.isabs(value) or value.startswith("~"):
+    if "${" in value or os.path.isabs(value) or value.startswith("~") or not value.strip():
         return False
-    return "/" in value or any(part.rpartition("_")[2] in _WORDS for part in key.split("."))
+    return "/" in value or any(_last_word(part) in _WORDS for part in key.split("."))
+
+
+def _is_nowhere(key: str, value: str) -> bool:
+    """Whether the text can but name a file or folder, and none is here; data from Python lie in the run's folder."""
+    return _last_word(key) in _PLACES and value != OWN_DATA and not Path(value).exists()
+
+
+def _last_word(key: str) -> str:
+    return key.rpartition(".")[2].rpartition("_")[2]
 
 
 def _texts(node: Any, key: str) -> list[tuple[str, str]]:

@@ -10,13 +10,10 @@ import torch
 from torch import Tensor
 
 from mtlrun.data.array_cache import Array
-from mtlrun.data.split_sizes import SPLITS
+from mtlrun.data.split_sizes import SPLITS, Shares
 from mtlrun.errors import ConfigError, DataError
 
 FEWEST_ROWS = 2  # of a split: some metrics are not defined on one
-
-Shares = Mapping[str, float | None]
-"""Per held-out split its share of the first file's rows; None if it has a file of its own."""
 
 Rows = dict[str, Tensor]
 """Rows of each split, in the table of all files' rows."""
@@ -37,22 +34,6 @@ class SplitKey:
     def words(self) -> str:
         """How the splits were made, for the statement."""
         return f"by {self.name} (no group in two splits)" if self.kind == "group" else f"by {self.name} (newest last)"
-
-
-def shares_of(val_path: str | None, test_path: str | None, val: float, test: float) -> dict[str, float | None]:
-    """Per held-out split its share of the first file's rows; None if it has a file of its own.
-
-    Raises:
-        ConfigError: if the shares leave nothing for a split.
-    """
-    shares = {"val": None if val_path else val, "test": None if test_path else test}
-    taken = [share for share in shares.values() if share is not None]
-    if any(share <= 0 for share in taken) or sum(taken) >= 1:
-        raise ConfigError(
-            f"data.val={val} and data.test={test} must each be above 0, and below 1 in sum: "
-            "they are shares of the rows of data.path"
-        )
-    return shares
 
 
 def split_rows(counts: Sequence[int], shares: Shares, seed: int) -> Rows:

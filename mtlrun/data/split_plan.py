@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from mtlrun.data.label_kinds import Labels
-from mtlrun.data.row_splits import Rows, Shares, SplitKey, shares_of, sizes_of, split_by, split_rows, with_files
-from mtlrun.data.split_sizes import SPLITS
+from mtlrun.data.row_splits import Rows, SplitKey, sizes_of, split_by, split_rows, with_files
+from mtlrun.data.split_sizes import SPLITS, Shares, shares_of
 from mtlrun.data.stratify import rare_classes, stratified
 from mtlrun.errors import ConfigError, DataError
 

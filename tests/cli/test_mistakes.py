@@ -20,10 +20,10 @@ MISTAKES = [
     ("+epochs=3", "no setting 'epochs'; did you mean 'trainer.epochs'?"),
     ("balancer=pcgrad every=3", "no setting 'every'; did you mean 'balancer.every' or 'diagnostics.every'?"),
     ("balencer=pcgrad", "no setting 'balencer'; did you mean 'balancer'?"),
-    (
-        "data=null",
-        "null chooses no option of a group: name one (mtlrun list names them)",
-    ),
+    ("data=null", "data=null: no group takes null; name an option: mtlrun list data"),
+    ("balancer=null", "balancer=null: no group takes null; name an option: mtlrun list balancer"),
+    ("-m seed=0,1 logger=null", "logger=null: no group takes null; name an option: mtlrun list logger"),
+    ("sharing=3", "sharing=3: must be the name of an option: mtlrun list sharing"),
     ("hydra/launcher=submit", "no hydra/launcher 'submit'; did you mean 'submitit_slurm'?"),
     # keys
     ("trainer.epohcs=3", "no setting 'epohcs' in trainer; did you mean 'epochs'?"),
@@ -112,6 +112,39 @@ MISTAKES = [
     ("task=pictures data.path=. data.masks={lane:lanes}", "data.masks=lanes: no such file or folder, here or in ."),
     ("task=pictures data.path=. data.boxes=b.json", "data.boxes=b.json: no such file or folder, here or in ."),
     ("task=office31 data.root=. data.splits=lists", "data.splits=lists: no such file or folder"),
+    # what torch is not needed for
+    (
+        "task=arrays data.val=0.9 data.test=0.1",
+        "data.val=0.9 and data.test=0.1 must each be above 0, and below 1 in sum: they are shares of the rows of data.path",
+    ),
+    (
+        "task=office31 data.val=0.5 data.test=0.5",
+        "data.val=0.5 and data.test=0.5 must each be above 0, and below 1 in sum",
+    ),
+    ("task=nyuv2 data.val=1.5", "data.val should be a share from 0 to below 1, found 1.5"),
+    ("task=medical data=chestxray14 data.val=0.0", "data.val should be a share above 0 and below 1, found 0.0"),
+    ("task=arrays data.targets=left", "data.targets should be a list, found 'left': write data.targets=[left]"),
+    ("task=arrays data.categories=zip", "data.categories should be a list, found 'zip': write data.categories=[zip]"),
+    (
+        "task=arrays data.path=a.csv data.inputs=age",
+        "data.inputs should be a list, found 'age': write data.inputs=[age]",
+    ),
+    ("task=texts data.targets=[a,a]", "data.targets has 'a' twice: name it once"),
+    ("task=arrays data.rare=-1", "data.rare must be a whole number of at least 1, found -1"),
+    (
+        "optimizer.head_lr={lnae:0.1}",
+        f"no task in optimizer.head_lr named 'lnae'; did you mean 'lane'? (there are: {TASKS})",
+    ),
+    (
+        "tasks=[lane] balancer=fixed balancer.task_weights={sign:2}",
+        "no task in balancer.task_weights named 'sign' (there are: lane)",
+    ),
+    ("balancer=famo balancer.min_losses={left:2}", f"no task in balancer.min_losses named 'left' (there are: {TASKS})"),
+    ("balancer=graddrop balancer.leak={left:1}", f"no task in balancer.leak named 'left' (there are: {TASKS})"),
+    (
+        "sampler=curriculum sampler.stages=[{_target_:mtlrun.samplers.curriculum.Stage,from_epoch:0,tasks:[left]}]",
+        f"no task in sampler.stages named 'left' (there are: {TASKS})",
+    ),
     ("hydra.run.dir=", "hydra.run.dir=: must be the name of a folder"),
     ("-m seed=0,1 hydra.sweep.dir=", "hydra.sweep.dir=: must be the name of a folder"),
     # a mistake in any job refuses the whole sweep

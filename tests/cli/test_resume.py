@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
+from mtlrun.config.whereabouts import find_files
 from mtlrun.errors import ResumeError
 from mtlrun.runs.folder import RunFolder
 
@@ -173,6 +174,39 @@ def test_a_run_goes_on_from_any_folder(verb, words, command, training, tmp_path,
         assert data[key.removeprefix("data.")] == str(tmp_path / value)
     assert data.standardise is True
     assert str(tmp_path) in sys.path
+
+
+def test_names_of_folders_without_a_slash_are_those_of_the_first_run(run_folder, command, training, monkeypatch):
+    """A tokenizer and corpora that are there, a cache that is not yet, and words that name no file."""
+    config = OmegaConf.load(run_folder / ".hydra/config.yaml")
+    names = {"ner": "conll", "tokenizer": "bert", "splits": "lists", "cache": "kept", "digits": "mnist"}
+    start = Path.cwd()
+    for name in ("conll", "bert", "lists", "mnist"):
+        (start / name).mkdir()
+    (start / "below").mkdir()
+    monkeypatch.chdir(start / "below")
+    config.data = {"_target_": "mtlrun.data.sets.text_files.load", "masks": "outline", "path": "data.npz", **names}
+    find_files(config, start)
+    placed = {name: str(start / names[name]) for name in ("ner", "tokenizer", "splits", "cache")}
+    assert {**names, "masks": "outline", "path": "data.npz", **placed} == {
+        key: value for key, value in config.data.items() if key != "_target_"
+    }
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_a_file_that_is_missing_is_named_with_the_folder_of_the_first_run(here, command, tmp_path, monkeypatch):
+    (tmp_path / "below").mkdir()
+    (tmp_path / "mine.npz").touch()
+    assert command("task=arrays", "data.path=mine.npz", "hydra.run.dir=first").code == 0
+    set_status(tmp_path / "first", "interrupted")
+    (tmp_path / "mine.npz").rename(tmp_path / "below/mine.npz" if here else tmp_path / "zzzz")
+    monkeypatch.chdir(tmp_path / "below")
+    outcome = command("resume", "../first")
+    if here:
+        assert outcome.code == 0
+    else:
+        line = f"mtlrun: error: data.path={tmp_path}/mine.npz: no such file or folder\n"
+        assert (outcome.code, outcome.err) == (2, line)
 
 
 def test_eval_prints_a_table(run_folder, command):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mtlrun.data.array_cache import Arrays, code_version, file_name, kept
-from mtlrun.data.split_sizes import FIRST_INDEX, SPLITS
+from mtlrun.data.split_sizes import FIRST_INDEX, SPLITS, check_values
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,10 @@ class DrawingRecipe:
     options: Mapping[str, int]
     row: Mapping[str, tuple[tuple[int, ...], str]]
     draw: Callable[[int], Sequence[np.ndarray | int]]
+
+    def check_room(self, sizes: Mapping[str, int]) -> None:
+        """Raise ConfigError for more rows, by split, than memory can hold."""
+        check_values(sum(sizes.values()), sum(math.prod(shape) for shape, _ in self.row.values()))
 
     def make(self, rows: range) -> Arrays:
         """Draw these rows: name -> [N, ...]."""
@@ -52,7 +57,11 @@ def draw_splits(recipe: DrawingRecipe, sizes: Mapping[str, int], cache: str | No
         recipe: draws the rows.
         sizes: rows per split.
         cache: folder in which drawings are kept, in the recipe's subfolder; None for nowhere.
+
+    Raises:
+        ConfigError: if they are more than memory can hold.
     """
+    recipe.check_room(sizes)
     folder = Path(cache).expanduser() / recipe.folder if cache else None
     return {
         split: _rows(recipe, range(FIRST_INDEX[split], FIRST_INDEX[split] + size), folder)

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 
 from mtlrun.data.source import Source, Splits, TensorSource
+from mtlrun.data.split_sizes import MOST_ROWS, check_values
 from mtlrun.data.statistics import channel_statistics
 from mtlrun.errors import ConfigError
+from mtlrun.options import whole
 
 
 @dataclass(frozen=True)
@@ -118,8 +120,8 @@ def splits_of(name: str, pairs: list[ItemPairs], statement: str, known: Statisti
     return Splits(train, val, test, statement)
 
 
-def check_counts(counts: dict[str, int]) -> None:
-    """Raise ConfigError for a number of pairs below one."""
+def check_counts(counts: dict[str, int], size: int) -> None:
+    """Raise ConfigError for numbers of pairs below one, or of canvases [size, size] that no memory holds."""
     for option, count in counts.items():
-        if count < 1:
-            raise ConfigError(f"data.{option} must be 1 or more, found {count}")
+        whole(f"data.{option}", count, 1, MOST_ROWS)
+    check_values(sum(counts.values()), size, size)

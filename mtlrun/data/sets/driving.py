@@ -37,6 +37,7 @@ def load(
     """
     scenes, signs = split_sizes("num_scenes", num_scenes), split_sizes("num_signs", num_signs)
     recipes = scene_recipe(seed, height, width), sign_recipe(seed, sign_size)
+    recipes[1].check_room(signs)  # before the scenes are drawn, which takes a while
     drawn = draw_splits(recipes[0], scenes, cache)
     crops = draw_splits(recipes[1], signs, cache)
     road = sources("scenes", drawn, {split: road_targets(arrays) for split, arrays in drawn.items()})

@@ -14,8 +14,10 @@ from torch import Tensor
 from mtlrun.data.drawn.overlay import ItemPairs, Items, check_counts, draw_pairs, overlay, splits_of
 from mtlrun.data.source import Splits
 from mtlrun.errors import ConfigError
+from mtlrun.options import whole
 
 DIGIT_EDGE = 8
+MOST_PIXELS = 4096
 HELD_OUT = 0.2  # share of the digits that validation, and as many that test, has to itself
 
 
@@ -38,10 +40,11 @@ def load(
         same_class: whether the two digits of a pair may be of the same class.
 
     Raises:
-        ConfigError: if a count is below 1 or the canvas cannot hold a digit.
+        ConfigError: if a count or the size is out of range, or the canvas cannot hold a digit.
     """
     counts = {"num_train": num_train, "num_val": num_val, "num_test": num_test}
-    check_counts(counts)
+    whole("data.size", size, 1, MOST_PIXELS)
+    check_counts(counts, size)
     if scale < 1 or size < DIGIT_EDGE * scale:
         needed = DIGIT_EDGE * max(scale, 1)
         raise ConfigError(f"data.scale={scale} needs data.size={needed} pixels or more, found data.size={size}")

@@ -76,8 +76,8 @@ def load(
     """
     choose(digits, COLLECTIONS, "data.digits")
     counts = {"num_train": num_train, "num_val": num_val, "num_test": num_test}
-    check_counts(counts)
     check_geometry(size, offset, shift)
+    check_counts(counts, CANVAS)
     flag("data.held_out", held_out)
     choose(normalisation, NORMALISATIONS, "data.normalisation")
     folders = folders_of(digits, root)

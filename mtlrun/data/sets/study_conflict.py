@@ -12,7 +12,7 @@ import torch
 
 from mtlrun.data.drawn.linear_problems import LinearRows, directions, normal, splits_of
 from mtlrun.data.source import Splits
-from mtlrun.data.split_sizes import MOST_ROWS
+from mtlrun.data.split_sizes import MOST_ROWS, check_values
 from mtlrun.options import number, whole
 
 
@@ -33,6 +33,7 @@ def load(seed: int = 0, dimensions: int = 20, rows: int = 400, held_out: int = 4
     whole("data.rows", rows, 1, MOST_ROWS)
     whole("data.held_out", held_out, 2, MOST_ROWS)
     number("data.noise", noise, 0)
+    check_values(rows + 2 * held_out, dimensions)
     generator = torch.Generator().manual_seed(seed)
     (vector,) = directions(1, dimensions, generator)
 

@@ -16,7 +16,7 @@ import torch
 
 from mtlrun.data.drawn.linear_problems import LinearRows, directions, normal, splits_of
 from mtlrun.data.source import Splits
-from mtlrun.data.split_sizes import MOST_ROWS
+from mtlrun.data.split_sizes import MOST_ROWS, check_values
 from mtlrun.errors import choose
 from mtlrun.options import number, whole
 
@@ -52,6 +52,7 @@ def load(
     whole("data.rows", rows, 1, MOST_ROWS)
     whole("data.held_out", held_out, 2, MOST_ROWS)
     number("data.noise", noise, 0)
+    check_values(rows + 2 * held_out, dimensions)
     generator = torch.Generator().manual_seed(seed)
     slope, *kinds = directions(CLASSES + 1, dimensions, generator)
 

@@ -17,7 +17,7 @@ import torch
 
 from mtlrun.data.drawn.linear_problems import LinearRows, directions, linear, rows_of_their_own, splits_of
 from mtlrun.data.source import Splits
-from mtlrun.data.split_sizes import MOST_ROWS
+from mtlrun.data.split_sizes import MOST_ROWS, check_values
 from mtlrun.options import number, whole
 
 
@@ -49,6 +49,7 @@ def load(
     whole("data.ample_rows", ample_rows, 1, MOST_ROWS)
     whole("data.held_out", held_out, 2, MOST_ROWS)
     number("data.noise", noise, 0)
+    check_values(scarce_rows + ample_rows + 4 * held_out, dimensions)
     generator = torch.Generator().manual_seed(seed)
     scarce, across = directions(2, dimensions, generator)
     truth = {"scarce": scarce, "ample": relatedness * scarce + (1 - relatedness**2) ** 0.5 * across}

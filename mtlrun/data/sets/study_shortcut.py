@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mtlrun.data.drawn.linear_problems import LinearRows, directions, normal, signs, splits_of
 from mtlrun.data.source import Splits
-from mtlrun.data.split_sizes import MOST_ROWS
+from mtlrun.data.split_sizes import MOST_ROWS, check_values
 from mtlrun.options import number, whole
 
 
@@ -52,6 +52,7 @@ def load(
     whole("data.dimensions", dimensions, 1, MOST_ROWS)
     whole("data.rows", rows, 1, MOST_ROWS)
     whole("data.held_out", held_out, 1, MOST_ROWS)
+    check_values(rows + 2 * held_out, 2, dimensions)
     generator = torch.Generator().manual_seed(seed)
     (of_a,), (of_b,) = (directions(1, dimensions, generator) for _ in range(2))
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mtlrun.data.drawn.linear_problems import LinearRows, directions, linear, normal, rows_of_their_own, splits_of
 from mtlrun.data.source import Splits
-from mtlrun.data.split_sizes import MOST_ROWS
+from mtlrun.data.split_sizes import MOST_ROWS, check_values
 from mtlrun.errors import ConfigError, choose
 from mtlrun.options import number, whole
 
@@ -55,6 +55,7 @@ def load(
     needed = tasks if choose(vectors, ("subspace", "orthogonal"), "data.vectors") == "orthogonal" else rank
     if needed > dimensions:
         raise ConfigError(f"data.vectors={vectors} needs data.dimensions={needed} or more, found {dimensions}")
+    check_values(tasks * (rows + 2 * held_out), max(dimensions, tasks))  # each task has labels for the rows of all
     generator = torch.Generator().manual_seed(seed)
     truth = true_vectors(vectors, tasks, dimensions, rank, generator)
 

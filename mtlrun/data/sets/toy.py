@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from mtlrun.data.source import Source, Splits, TensorSource
-from mtlrun.errors import ConfigError
+from mtlrun.data.split_sizes import MOST_ROWS
+from mtlrun.options import whole
 
 TASKS = ("first", "second")
 NARROWEST = 5e-6
@@ -29,10 +30,9 @@ def load(rows: int = 50) -> Splits:
         rows: of an epoch; with batches of one row also the steps between two records of the point.
 
     Raises:
-        ConfigError: if there is no row.
+        ConfigError: if there is no row, or there are too many.
     """
-    if rows < 1:
-        raise ConfigError(f"data.rows must be 1 or more, found {rows}")
+    whole("data.rows", rows, 1, MOST_ROWS)
     return Splits([empty(rows)], [empty(1)], [empty(1)], f"two functions of one point, {rows} empty rows an epoch")
 
 

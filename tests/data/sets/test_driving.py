@@ -269,6 +269,10 @@ def test_runs_that_start_together_leave_one_whole_file(tmp_path: Path) -> None:
         ({"sign_size": True}, r"data\.sign_size"),
         ({"num_scenes": {"train": 0, "val": 1, "test": 1}}, r"data\.num_scenes\.train should be .* found 0"),
         ({"num_signs": {"train": 1, "test": 1}}, r"data\.num_signs lacks 'val'"),
+        (
+            {"num_signs": dict.fromkeys(SIZES, MOST_ROWS), "sign_size": 1024},
+            r"data: 30000000 rows of .* are 9.4e.13 in all",
+        ),
         ({"num_signs": {"train": 1, "vall": 1, "test": 1}}, "no split 'vall'; did you mean 'val'"),
     ],
 )

@@ -69,9 +69,13 @@ def test_equal_classes_can_be_left_out(split):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"num_val": 0}, "data.num_val must be 1 or more, found 0"),
+        ({"num_val": 0}, "data.num_val should be a whole number from 1 to 10000000, found 0"),
         ({"size": 20}, "needs data.size=24 pixels or more, found data.size=20"),
         ({"scale": 0}, "data.scale=0"),
+        ({"num_train": 10**13}, "data.num_train should be a whole number from 1 to 10000000, found 10000000000000"),
+        ({"size": 10**7}, "data.size should be a whole number from 1 to 4096, found 10000000"),
+        ({"scale": 100_000, "size": 800_000}, "data.size should be a whole number from 1 to 4096, found 800000"),
+        ({"num_train": 10**7, "size": 4000}, "data: 10002000 rows of 16000000 values are 1.6e.14 in all"),
     ],
 )
 def test_impossible_options_are_refused(options, message):

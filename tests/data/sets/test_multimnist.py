@@ -134,7 +134,7 @@ def test_shrink_takes_the_pixel_nearest_to_each_centre():
         ({"digits": "minst"}, "did you mean 'mnist'"),
         ({"size": 32}, r"data.size must be 28 \(shrunk\) or 36"),
         ({"offset": 9}, "data.offset must lie between 0 and 8"),
-        ({"num_train": 0}, "data.num_train must be 1 or more"),
+        ({"num_train": 0}, "data.num_train should be a whole number from 1 to 10000000, found 0"),
     ],
 )
 def test_impossible_options_are_refused_before_any_file_is_read(options, message):

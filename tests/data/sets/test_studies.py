@@ -74,6 +74,11 @@ def test_same_seed_same_data_other_seed_other_data(name):
         ("scales", {"unit": "km"}, "no data.unit 'km'"),
         ("scales", {"dimensions": 5}, "data.dimensions should be a whole number from 6 to 10000000, found 5"),
         ("conflict", {"rows": True}, "data.rows should be a whole number"),
+        *(
+            (name, {"dimensions": 10**7, "held_out": 10**6}, "e+13 in all")
+            for name in ("scarce", "scales", "conflict", "shortcut")
+        ),
+        ("subspace", {"tasks": 10**7}, "at most 1e+12 are drawn: choose fewer rows, or smaller ones"),
         ("shortcut", {"agreement": "all"}, "data.agreement must be a number from 0 to 1, found 'all'"),
     ],
 )

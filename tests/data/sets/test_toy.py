@@ -76,5 +76,5 @@ def test_rows_say_nothing():
     inputs, targets = train.fetch(torch.arange(7))
     assert inputs.tolist() == [[0]] * 7
     assert {name: values.tolist() for name, values in targets.items()} == dict.fromkeys(toy.TASKS, [0] * 7)
-    with pytest.raises(ConfigError, match=r"data.rows must be 1 or more, found 0"):
+    with pytest.raises(ConfigError, match=r"data.rows should be a whole number from 1 to 10000000, found 0"):
         toy.load(rows=0)
