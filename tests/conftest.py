@@ -6,6 +6,7 @@ and what other processes compute in one of the test processes for all.
 
 from __future__ import annotations
 
+import compileall
 import gc
 import logging
 import os
@@ -17,17 +18,24 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # also for the commands that tests start
 
 import pytest
-import torch
-from compositions import kept_compositions
 from filelock import FileLock
 
-torch.set_num_threads(1)
+PACKAGE = Path(__file__).parents[1] / "mtlrun"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    import torch  # not above: the process that hands out the files needs none
+
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)
 def _as_at_first() -> None:
     """Whatever ran before it, a test draws the same numbers, and hears of the same lines: Hydra sets the level of the
     root logger for good."""
+    import torch
+
     torch.manual_seed(0)
     logging.getLogger().setLevel(logging.WARNING)
 
@@ -47,6 +55,8 @@ def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def once(together: Path) -> Callable[[str, Callable[[], Any]], Any]:
     """once(name, make) -> what `make()` returns, called in the first test process that asks."""
 
+    import torch
+
     def result(name: str, make: Callable[[], Any]) -> Any:
         path = together / f"{name}.pt"
         with FileLock(together / f"{name}.lock"):
@@ -61,6 +71,8 @@ def once(together: Path) -> Callable[[str, Callable[[], Any]], Any]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _kept_compositions() -> Iterator[None]:
+    from compositions import kept_compositions
+
     with kept_compositions():
         yield
 
@@ -69,8 +81,14 @@ _LONG = ("end_to_end", "inference", "training", "cli", "gradients", "sharing", "
 """Folders whose files take long."""
 
 
-def pytest_configure() -> None:
-    """A shell that starts tests in the background has them ignore Ctrl-C, and `nohup` the hang-up: tests send both."""
+def pytest_configure(config: pytest.Config) -> None:
+    """A shell that starts tests in the background has them ignore Ctrl-C, and `nohup` the hang-up: tests send both.
+
+    The package is compiled once, as an installer does it: where PYTHONDONTWRITEBYTECODE is set, each of the processes
+    that tests start would compile it anew.
+    """
+    if not hasattr(config, "workerinput"):
+        compileall.compile_dir(PACKAGE, quiet=2)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
@@ -85,7 +103,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    """Leave what is imported and collected by now out of all later searches for garbage, which would take longer than
+    """Have torch's loggers, which number 45, pass their lines on: else pytest gives each a handler, three times a test.
+    Leave what is imported and collected by now out of all later searches for garbage, which would take longer than
     many a test: each job of a sweep begins with one."""
+    for name, logger in logging.Logger.manager.loggerDict.items():
+        if name.startswith("torch") and isinstance(logger, logging.Logger):
+            logger.propagate = True
     gc.collect()
     gc.freeze()

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hydra._internal import config_loader_impl
+from hydra._internal import config_loader_impl, defaults_list
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import CachingConfigRepository, ConfigRepository
 from hydra._internal.defaults_list import DefaultsList, Overrides
@@ -40,6 +40,7 @@ def kept_compositions() -> Iterator[None]:
         patch.setattr(ConfigLoaderImpl, name, _files_together(getattr(ConfigLoaderImpl, name)))
         patch.setattr(ConfigRepository, "load_config", _file(ConfigRepository.load_config))
         patch.setattr(CachingConfigRepository, "__init__", _look_alike)
+        patch.setattr(defaults_list, "_create_interpolation_map", _needed(defaults_list._create_interpolation_map))
         yield
 
 
@@ -118,3 +119,16 @@ def _file(read: Any) -> Any:
 def _look_alike(repository: CachingConfigRepository, delegate: ConfigRepository) -> None:
     """Hydra copies all that it may ever read, its store included; a copy with a list of sources of its own will do."""
     repository.delegate, repository.cache = copy(delegate), {}
+
+
+def _needed(create: Any) -> Any:
+    """What interpolations in a defaults list are looked up in; Hydra makes it for each file, and few have any."""
+
+    def create_interpolation_map(overrides: Overrides, entries: list[Any], self_added: bool) -> Any:
+        return create(overrides, entries, self_added) if any(map(_interpolated, entries)) else None
+
+    return create_interpolation_map
+
+
+def _interpolated(entry: Any) -> bool:
+    return entry.is_interpolation()
