@@ -24,6 +24,14 @@ PACKAGE = Path(__file__).parents[1] / "mtlrun"
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _no_waiting_for_the_disk() -> Iterator[None]:
+    """Files are complete without it while the machine runs, and no test cuts its power."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda number: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
     import torch  # not above: the process that hands out the files needs none
 

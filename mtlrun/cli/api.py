@@ -99,14 +99,15 @@ def run(overrides: Sequence[str] = (), folder: str | Path | None = None, data: A
         if own.writes:
             own.owns(OWN_DATA)
             write_arrays(Path(config.data.path), arrays)
+    settings = without_hydra(config)
     if own.writes:
-        _write_config(config, own.path)
+        _write_config(config, settings, own.path)
     # Where the caller has set up logging, lines reach the terminal by their own way.
     console = own.writes and not logging.getLogger().handlers
     with logging_to(own.log if own.writes else None, console):
         try:
             resume = goes_on(own, config)
-            summary = experiment.run(without_hydra(config), own, ["mtlrun", *overrides], resume)
+            summary = experiment.run(settings, own, ["mtlrun", *overrides], resume)
         except Exception as error:
             raise as_mistake(error) from error
     return Result(own.path, summary)
@@ -151,14 +152,14 @@ def _claim(config: DictConfig, folder: str | Path | None, brings_data: bool) -> 
     return made(path)
 
 
-def _write_config(config: DictConfig, path: Path) -> None:
-    """The files that Hydra itself writes for a command."""
+def _write_config(config: DictConfig, settings: DictConfig, path: Path) -> None:
+    """The files that Hydra itself writes for a command; the settings are the run's own."""
     hydra = DictConfig({"hydra": config.hydra})
     with open_dict(hydra.hydra):
         hydra.hydra.runtime.output_dir = str(path.resolve())
         for page in ("help", "hydra_help"):
             hydra.hydra.pop(page)
     (path / ".hydra").mkdir(exist_ok=True)
-    OmegaConf.save(without_hydra(config), path / ".hydra" / "config.yaml")
+    OmegaConf.save(settings, path / ".hydra" / "config.yaml")
     OmegaConf.save(hydra, path / ".hydra" / "hydra.yaml")
     OmegaConf.save(config.hydra.overrides.task, path / ".hydra" / "overrides.yaml")

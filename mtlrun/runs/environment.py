@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,12 @@ _GIT_SECONDS = 5.0  # a huge or remote work tree must not hold up a run
 
 def versions() -> dict[str, str]:
     """Version of Python and of each installed package that results can depend on."""
+    return {**_versions()}
+
+
+@cache
+def _versions() -> dict[str, str]:
+    """Looked up once: each job of a sweep writes them down."""
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:

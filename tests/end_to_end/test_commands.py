@@ -12,13 +12,13 @@ def quick(table):
 
 def test_sweep_makes_one_folder_per_job_and_goes_on_after_a_failure(table, tmp_path, finish):
     sweep = tmp_path / "sweep"
-    words = ["-m", *quick(table), "optimizer=sgd", "optimizer.lr=0.1,1e38", "seed=0,1", f"hydra.sweep.dir={sweep}"]
+    words = ["-m", *quick(table), "optimizer=sgd", "optimizer.lr=0.1,1e38,0.2", f"hydra.sweep.dir={sweep}"]
     code, out, _ = finish(*words)
     jobs = sorted(path for path in sweep.iterdir() if (path / "run.json").exists())
-    assert len(jobs) == 4
-    assert [status(job) for job in jobs] == ["finished", "finished", "failed", "failed"]
+    assert len(jobs) == 3
+    assert [status(job) for job in jobs] == ["finished", "failed", "finished"]
     assert code == 1
-    assert out.count("failed") >= 2
+    assert out.count("failed") >= 1
 
 
 def test_user_brings_a_balancer(table, tmp_path, finish):

@@ -59,10 +59,11 @@ def test_sharing_helps_in_a_subspace_and_hurts_orthogonal_tasks(study, vectors, 
 
 
 def test_a_related_task_closes_the_gap_of_a_scarce_one(study):
-    alone = study("task=study_scarce", "sharing=independent").summary["tasks"]["scarce"]
+    words = ["task=study_scarce", "trainer.eval_every=50"]  # the last epoch alone is asked for
+    alone = study(*words, "sharing=independent").summary["tasks"]["scarce"]
     gaps, errors = [], []
     for relatedness in (1, 0.7, 0):
-        joint = study("task=study_scarce", f"data.relatedness={relatedness}").summary["tasks"]["scarce"]
+        joint = study(*words, f"data.relatedness={relatedness}").summary["tasks"]["scarce"]
         gaps.append(joint["gap"])
         errors.append(joint["last"]["test"]["loss"])
     assert alone["gap"] > 0.5

@@ -13,6 +13,8 @@ import together
 import torch
 from forked import ForkedWorker, forked_workers
 
+from mtlrun.config.compose import compose
+from mtlrun.config.composed import without_hydra
 from mtlrun.errors import ConfigError, DataError, Interrupted, NonFiniteError, ProcessLost, ResumeError
 from mtlrun.experiment import worker_group
 from mtlrun.experiment.worker import portable
@@ -179,10 +181,11 @@ def cases(tmp_path_factory):
     counts = "{train: 9, val: 7, test: 3}"
     common = ["trainer.device=cpu", "trainer.eval_batch_size=5"]
     driving = ["task=driving", f"data.num_scenes={counts}", f"data.num_signs={counts}", "data.cache=null"]
-    return {
+    words = {
         "table": ["task=arrays", f"data.path={path}", "backbone.norm=batch", *common],
         "scenes": [*driving, "backbone.norm=batch", "backbone.channels=[8,8]", *common],
     }
+    return {name: without_hydra(compose(overrides)) for name, overrides in words.items()}
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from forked import Forked
+from forked import Forked, fork_workers_here
 
 
 class Command(Forked):
@@ -25,11 +25,12 @@ class Command(Forked):
         words: of the command line.
         folder: it runs in this one.
         outputs: folder for what it writes to stdout and stderr.
+        forks: whether the processes of a training are forked too, and not fresh interpreters as users have them.
     """
 
-    def __init__(self, words: list[str], folder: Path, outputs: Path) -> None:
+    def __init__(self, words: list[str], folder: Path, outputs: Path, forks: bool = False) -> None:
         self._paths = [outputs / name for name in ("stdout", "stderr")]
-        super().__init__(_command, words, folder, self._paths, dict(os.environ))
+        super().__init__(_command, words, folder, self._paths, dict(os.environ), forks)
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
         """What the command has written, once it has ended."""
@@ -40,7 +41,7 @@ class Command(Forked):
         return out, err
 
 
-def _command(words: list[str], folder: Path, outputs: list[Path], environment: dict[str, str]) -> None:
+def _command(words: list[str], folder: Path, outputs: list[Path], environment: dict[str, str], forks: bool) -> None:
     """Become what the shell would have started."""
     os.setsid()  # a process group of its own: Ctrl-C reaches the command, not the tests
     os.chdir(folder)
@@ -51,6 +52,8 @@ def _command(words: list[str], folder: Path, outputs: list[Path], environment: d
     signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background are deaf
     sys.path.insert(0, str(folder))
     sys.argv = ["mtlrun", *words]
+    if forks:
+        fork_workers_here()
     code: object = 0
     try:
         runpy.run_module("mtlrun", run_name="__main__", alter_sys=True)

@@ -103,14 +103,12 @@ def do(worker, work, *arguments):
     return ranks.all_gather_object(work(ranks, *arguments))
 
 
-def built(ranks, overrides):
+def built(ranks, config):
     from mtlrun.config.build import build
-    from mtlrun.config.compose import compose
-    from mtlrun.config.composed import without_hydra
     from mtlrun.runs.folder import RunFolder
 
     with tempfile.TemporaryDirectory() as folder:
-        return build(without_hydra(compose(overrides)), RunFolder(folder, writes=False), ranks)
+        return build(config, RunFolder(folder, writes=False), ranks)
 
 
 def everything(ranks, cases):
@@ -120,8 +118,8 @@ def everything(ranks, cases):
 def scores(ranks, cases):
     """Everything that is evaluated, for each case's fresh network."""
     found = {}
-    for name, overrides in cases.items():
-        trainer = built(ranks, overrides)
+    for name, config in cases.items():
+        trainer = built(ranks, config)
         if not ranks.first:
             for buffer in trainer.model.buffers():
                 buffer.add_(1)  # running statistics are the first process's
@@ -208,8 +206,8 @@ def steps(ranks, cases, count):
     from mtlrun.training.step import train_step
 
     found = {}
-    for name, overrides in cases.items():
-        trainer, empty = built(ranks, overrides), 0
+    for name, config in cases.items():
+        trainer, empty = built(ranks, config), 0
         draws = (trainer.sampler.next(TrainingProgress(step, 0, step / count)) for step in range(count))
         for step, batch in enumerate(trainer.loader.batches(draws)):
             trace = train_step(trainer.stepper, batch, measure=step % 3 == 1)

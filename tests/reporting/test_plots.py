@@ -32,7 +32,7 @@ def test_every_plot_is_written(make_run):
     assert "matplotlib.pyplot" not in sys.modules or sys.modules["matplotlib.pyplot"].get_fignums() == []
 
 
-@pytest.mark.parametrize("num_tasks", [4, 40])
+@pytest.mark.parametrize("num_tasks", [4, 12, pytest.param(40, marks=pytest.mark.slow)])
 def test_every_task_can_be_told(make_run, num_tasks):
     series = Series(make_run(num_tasks, epochs=4, steps_per_epoch=20))
     names = {f"task{number:02d}" for number in range(num_tasks)}

@@ -8,6 +8,8 @@ from forked import forked_workers
 from torch import nn
 
 from mtlrun.backbones.norms import BatchNorm1d
+from mtlrun.config.compose import compose
+from mtlrun.config.composed import without_hydra
 from mtlrun.experiment.worker_group import run_together
 from mtlrun.gradients.ranks import Ranks
 from mtlrun.training.sync_batchnorm import GlobalBatchNorm, batch_statistics, synchronise
@@ -57,7 +59,7 @@ def trainings(tmp_path_factory):
     basics += ["trainer.sync_batchnorm=true"]
     table = [*basics, f"data.path={folder}/table.npz", "backbone=mlp", "backbone.norm=batch", "backbone.hidden=[16,8]"]
     maps = [*basics, f"data.path={folder}/maps.npz", "backbone=cnn", "backbone.channels=[8,8]"]
-    return {
+    words = {
         "one pass": [*table, "balancer=equal"],
         "a pass per task": [*table, "balancer=pcgrad"],
         "branches": [*table, "balancer=pcgrad", "sharing.split=layer1"],
@@ -65,6 +67,7 @@ def trainings(tmp_path_factory):
         "maps": [*maps, "balancer=equal", "sharing.split=block1"],
         "micro-batches": [*maps, "balancer=pcgrad", "sharing.split=block1", "trainer.accumulate=2"],
     }
+    return {name: without_hydra(compose(overrides)) for name, overrides in words.items()}
 
 
 @pytest.fixture(scope="module")
