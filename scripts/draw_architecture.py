@@ -8,6 +8,7 @@ An arrow that follows from two others is left out, so that A -> B -> C is not cr
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -20,6 +21,7 @@ WIDTH, BOX, GAP, FLOOR = 940, (120, 34), 26, 78
 Imports = dict[str, set[str]]
 
 
+@cache
 def rooms() -> Imports:
     """Room -> rooms that it imports, wherever in its files; imports for types alone do not count."""
     found: Imports = {}
