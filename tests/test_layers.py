@@ -61,9 +61,7 @@ NAMES = {name_of(path) for path in MODULES}
 @cache
 def imports(path: Path, everywhere: bool = True) -> frozenset[str]:
     """Modules that a file imports: anywhere, or only while it is loaded; imports for types do not count."""
-    return frozenset(
-        target for node in _statements(_without_docstrings(path), everywhere) for target in _targets(node)
-    )
+    return frozenset(target for node in _statements(_without_docstrings(path), everywhere) for target in _targets(node))
 
 
 def _statements(tree: ast.AST, everywhere: bool) -> list[ast.AST]:
