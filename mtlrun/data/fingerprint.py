@@ -5,8 +5,9 @@ array of inputs or decimal labels, which see order and values; and the smallest 
 one split are found in another (bottom-k sketch: Cohen & Kaplan, "Summarizing data using bottom-k sketches", 2007).
 
 Nothing depends on where files lie. Of each row at most 256 numbers are looked at, evenly spaced; of pictures that stay
-in files none, but the files' names and sizes. Sums are compared to 1e-5 of their spread, since drawn numbers may
-differ in the last bit from one processor to another; a single row of a million that changes moves them by 1e-3.
+in files none, but the files' names, below the folder that all of them lie in, and sizes. Sums are compared to 1e-5 of
+their spread, since drawn numbers may differ in the last bit from one processor to another; a single row of a million
+that changes moves them by 1e-3.
 """
 
 from __future__ import annotations
@@ -145,11 +146,16 @@ def ids_of_texts(texts: Iterable[str]) -> Tensor:
 
 
 def ids_of_files(paths: Iterable[Path | str | None]) -> Tensor:
-    """A number for each file, int64 [N], by its name without its folder, and its bytes; None stands for no file.
+    """A number for each file, int64 [N], by its name below the folder that all of them lie in, and its bytes; None
+    stands for no file.
 
-    One that is not there has -1 bytes: whoever reads it tells.
+    The folders between tell apart what sets of patients, classes or domains name alike. A file that is not there has
+    -1 bytes: whoever reads it tells.
     """
-    return ids_of_texts("" if path is None else f"{os.path.basename(path)} {_bytes_of(path)}" for path in paths)
+    found = ["" if path is None else os.fspath(path) for path in paths]
+    there = [path for path in found if path] or [""]
+    shared = os.path.commonpath([os.path.dirname(path) for path in (min(there), max(there))])
+    return ids_of_texts(path and f"{path[len(shared) :].strip('/')} {_bytes_of(path)}" for path in found)
 
 
 def _bytes_of(path: Path | str) -> int:

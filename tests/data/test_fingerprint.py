@@ -9,6 +9,7 @@ from PIL import Image
 
 from mtlrun.data.fingerprint import difference, fingerprint, ids_of_rows, share_trained_on
 from mtlrun.data.readers.image_files import LazySource, Pictures, kept
+from mtlrun.data.readers.molecules.source import BondedMolecules
 from mtlrun.data.sets.arrays import load
 from mtlrun.data.sets.multidigits import load as multidigits
 from mtlrun.data.sets.text import load as text
@@ -149,6 +150,21 @@ def test_pictures_in_files_are_told_by_their_names_and_sizes(pictures, tmp_path)
     assert difference(before, files([moved / path.name for path in pictures])) is None
     elsewhere[2].write_bytes(elsewhere[2].read_bytes() + b"0")
     assert difference(before, files(elsewhere)) is not None
+
+
+def test_bonds_and_facts_of_molecules_are_looked_at():
+    draws = torch.Generator().manual_seed(0)
+    atoms, targets = torch.randn(9, 3, 4, generator=draws), torch.randn(9, generator=draws)
+    graphs = torch.randint(5, (9, 3, 8), dtype=torch.uint8, generator=draws)
+
+    def of(graphs):
+        part = [BondedMolecules("qm9", atoms, graphs, {"mu": targets})]
+        return fingerprint(Splits(part, part, part, ""))
+
+    other = graphs.clone()
+    other[4, 1, 7] += 1
+    assert difference(of(graphs), of(graphs.clone())) is None
+    assert difference(of(graphs), of(other)) is not None
 
 
 class OfUsers(Source):

@@ -9,8 +9,9 @@ import pytest
 import torch
 import yaml
 
+from mtlrun.data.fingerprint import difference, fingerprint
 from mtlrun.data.sets import cityscapes, nyuv2
-from mtlrun.data.source import Splits
+from mtlrun.data.source import Fingerprint, Splits
 from mtlrun.errors import ConfigError, DataError
 from mtlrun.paths import CONF
 from mtlrun.tasks.segmentation import Segmentation
@@ -228,3 +229,17 @@ def test_more_classes_than_the_task_has_name_the_setting(tmp_path: Path) -> None
     with pytest.raises(DataError, match=r"for 19 classes set task\.tasks\.segmentation\.classes=19"):
         Segmentation("segmentation", 7).check(targets)
     Segmentation("segmentation", 19).check(targets)
+
+
+@pytest.mark.parametrize("module", FOLDERS)
+def test_a_run_tells_its_arrays_from_others_by_names_and_sizes(module: ModuleType, tmp_path: Path) -> None:
+    def of(root: Path) -> Fingerprint:
+        return fingerprint(module.load(str(root)))
+
+    before = of(write(tmp_path / "one", module))
+    assert difference(before, of((tmp_path / "one").rename(tmp_path / "two"))) is None
+    for folder in (FOLDERS[module][0], FOLDERS[module][-1]):
+        root = write(tmp_path / folder, module)
+        file = root / "train" / folder / "5.npy"
+        np.save(file, np.load(file).astype(np.float16))
+        assert difference(before, of(root)) is not None

@@ -12,9 +12,10 @@ import torch
 import yaml
 from PIL import Image
 
+from mtlrun.data.fingerprint import difference, fingerprint, share_trained_on
 from mtlrun.data.sets.chestxray14 import load as load_chestxray14
 from mtlrun.data.sets.chexpert import load as load_chexpert
-from mtlrun.data.source import Splits
+from mtlrun.data.source import Fingerprint, Splits
 from mtlrun.errors import ConfigError, DataError
 
 CONF = Path(__file__).parents[3] / "conf" / "data"
@@ -304,3 +305,16 @@ def test_chestxray14_without_its_test_list_is_refused(tmp_path: Path) -> None:
     (write_nih(tmp_path) / "test_list.txt").unlink()
     with pytest.raises(DataError, match=r"^no test_list\.txt in"):
         load_chestxray14(str(tmp_path), NIH, size=16)
+
+
+def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    """Every CheXpert picture is called view1_frontal.jpg or view2_lateral.jpg, and many have as many bytes."""
+
+    def of(seed: int) -> Fingerprint:
+        return fingerprint(load_chexpert(str(folder), STANFORD, size=16, seed=seed, val=0.3, test=0.3, memory_mb=0))
+
+    folder = write_chexpert(tmp_path / "one", patients=60)
+    first = of(0)
+    assert share_trained_on(first, of(1)) == pytest.approx(0.4, abs=0.2)
+    folder = folder.rename(tmp_path / "two")
+    assert difference(first, of(0)) is None
