@@ -76,11 +76,13 @@ def test_an_error_that_cannot_be_sent_is_put_into_words():
     ],
 )
 def test_a_death_ends_the_others_and_is_named(start, number, words, monkeypatch):
-    monkeypatch.setattr(worker_group, "_interpreter", start)
+    started = []
+    monkeypatch.setattr(worker_group, "_interpreter", lambda *given: started.append(start(*given)) or started[-1])
     began = time.monotonic()
     with pytest.raises(ProcessLost) as caught:
         run_together(2, together.die, number)
     assert str(caught.value) == f"the process of rank 1 was {words}"
+    assert [process.poll() is not None for process in started] == [True, True]
     assert time.monotonic() - began < 30
 
 
