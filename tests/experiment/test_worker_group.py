@@ -50,7 +50,7 @@ def test_an_error_comes_out_as_it_was_and_ends_the_others(kind):
     began = time.monotonic()
     with pytest.raises(kind) as caught:
         run_together(2, together.fail, kind("what is wrong"))
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 300  # torch itself waits for half an hour
     assert type(caught.value) is kind
     assert caught.value.args == ("what is wrong",)
     assert "together.py" in caught.value.__notes__[0]
@@ -83,7 +83,7 @@ def test_a_death_ends_the_others_and_is_named(start, number, words, monkeypatch)
         run_together(2, together.die, number)
     assert str(caught.value) == f"the process of rank 1 was {words}"
     assert [process.poll() is not None for process in started] == [True, True]
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 300  # torch itself waits for half an hour
 
 
 def test_all_may_die_at_once():
@@ -154,7 +154,7 @@ def test_a_second_ctrl_c_ends_all_at_once(tmp_path):
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         run_together(2, together.sleep_soundly, ready)
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 300  # torch itself waits for half an hour
 
 
 def test_each_process_of_a_machine_has_a_gpu_of_its_own(monkeypatch):
