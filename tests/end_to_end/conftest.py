@@ -16,12 +16,12 @@ def table(tmp_path_factory):
 
 @pytest.fixture
 def start(tmp_path, tmp_path_factory):
-    """start(*words, forks=False) -> a running `mtlrun WORDS` in tmp_path; killed after the test if still there."""
+    """start(*words) -> a running `mtlrun WORDS` in tmp_path; killed at the end of the test if still there."""
     running = []
 
-    def begin(*words, forks=False):
+    def begin(*words):
         outputs = tmp_path_factory.mktemp("outputs")
-        running.append(Command(list(words), tmp_path, outputs, forks))
+        running.append(Command(list(words), tmp_path, outputs))
         return running[-1]
 
     yield begin

@@ -120,7 +120,7 @@ def test_a_killed_process_ends_the_run_with_one_line_and_one_process_goes_on(
     table, tmp_path, start, finish, undisturbed
 ):
     folder = tmp_path / "run"
-    process = start(*settings(table, folder, TOGETHER), forks=True)
+    process = start(*settings(table, folder, TOGETHER))
     wait_for(lambda: lines(folder / "metrics.csv") > 15, process)
     members = children(process)
     assert len(members) == 2

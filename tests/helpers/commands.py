@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from forked import Forked, fork_workers_here
+from forked import Forked
 
 
 class Command(Forked):
@@ -25,12 +25,11 @@ class Command(Forked):
         words: of the command line.
         folder: it runs in this one.
         outputs: folder for what it writes to stdout and stderr.
-        forks: whether the processes of a training are forked too, and not fresh interpreters as users have them.
     """
 
-    def __init__(self, words: list[str], folder: Path, outputs: Path, forks: bool = False) -> None:
+    def __init__(self, words: list[str], folder: Path, outputs: Path) -> None:
         self._paths = [outputs / name for name in ("stdout", "stderr")]
-        super().__init__(_command, words, folder, self._paths, dict(os.environ), forks)
+        super().__init__(_command, words, folder, self._paths, dict(os.environ))
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
         """What the command has written, once it has ended."""
@@ -41,7 +40,7 @@ class Command(Forked):
         return out, err
 
 
-def _command(words: list[str], folder: Path, outputs: list[Path], environment: dict[str, str], forks: bool) -> None:
+def _command(words: list[str], folder: Path, outputs: list[Path], environment: dict[str, str]) -> None:
     """Become what the shell would have started."""
     os.setsid()  # a process group of its own: Ctrl-C reaches the command, not the tests
     os.chdir(folder)
@@ -52,8 +51,6 @@ def _command(words: list[str], folder: Path, outputs: list[Path], environment: d
     signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background are deaf
     sys.path.insert(0, str(folder))
     sys.argv = ["mtlrun", *words]
-    if forks:
-        fork_workers_here()
     code: object = 0
     try:
         runpy.run_module("mtlrun", run_name="__main__", alter_sys=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
@@ -24,8 +23,8 @@ PREPARED = [
 ]
 """What takes seconds to import."""
 
-_context: Any = get_context("forkserver")
-_context.set_forkserver_preload(PREPARED)
+_server = get_context("forkserver")
+_server.set_forkserver_preload(PREPARED)
 
 
 @contextmanager
@@ -36,20 +35,11 @@ def forked_workers() -> Iterator[None]:
         yield
 
 
-def fork_workers_here() -> None:
-    """In a process that was forked itself: the processes of its trainings are forked from it."""
-    global _context
-    from mtlrun.experiment import worker_group
-
-    _context = get_context("fork")
-    worker_group._interpreter = ForkedWorker  # type: ignore[assignment]
-
-
 class Forked:
     """A process that runs a function, with what is asked of any `subprocess.Popen`."""
 
     def __init__(self, work: Callable[..., None], *arguments: Any, daemon: bool = False) -> None:
-        self._process = _context.Process(target=work, args=arguments, daemon=daemon)
+        self._process = _server.Process(target=work, args=arguments, daemon=daemon)
         self._process.start()
         self.pid = self._process.pid
 
@@ -80,7 +70,6 @@ class ForkedWorker(Forked):
 
 def _work(line: Connection, environment: dict[str, str]) -> None:
     os.environ.update(environment)
-    logging.getLogger().handlers.clear()  # those of the command that this was forked from
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the group passes Ctrl-C on
     sys.path[:] = line.recv()
     from mtlrun.experiment.worker import main
