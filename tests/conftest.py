@@ -41,11 +41,16 @@ def _one_thread() -> None:
 @pytest.fixture(autouse=True)
 def _as_at_first() -> None:
     """Whatever ran before it, a test draws the same numbers, and hears of the same lines: Hydra sets the level of the
-    root logger for good."""
+    root logger for good, and leaves it the log file of the last command, whose folder may be gone."""
     import torch
 
     torch.manual_seed(0)
-    logging.getLogger().setLevel(logging.WARNING)
+    root = logging.getLogger()
+    root.setLevel(logging.WARNING)
+    for handler in [*root.handlers]:
+        if type(handler).__module__ == "mtlrun.cli.logs":
+            root.removeHandler(handler)
+            handler.close()
 
 
 @pytest.fixture(scope="session")

@@ -40,6 +40,11 @@ class ConsoleHandler(logging.StreamHandler[TextIO]):
 class FileHandler(logging.FileHandler):
     """run.log. A full disk is told by whatever matters more, and not once for each line."""
 
+    def emit(self, record: logging.LogRecord) -> None:
+        """Leave the line out if the file has to be opened and its folder is gone, as of a job that is over."""
+        with suppress(OSError):
+            super().emit(record)
+
     def handleError(self, record: logging.LogRecord) -> None:
         """Leave the line out if the file can take no more."""
         if not isinstance(sys.exception(), OSError):
