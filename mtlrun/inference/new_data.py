@@ -27,7 +27,7 @@ from mtlrun.inference.description import InputDescription, ModelDescription, rea
 from mtlrun.inference.new_rows import table_rows, text_rows
 from mtlrun.inference.new_shards import shard_rows
 from mtlrun.inference.new_words import word_rows
-from mtlrun.inference.reading import OWN_TEXTS, text_columns
+from mtlrun.inference.reading import OWN_TEXTS, named_texts, text_columns
 from mtlrun.inference.rebuild import trained_network
 from mtlrun.inference.trained import Prepare, TrainedNetwork
 from mtlrun.instantiate import instantiate
@@ -137,8 +137,7 @@ def _texts_of(config: DictConfig, run: Path, description: ModelDescription) -> S
     data, entry = config.data, description.inputs[0]
     path, vocabulary = Path(data.test_path).expanduser(), vocabulary_of(entry, run)
     if data.columns:
-        text = None if data.text is None else [data.text] if isinstance(data.text, str) else [*map(str, data.text)]
-        return word_rows(path, [*map(str, data.columns)], text, entry, description, vocabulary)
+        return word_rows(path, [*map(str, data.columns)], named_texts(data), entry, description, vocabulary)
     return text_rows(path, text_columns(data), entry, description, vocabulary)
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from mtlrun.data.array_cache import Array
 from mtlrun.data.array_inputs import check_finite, with_channels
 from mtlrun.data.pictures.sizes import size_of_picture
+from mtlrun.data.readers.arrow_tables import ARROW, PARQUET
 from mtlrun.data.readers.image_files import SUFFIXES, Pictures, Size
 from mtlrun.data.readers.npz import DAMAGE, check_present, open_npz, read_array
 from mtlrun.data.readers.squad import split_words
@@ -27,7 +28,7 @@ from mtlrun.errors import DataError, MtlrunError
 from mtlrun.inference.columns import names_of_words, rows_of_table
 from mtlrun.inference.description import InputDescription
 
-NAMED_TABLES = (".tsv", ".parquet", ".pq", ".arrow", ".feather")
+NAMED_TABLES = (".tsv", *PARQUET, *ARROW)
 ARRAYS, TABLES, TEXTS = (".npz", ".npy"), (".csv",), (".txt",)
 OWN_TEXTS = "mtlrun.data.sets.texts.load"
 KNOWN = (*SUFFIXES, *ARRAYS, *TABLES, *TEXTS, *NAMED_TABLES)
@@ -215,6 +216,13 @@ def text_columns(data: DictConfig) -> list[str]:
     """The columns of texts that the data of a run name; none for files of words, and for other data."""
     if data.get("_target_") != OWN_TEXTS or data.get("columns"):
         return []
+    return named_texts(data) or []
+
+
+def named_texts(data: DictConfig) -> list[str] | None:
+    """The columns of `data.text`, one or several; None where they are to be found."""
+    if data.text is None:
+        return None
     return [data.text] if isinstance(data.text, str) else [*map(str, data.text)]
 
 

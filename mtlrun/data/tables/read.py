@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from itertools import chain
 from pathlib import Path
 
+from mtlrun.data.readers.arrow_tables import ARROW, PARQUET
 from mtlrun.data.readers.npz import open_npz, read_column
 from mtlrun.data.tables.csv_file import read_csv_file
 from mtlrun.data.tables.named_arrays import columns_of_array
@@ -22,10 +23,7 @@ TABLES: dict[str, Callable[[Path, Collection[str]], RawTable]] = {
     ".txt": read_csv_file,
     ".csv.gz": read_csv_file,
     ".tsv.gz": read_csv_file,
-    ".parquet": read_parquet_file,
-    ".pq": read_parquet_file,
-    ".arrow": read_parquet_file,
-    ".feather": read_parquet_file,
+    **dict.fromkeys((*PARQUET, *ARROW), read_parquet_file),
 }
 
 
@@ -40,8 +38,7 @@ def is_table(path: Path) -> bool:
 
 
 def read_raw(path: Path, as_words: Collection[str] = ()) -> RawTable:
-    """The columns of a file of texts, a Parquet or Arrow file, or the arrays [N] and
-    [N, D] of a .npz file.
+    """The columns of a file of texts, a Parquet or Arrow file, or the arrays [N] and [N, D] of a .npz file.
 
     Args:
         path: of the file.
