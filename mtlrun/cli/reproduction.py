@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any, cast
 
 from omegaconf import OmegaConf
 
 from mtlrun.cli.flags import with_force
 from mtlrun.config.compose import compose
 from mtlrun.config.composed import without_hydra
+from mtlrun.config.schema import typed_root
 from mtlrun.errors import ConfigError
 from mtlrun.published.table import By, PublishedMethod, PublishedTable
 from mtlrun.reporting.entries import Entry, read_entry
@@ -157,9 +160,20 @@ def effective_settings(words: Sequence[str]) -> Settings:
 
 
 def same_experiment(settings: Settings, others: Settings) -> bool:
-    """Whether two runs differ at most in their seed, and in what moves no number."""
+    """Whether two runs differ at most in their seed, and in what moves no number.
+
+    A setting of the schema that one of them lacks came with a later version: until then everything was trained as by
+    its default.
+    """
     keys = {*settings, *others} - {*_MOVES_NO_NUMBER}
-    return all(key in settings and key in others and settings[key] == others[key] for key in keys)
+    known = [{**_defaults(), **some} for some in (settings, others)]
+    return all(all(key in some for some in known) and known[0][key] == known[1][key] for key in keys)
+
+
+@cache
+def _defaults() -> Settings:
+    """Of the settings that every run has, whatever parts it is made of."""
+    return flat_settings(cast(dict[str, Any], OmegaConf.to_container(typed_root(), enum_to_str=True)), {})
 
 
 def _as_setting(case: str) -> Settings:

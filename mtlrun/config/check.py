@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import fields
-from typing import Any
+from typing import Any, cast
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mtlrun import torchrun
@@ -35,14 +36,16 @@ _SMALLEST = {
 
 
 def check(config: DictConfig) -> None:
-    """Refuse a configuration that cannot be trained.
+    """Refuse a configuration that cannot be trained. A `hydra` node in it is passed over.
 
     Raises:
         ConfigError: for the first rule that is broken.
     """
     torchrun.check()
-    _check_schema(config)
-    _check_complete(config)
+    content = cast(dict[str, Any], OmegaConf.to_container(config))
+    content.pop("hydra", None)
+    _check_schema(content)
+    _check_complete(content)
     for group in OPEN_GROUPS:
         if group != "logger":
             _check_target(config, group)
@@ -52,7 +55,7 @@ def check(config: DictConfig) -> None:
         value = OmegaConf.select(config, key)
         if isinstance(value, int | float) and value < smallest:
             raise ConfigError(f"{key}={value}: must be {smallest} or more")
-    _check_whole_numbers(OmegaConf.to_container(config))
+    _check_whole_numbers(content)
     check_bounds(config)
     check_data_options(config)
     check_paths(config)
@@ -65,16 +68,25 @@ def check(config: DictConfig) -> None:
     _check_objective(config)
 
 
-def _check_schema(config: DictConfig) -> None:
+def _check_schema(content: dict[str, Any]) -> None:
     """Catch what was added with '+' where the schema is closed: Hydra itself lets that pass."""
+    closed = {key: value for key, value in content.items() if key not in OPEN_GROUPS or not _takes_all(value)}
+    task = content.get("task")
+    if isinstance(task, dict) and _takes_all(task.get("tasks")):
+        closed["task"] = {key: value for key, value in task.items() if key != "tasks"}
     try:
-        OmegaConf.merge(typed_root(), OmegaConf.to_container(config))
+        OmegaConf.merge(typed_root(), closed)
     except OmegaConfBaseException as error:
         raise ConfigError(explain(error)) from error
 
 
-def _check_complete(config: DictConfig) -> None:
-    missing = sorted(OmegaConf.missing_keys(config))
+def _takes_all(node: Any) -> bool:
+    """Whether a node that is open by the schema has nothing that the schema could refuse."""
+    return isinstance(node, dict) and all(map(_is_text, node))
+
+
+def _check_complete(content: dict[str, Any]) -> None:
+    missing = sorted(key for key, value in _leaves(content) if value == MISSING)
     if missing:
         raise ConfigError(f"{missing[0]} has no value: give {' '.join(f'{key}=...' for key in missing)}")
 
@@ -86,13 +98,20 @@ def _check_target(config: DictConfig, group: str) -> None:
     check_target(f"{group}._target_", target)
 
 
-def _check_whole_numbers(node: Any, key: str = "") -> None:
+def _check_whole_numbers(content: dict[str, Any]) -> None:
     """Refuse those that no machine number holds."""
-    if isinstance(node, dict | list):
-        for word, value in node.items() if isinstance(node, dict) else enumerate(node):
-            _check_whole_numbers(value, f"{key}.{word}" if key else str(word))
-    elif isinstance(node, int) and abs(node) >= 2**64:
-        raise ConfigError(f"{key}: a whole number of {len(str(abs(node)))} digits is too large")
+    for key, value in _leaves(content):
+        if isinstance(value, int) and abs(value) >= 2**64:
+            raise ConfigError(f"{key}: a whole number of {len(str(abs(value)))} digits is too large")
+
+
+def _leaves(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Each value that is neither a group nor a list, with its dotted key."""
+    if not isinstance(node, dict | list):
+        yield key, node
+        return
+    for word, value in node.items() if isinstance(node, dict) else enumerate(node):
+        yield from _leaves(value, f"{key}.{word}" if key else str(word))
 
 
 def _check_trainer(trainer: Any) -> None:

@@ -30,7 +30,7 @@ def check_composed(config: DictConfig, loader: ConfigLoader) -> None:
         )
         for key in changed:
             check_change(key, config, defaults)
-    check(without_hydra(config))
+    check(config)
     check_data_named(config)
     if config.init_from is not None:
         origin(config.init_from)  # only here: a resumed run does not need it any more

@@ -172,6 +172,21 @@ def test_what_moves_no_number_may_differ():
     assert not same_experiment(settings, {"optimizer.lr": 0.2, "trainer.workers": 4})
 
 
+@pytest.mark.parametrize(
+    "now, same",
+    [
+        ({"trainer.drop_last": False}, True),
+        ({"trainer.drop_last": True}, False),
+        ({"trainer.select": "geometric"}, True),
+        ({"backbone.new": 1}, False),
+    ],
+)
+def test_a_setting_that_came_later_had_its_default_before(now, same):
+    before = {"optimizer.lr": 0.1}
+    assert same_experiment(before, {**before, **now}) is same
+    assert same_experiment({**before, **now}, before) is same
+
+
 def test_reduced_methods_and_seeds_are_those_of_the_table():
     table = published_table("famo/qm9")
     full, quick = (wanted(table, (), None, (), quick=reduced) for reduced in (False, True))

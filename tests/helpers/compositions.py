@@ -13,14 +13,16 @@ from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
+import omegaconf
 import pytest
 from hydra._internal import config_loader_impl, defaults_list
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import CachingConfigRepository, ConfigRepository
 from hydra._internal.defaults_list import DefaultsList, Overrides
+from hydra._internal.hydra import Hydra
 from hydra.core.object_type import ObjectType
 from hydra.core.utils import JobRuntime
 
@@ -38,9 +40,13 @@ def kept_compositions() -> Iterator[None]:
         patch.setattr(config_loader_impl, "create_defaults_list", _choice(config_loader_impl.create_defaults_list))
         name = "_compose_config_from_defaults_list"
         patch.setattr(ConfigLoaderImpl, name, _files_together(getattr(ConfigLoaderImpl, name)))
+        patch.setattr(ConfigLoaderImpl, "_load_single_config", _in_its_package(ConfigLoaderImpl._load_single_config))
         patch.setattr(ConfigRepository, "load_config", _file(ConfigRepository.load_config))
         patch.setattr(CachingConfigRepository, "__init__", _look_alike)
         patch.setattr(defaults_list, "_create_interpolation_map", _needed(defaults_list._create_interpolation_map))
+        patch.setattr(Hydra, "get_mode", _by_choices(Hydra.get_mode))
+        for module in (omegaconf.base, omegaconf._utils):
+            patch.setattr(module, "parse", cache(module.parse))
         yield
 
 
@@ -100,6 +106,38 @@ def _files_together(compose: Any) -> Any:
         return make() if _foreign(repo.get_sources()) else kept.get(repr(defaults), make)
 
     return compose_config
+
+
+def _by_choices(get_mode: Any) -> Any:
+    """Hydra composes all once more to see whether files ask for a sweep; single settings do not change that."""
+    known: dict[Hashable, Any] = {}
+
+    def get_mode_by_choices(hydra: Hydra, config_name: str | None, overrides: list[str]) -> Any:
+        make = partial(get_mode, hydra, config_name, overrides)
+        if _foreign(hydra.config_loader.get_sources()):
+            return make()
+        key = (config_name, *filter(_chooses, overrides))
+        if key not in known:
+            known[key] = make()
+        return known[key]
+
+    return get_mode_by_choices
+
+
+def _chooses(word: str) -> bool:
+    """Whether it is about Hydra, or chooses an option of a group."""
+    key = word.lstrip("+~").partition("=")[0].partition("@")[0]
+    return key.startswith("hydra") or (CONF / key).is_dir()
+
+
+def _in_its_package(load: Any) -> Any:
+    kept = _Kept()
+
+    def load_single_config(loader: ConfigLoaderImpl, default: Any, repo: Any) -> Any:
+        make = partial(load, loader, default, repo)
+        return make() if _foreign(repo.get_sources()) else kept.get(repr(default), make)
+
+    return load_single_config
 
 
 def _file(read: Any) -> Any:
