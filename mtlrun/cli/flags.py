@@ -45,12 +45,17 @@ def hydra_arguments(words: list[str]) -> list[str]:
 def with_force(settings: Sequence[str]) -> list[str]:
     """`key={...}` as `++key={...}`, and `group.option.name=...` likewise.
 
-    Hydra would refuse entries that are not there yet, such as a task's name, or the engine's settings beside a balancer
-    of the user's own, whose YAML need not state them. A key that does not exist at all is caught by our own checks.
+    Hydra would refuse entries that are not there yet: a task's name; the engine's settings beside a balancer of the
+    user's own, whose YAML need not state them; settings of a group whose options a sweep goes through, as it looks for
+    them in the option that is chosen without these words. A key that does not exist at all is caught by our own checks.
     """
     settings = [*map(quoted, settings)]
     own = any(word.startswith("balancer=") and not _ships(word) for word in settings)
-    return [f"++{word}" if _ENTRY.match(word) or (own and _ENGINE.match(word)) else word for word in settings]
+    swept = tuple(f"{found[1]}." for word in settings if (found := _SEVERAL.match(word)))
+    return [
+        f"++{word}" if _ENTRY.match(word) or (own and _ENGINE.match(word)) or word.startswith(swept) else word
+        for word in settings
+    ]
 
 
 def _ships(word: str) -> bool:
@@ -59,8 +64,7 @@ def _ships(word: str) -> bool:
 
 
 _ENTRY = re.compile(rf"\w[\w.]*=\{{|({'|'.join(OPEN_GROUPS)})\.\w+\.[\w.]+=")
-
-
+_SEVERAL = re.compile(rf"({'|'.join(OPEN_GROUPS)})=.*,")
 _ENGINE = re.compile(rf"balancer\.({'|'.join(ENGINE_SETTINGS)})=")
 
 

@@ -131,6 +131,7 @@ def _check_jobs(config: DictConfig, loader: ConfigLoader) -> None:
     chosen = jobs(config) if knows_its_jobs(config.hydra) else points(config)
     if not chosen:
         raise ConfigError("this sweep has no job: one of its lists or ranges of values is empty")
+    known: dict[tuple[str, ...], DictConfig] = {}
     for job in chosen:
         try:
             composed = loader.load_configuration(
@@ -138,7 +139,7 @@ def _check_jobs(config: DictConfig, loader: ConfigLoader) -> None:
                 overrides=[*as_typed(config.hydra.overrides.hydra), *job],
                 run_mode=RunMode.RUN,
             )
-            check_composed(composed, loader)
+            check_composed(composed, loader, known)
         except Exception as error:
             line = explain(error)
             if line is None:

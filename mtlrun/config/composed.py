@@ -14,8 +14,16 @@ from mtlrun.config.origin import origin
 from mtlrun.config.words import as_typed
 
 
-def check_composed(config: DictConfig, loader: ConfigLoader) -> None:
+def check_composed(
+    config: DictConfig, loader: ConfigLoader, known: dict[tuple[str, ...], DictConfig] | None = None
+) -> None:
     """Refuse a configuration, its `hydra` node included, that cannot be trained.
+
+    Args:
+        config: as Hydra composed it.
+        loader: that composed it.
+        known: for jobs of one sweep, the same for all of them: what their settings were compared with, by the choices
+            of options.
 
     Raises:
         ConfigError: for the first mistake.
@@ -23,13 +31,14 @@ def check_composed(config: DictConfig, loader: ConfigLoader) -> None:
     changed, choices = _changes(config)
     if changed:
         # What the settings would be without the changes, but with the same options chosen in each group.
-        defaults = loader.load_configuration(
-            config_name=config.hydra.job.config_name,
-            overrides=[*as_typed(config.hydra.overrides.hydra), *choices],
-            run_mode=RunMode.RUN,
-        )
+        known = {} if known is None else known
+        words = (*as_typed(config.hydra.overrides.hydra), *choices)
+        if words not in known:
+            known[words] = loader.load_configuration(
+                config_name=config.hydra.job.config_name, overrides=[*words], run_mode=RunMode.RUN
+            )
         for key in changed:
-            check_change(key, config, defaults)
+            check_change(key, config, known[words])
     check(config)
     check_data_named(config)
     if config.init_from is not None:

@@ -153,6 +153,15 @@ MISTAKES = [
         "trainer.epochs=0: must be 1 or more [in job seed=0 trainer.epochs=0]",
     ),
     ("-m balancer=equal,pcgard", "no balancer 'pcgard'; did you mean 'pcgrad'? [in job balancer=pcgard]"),
+    (
+        "-m balancer=cagrad,mgda balancer.c=0.3",
+        "no setting 'c' in balancer (there are: every, gradients, memory, rescale, heads, normalization) "
+        "[in job balancer=mgda ++balancer.c=0.3]",
+    ),
+    (
+        "-m balancer=cagrad balancer.c=0.3,much",
+        "balancer.c=much: must be a number, like the default 0.5 [in job balancer=cagrad balancer.c=much]",
+    ),
 ]
 
 

@@ -173,7 +173,7 @@ def test_what_moves_no_number_may_differ():
 
 
 @pytest.mark.parametrize(
-    "now, same",
+    ("now", "same"),
     [
         ({"trainer.drop_last": False}, True),
         ({"trainer.drop_last": True}, False),

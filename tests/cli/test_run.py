@@ -109,6 +109,17 @@ def test_a_sweep_of_one_job_is_told(command, training):
     assert command("task=multidigits", "-m", "seed=0,1").err == ""
 
 
+@pytest.mark.parametrize("balancers", ["uncertainty,gradnorm", "choice(uncertainty,gradnorm)"])
+def test_a_setting_that_the_options_of_a_sweep_have_in_common(balancers, command, training):
+    """The default, balancer=equal, has no rate."""
+    words = [f"balancer={balancers}", "balancer.lr=0.01,0.1", "optimizer.lr=0.5"]
+    outcome = command("task=multidigits", "-m", *words)
+    assert (outcome.code, outcome.err) == (0, "")
+    found = [(config.balancer._target_.rpartition(".")[2], config.balancer.lr) for config, *_ in training.calls]
+    assert found == [(name, rate) for name in ("Uncertainty", "GradNorm") for rate in (0.01, 0.1)]
+    assert {config.optimizer.lr for config, *_ in training.calls} == {0.5}
+
+
 def test_a_bug_is_one_line_and_a_traceback_in_the_log(command, training):
     training.behave = lambda config: {}["x"]
     outcome = command()

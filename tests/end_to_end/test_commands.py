@@ -5,15 +5,19 @@ import json
 import pytest
 from commands import status
 
+from mtlrun.cli.main import main
+
 
 def quick(table):
-    return ["task=arrays", f"data.path={table}", "trainer.max_steps=4", "diagnostics.plots=false", "trainer.device=cpu"]
+    quiet = ["diagnostics.plots=false", "diagnostics.pictures=0", "trainer.device=cpu"]
+    return ["task=arrays", f"data.path={table}", "trainer.max_steps=4", *quiet]
 
 
-def test_sweep_makes_one_folder_per_job_and_goes_on_after_a_failure(table, tmp_path, finish):
+def test_sweep_makes_one_folder_per_job_and_goes_on_after_a_failure(table, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
     sweep = tmp_path / "sweep"
     words = ["-m", *quick(table), "optimizer=sgd", "optimizer.lr=0.1,1e38,0.2", f"hydra.sweep.dir={sweep}"]
-    code, out, _ = finish(*words)
+    code, out = main(words), capsys.readouterr().out
     jobs = sorted(path for path in sweep.iterdir() if (path / "run.json").exists())
     assert len(jobs) == 3
     assert [status(job) for job in jobs] == ["finished", "failed", "finished"]
@@ -73,7 +77,7 @@ def test_lazy_sources_are_read_by_workers_and_resume_exactly(tmp_path, finish):
         "    size: {_target_: mtlrun.tasks.regression.Regression}\n"
     )
     basics = ["--config-dir", "my_conf", "task=lazy", "trainer.epochs=2", "trainer.batch_size=16"]
-    basics += ["trainer.device=cpu", "diagnostics.plots=false", "backbone.dropout=0.1"]
+    basics += ["trainer.device=cpu", "diagnostics.plots=false", "diagnostics.pictures=0", "backbone.dropout=0.1"]
     for workers in (0, 2):
         code, _, err = finish(*basics, f"trainer.workers={workers}", f"hydra.run.dir=workers{workers}")
         assert code == 0, err

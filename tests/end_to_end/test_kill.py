@@ -20,6 +20,7 @@ def settings(table, folder):
         "trainer.checkpoint_every=5",
         "trainer.device=cpu",
         "diagnostics.plots=false",
+        "diagnostics.pictures=0",
         f"hydra.run.dir={folder}",
     ]
 

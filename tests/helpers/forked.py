@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, set_start_method
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -39,7 +39,7 @@ class Forked:
     """A process that runs a function, with what is asked of any `subprocess.Popen`."""
 
     def __init__(self, work: Callable[..., None], *arguments: Any, daemon: bool = False) -> None:
-        self._process = _server.Process(target=work, args=arguments, daemon=daemon)
+        self._process = _server.Process(target=_begin, args=(work, *arguments), daemon=daemon)
         self._process.start()
         self.pid = self._process.pid
 
@@ -66,6 +66,12 @@ class ForkedWorker(Forked):
 
     def terminate(self) -> None:
         self._process.terminate()
+
+
+def _begin(work: Callable[..., None], *arguments: Any) -> None:
+    """Start further processes in the usual way; a forked one would have its server start them, and torch read anew."""
+    set_start_method(None, force=True)
+    work(*arguments)
 
 
 def _work(line: Connection, environment: dict[str, str]) -> None:
