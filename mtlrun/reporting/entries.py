@@ -84,13 +84,14 @@ class Entry:
 
 def read_entry(run: Run, by: By = "best") -> Entry:
     """Read a run's folder; files that are absent or torn count as empty."""
-    info, summary, chosen = run.info, run.summary, settings(run)
+    status, info = status_of(run)
+    summary, chosen = run.summary, settings(run)  # after it: of a run that has ended they are there
     tasks = _tasks(summary, by)
     return Entry(
         folder=str(run.path),
         settings={key: value for key, value in chosen.items() if key != "seed"},
         seed=_integer(chosen.get("seed", info.get("seed"))),
-        status=status_of(run, info),
+        status=status,
         tasks=tasks,
         error=info.get("error"),
         overrides=tuple(effective_overrides(run)),
@@ -132,14 +133,18 @@ def _task(entry: Mapping[str, Any], by: By) -> TaskScore:
     )
 
 
-def status_of(run: Run, info: Mapping[str, Any]) -> str:
-    """As in `Entry`. Of a process on this machine it is known whether it lives, however long it writes nothing."""
-    status = run.status or "not started"
+def status_of(run: Run) -> tuple[str, dict[str, Any]]:
+    """The status as in `Entry`, and the `run.json` that it is from.
+
+    Of a process on this machine it is known whether it lives, however long it writes nothing.
+    """
+    known, info = run.status_and_info()
+    status = known or "not started"
     if status == "interrupted" and info.get("status") == "running":
-        return "lost"
+        return "lost", info
     if status == "running" and info.get("host") != platform.node() and silence(run.path) > SILENT_SECONDS:
-        return "silent"
-    return status
+        return "silent", info
+    return status, info
 
 
 def silence(folder: Path) -> float:

@@ -176,7 +176,7 @@ def _missing_jobs(folder: Path) -> int:
 
 def _goes_on(folder: Path, runs: Sequence[Run]) -> bool:
     """Whether a run of the sweep lives, or anything was written lately: between two jobs none lives."""
-    if any(status_of(run, run.info) == "running" for run in runs):
+    if any(status_of(run)[0] == "running" for run in runs):
         return True
     return min(map(silence, (folder, *(run.path for run in runs)))) < SILENT_SECONDS
 

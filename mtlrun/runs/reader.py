@@ -76,9 +76,16 @@ class Run:
     @property
     def status(self) -> str | None:
         """running, finished, failed or interrupted (killed runs too); None for a run that never started."""
+        return self.status_and_info()[0]
+
+    def status_and_info(self) -> tuple[str | None, dict[str, Any]]:
+        """`status` and `info` of one moment, to be read before the results that belong to them."""
         info = self.info
-        status = info.get("status")
-        return "interrupted" if status == "running" and not self._alive(info) else status
+        if info.get("status") == "running" and not self._alive(info):
+            info = self.info  # its end is written before its lock is free, maybe since the first look
+            if info.get("status") == "running":
+                return "interrupted", info
+        return info.get("status"), info
 
     @property
     def error(self) -> str | None:

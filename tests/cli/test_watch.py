@@ -8,6 +8,7 @@ import pytest
 from run_folders import write_result
 
 from mtlrun.cli.watch import watch
+from mtlrun.reporting.entries import read_entry
 from mtlrun.reporting.watching import RunWatcher, tables
 from mtlrun.runs.lock import FolderLock
 from mtlrun.runs.progress import RunProgress, read_progress
@@ -157,6 +158,26 @@ def test_of_killed_runs_it_says_how_to_go_on(tmp_path, capsys):
     path = write_result(tmp_path / "a", {}, status="running")  # nobody holds its lock
     assert watch([str(tmp_path)]) == 1
     assert f"To finish what was stopped:\n  mtlrun resume {path}\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("ends_after", range(1, 6))
+def test_an_entry_is_of_one_moment(tmp_path, monkeypatch, ends_after):
+    """Whichever file is read last before the run ends: with its end come its scores."""
+    path = write_result(tmp_path / "a", {"left": 0.5})
+    files = {name: path / f"{name}.json" for name in ("run", "summary")}
+    ended = {name: json.loads(file.read_text()) for name, file in files.items()}
+    looks = []
+
+    def look(file):
+        looks.append(file)
+        if len(looks) > ends_after:
+            return ended[file.stem]
+        return {**ended["run"], "status": "running"} if file.stem == "run" else None
+
+    monkeypatch.setattr("mtlrun.runs.reader.read_json", look)
+    monkeypatch.setattr("mtlrun.runs.reader.is_held", lambda path: len(looks) <= ends_after)
+    entry = read_entry(Run(path))
+    assert (entry.status, [*entry.tasks]) in [("running", []), ("running", ["left"]), ("finished", ["left"])]
 
 
 def _finish(path):

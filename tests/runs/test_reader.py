@@ -58,6 +58,19 @@ def test_status_follows_the_run(tmp_path):
     assert (run.status, run.error) == ("failed", "why")
 
 
+def test_a_run_that_ends_between_two_looks_has_its_end(tmp_path, monkeypatch):
+    folder, run = RunFolder(tmp_path), Run(tmp_path)
+    folder.start([], seed=0)
+
+    def ends_now(path):
+        folder.finish("failed", "why")
+        return False
+
+    monkeypatch.setattr("mtlrun.runs.reader.is_held", ends_now)
+    status, info = run.status_and_info()
+    assert (status, info["error"]) == ("failed", "why")
+
+
 @pytest.mark.parametrize(("host", "expected"), [("elsewhere", "running"), (None, "interrupted")])
 def test_without_locks_a_dead_process_counts_as_interrupted(tmp_path, monkeypatch, host, expected):
     monkeypatch.setattr("mtlrun.runs.lock.fcntl", None)
