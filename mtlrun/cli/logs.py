@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -56,22 +57,35 @@ class FileHandler(logging.FileHandler):
             super().close()
 
 
+_ONE_AT_A_TIME = threading.Lock()
+_before: list[int] = []
+"""The level that each of those which go on now has found."""
+
+
 @contextmanager
 def logging_to(file: Path | None, console: bool) -> Iterator[None]:
-    """Send log lines to a file (appended to) and to the terminal; afterwards logging is as it was before."""
+    """Send log lines to a file (appended to) and to the terminal; afterwards logging is as it was before.
+
+    Several may overlap, in threads: the first sets the level of the package's lines, and the last to end sets it back.
+    """
     handlers: list[logging.Handler] = [ConsoleHandler()] if console else []
     if file is not None:
         handlers.append(FileHandler(file, encoding="utf-8"))
         handlers[-1].setFormatter(PrintableFormatter(FORMAT))
     root, ours = logging.getLogger(), logging.getLogger("mtlrun")
-    level = ours.level
-    ours.setLevel(logging.INFO)
+    with _ONE_AT_A_TIME:
+        _before.append(ours.level)
+        ours.setLevel(logging.INFO)
     for handler in handlers:
         root.addHandler(handler)
     try:
         yield
     finally:
-        ours.setLevel(level)
+        with _ONE_AT_A_TIME:
+            level = _before[0]
+            _before.pop()
+            if not _before:
+                ours.setLevel(level)
         for handler in handlers:
             root.removeHandler(handler)
             handler.close()

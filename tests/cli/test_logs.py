@@ -31,3 +31,16 @@ def test_afterwards_logging_is_as_it_was(tmp_path, capsys):
     assert logging.getLogger().handlers == before
     assert (tmp_path / "run.log").read_text().endswith(" INFO mtlrun: told\n")
     assert capsys.readouterr().out == "told\n"
+
+
+def test_two_that_overlap_leave_the_level_as_it_was():
+    """As runs in two threads do, of which the first to begin ends first."""
+    ours = logging.getLogger("mtlrun")
+    before = ours.level
+    one, other = logging_to(None, console=False), logging_to(None, console=False)
+    one.__enter__()
+    other.__enter__()
+    one.__exit__(None, None, None)
+    assert ours.level == logging.INFO
+    other.__exit__(None, None, None)
+    assert ours.level == before
