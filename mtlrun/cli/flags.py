@@ -51,11 +51,18 @@ def with_force(settings: Sequence[str]) -> list[str]:
     """
     settings = [*map(quoted, settings)]
     own = any(word.startswith("balancer=") and not _ships(word) for word in settings)
-    swept = tuple(f"{found[1]}." for word in settings if (found := _SEVERAL.match(word)))
-    return [
-        f"++{word}" if _ENTRY.match(word) or (own and _ENGINE.match(word)) or word.startswith(swept) else word
-        for word in settings
-    ]
+    swept = _swept(settings)
+
+    def absent(word: str) -> bool:
+        return bool(_ENTRY.match(word) or (own and _ENGINE.match(word))) or word.startswith(swept)
+
+    return [f"++{word}" if absent(word) else word for word in settings]
+
+
+def _swept(settings: Sequence[str]) -> tuple[str, ...]:
+    """How settings of groups begin that have several options, themselves or by the task sets or experiments."""
+    several = {found[1] for word in settings if (found := _SEVERAL.match(word))}
+    return tuple(f"{group}." for group in (OPEN_GROUPS if several & {*_CHOOSERS} else several))
 
 
 def _ships(word: str) -> bool:
@@ -64,7 +71,8 @@ def _ships(word: str) -> bool:
 
 
 _ENTRY = re.compile(rf"\w[\w.]*=\{{|({'|'.join(OPEN_GROUPS)})\.\w+\.[\w.]+=")
-_SEVERAL = re.compile(rf"({'|'.join(OPEN_GROUPS)})=.*,")
+_CHOOSERS = ("task", "experiment")  # their options choose those of the open groups
+_SEVERAL = re.compile(rf"({'|'.join((*OPEN_GROUPS, *_CHOOSERS))})=.*,")
 _ENGINE = re.compile(rf"balancer\.({'|'.join(ENGINE_SETTINGS)})=")
 
 

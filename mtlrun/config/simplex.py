@@ -82,7 +82,8 @@ def _named(tasks: Sequence[str], shares: Sequence[float]) -> dict[str, float]:
 
 def _choices(points: str, config: DictConfig, key: str) -> str:
     """The values of the sweep as Hydra reads them."""
-    key, tasks = key.lstrip("+"), _tasks(config, key)
+    key = key.lstrip("+")
+    tasks = _tasks(config, key)
     least = 2 if len(tasks) == 2 else 1
     if not points.strip().isdecimal() or not least <= int(points) <= _MOST:
         raise ConfigError(f"{key}=simplex({points}): give a number of weightings from {least} to {_MOST}")

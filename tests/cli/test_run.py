@@ -120,6 +120,16 @@ def test_a_setting_that_the_options_of_a_sweep_have_in_common(balancers, command
     assert {config.optimizer.lr for config, *_ in training.calls} == {0.5}
 
 
+@pytest.mark.parametrize("choices", ["task=study_scales,study_scarce", "experiment=famo/toy,nash_mtl/toy"])
+def test_settings_of_groups_that_the_options_of_a_sweep_choose(choices, command, training):
+    """The default, task=driving, has neither these data nor this backbone."""
+    words = ["data.noise=2.0"] if "task" in choices else ["data.rows=5", "backbone.start=[0,0]"]
+    outcome = command(choices, *words, "-m")
+    assert (outcome.code, outcome.err, len(training.calls)) == (0, "", 2)
+    for config, *_ in training.calls:
+        assert config.data.noise == 2 if "task" in choices else (config.data.rows, config.backbone.start) == (5, [0, 0])
+
+
 def test_a_bug_is_one_line_and_a_traceback_in_the_log(command, training):
     training.behave = lambda config: {}["x"]
     outcome = command()
