@@ -11,6 +11,7 @@ import gc
 import logging
 import os
 import signal
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -44,9 +45,10 @@ def _as_at_first() -> None:
     root logger for good, and leaves it the log file of the last command, whose folder may be gone."""
     import torch
 
-    torch.manual_seed(0)
+    torch.default_generator.manual_seed(0)  # that of `torch` alone takes 2 ms, since it seeds devices too
     root = logging.getLogger()
-    root.setLevel(logging.WARNING)
+    if root.level != logging.WARNING:
+        root.setLevel(logging.WARNING)
     for handler in [*root.handlers]:
         if type(handler).__module__ == "mtlrun.cli.logs":
             root.removeHandler(handler)
@@ -129,4 +131,14 @@ def pytest_collection_finish() -> None:
             logger.propagate = True
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 50, 50)  # what tests leave behind is little: at the usual pace a search a second found it
     gc.enable()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_warning_recorded(warning_message: warnings.WarningMessage) -> None:
+    """Other processes tell of it in words: for its class the one that hands out the files would import a package, and
+    torch with it, in place of serving them."""
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        warning_message.message = UserWarning(f"{warning_message.category.__name__}: {warning_message.message}")
+        warning_message.category = UserWarning

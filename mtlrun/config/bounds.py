@@ -105,7 +105,7 @@ FINITE = ("optimizer", "scheduler", "balancer", "trainer", "diagnostics")
 
 
 def check_bounds(config: DictConfig) -> None:
-    """Refuse numbers without a meaning.
+    """Refuse numbers without a meaning. A `hydra` node is passed over.
 
     Raises:
         ConfigError: for the first one.
@@ -114,19 +114,19 @@ def check_bounds(config: DictConfig) -> None:
         value = OmegaConf.select(config, key)
         if isinstance(value, int) and not 0 <= value <= LARGEST_SEED:
             raise ConfigError(f"{key}={value}: must be a whole number from 0 to 2^63 - 1")
+    groups = {str(key): plain(config, str(key)) for key in config if key != "hydra"}
     for key, largest in LARGEST.items():
         value = OmegaConf.select(config, key, throw_on_missing=False)
-        if isinstance(value, int) and value > largest and _known(plain(config, key.partition(".")[0]), OURS):
+        if isinstance(value, int) and value > largest and _known(groups[key.partition(".")[0]], OURS):
             raise ConfigError(f"{key}={value}: must be at most {largest}")
-    for group in config:
-        settings = plain(config, str(group))
-        _check_numbers(str(group), settings, finite=group in FINITE and _known(settings, OURS))
-    _check_named("optimizer", plain(config, "optimizer"), OPTIMIZER)
-    scheduler = plain(config, "scheduler")
+    for group, settings in groups.items():
+        _check_numbers(group, settings, finite=group in FINITE and _known(settings, OURS))
+    optimizer, scheduler = groups["optimizer"], groups["scheduler"]
     plateau = PLATEAU if _kind(scheduler) == "ReduceLROnPlateau" else {}
+    _check_named("optimizer", optimizer, OPTIMIZER)
     _check_named("scheduler", scheduler, SCHEDULER | plateau)
     _check_words(scheduler)
-    _check_nesterov(plain(config, "optimizer"))
+    _check_nesterov(optimizer)
 
 
 def _check_numbers(key: str, value: Any, finite: bool) -> None:

@@ -1,6 +1,7 @@
 """What every backbone in conf/backbone promises."""
 
 import inspect
+from itertools import product
 
 import pytest
 import torch
@@ -22,6 +23,10 @@ IMAGE_NAMES = sorted({*NAMES} - NO_IMAGES)
 OPTIONAL = {"timm": "timm", "bert": "transformers"}  # the package that a backbone needs
 LIGHT = {"mlp", "linear", "point", "cnn", "cnn_slim", "cnn_slim_group", "lenet"}
 SHAPES = [(3, 64, 64), (1, 28, 33)]
+DEEPER = {"resnet34", "resnet50"}
+"""Of the layers that others have too."""
+LONG = {*DEEPER, "densenet121", "deeplab_resnet50"}
+"""Those with the most layers."""
 
 
 def build(name: str, shape: tuple[int, ...]) -> Backbone:
@@ -60,14 +65,16 @@ def subject(name: str, shape: tuple[int, ...], rows: int = 2) -> BackboneSubject
     return BackboneSubject(lambda: build(name, shape), made)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("name", IMAGE_NAMES)
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    sampled(product(IMAGE_NAMES, SHAPES), [*product({*IMAGE_NAMES} - DEEPER, SHAPES[:1]), *product(LIGHT, SHAPES)]),
+)
 def test_features_describe_the_outputs(name: str, shape: tuple[int, int, int]) -> None:
     with torch.device("meta"):  # shapes and the graph without values: a ResNet-50 takes milliseconds
         features_describe_the_outputs.look(subject(name, shape))
 
 
-@pytest.mark.parametrize("name", IMAGE_NAMES)
+@pytest.mark.parametrize("name", sampled(IMAGE_NAMES, {*IMAGE_NAMES} - LONG))
 def test_trains_every_parameter_even_on_a_single_row(name: str) -> None:
     with torch.device("meta"):
         trains_on_one_row.look(subject(name, (3, 16, 16)))

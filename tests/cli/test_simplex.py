@@ -10,7 +10,9 @@ WEIGHTS = "balancer.task_weights=simplex(3)"
 OPEN = "balancer.task_weights=simplex(...)"
 
 
-@pytest.mark.parametrize("start", [["task=multidigits"], ["task=driving", "tasks=[lane,sign]"]])
+@pytest.mark.parametrize(
+    "start", [["task=multidigits"], pytest.param(["task=driving", "tasks=[lane,sign]"], marks=pytest.mark.slow)]
+)
 def test_a_job_for_each_weighting_and_seed(start, command, training):
     outcome = command(*SWEEP, *start, WEIGHTS, "seed=0,1", "hydra.sweep.dir=sweep")
     assert outcome.code == 0, outcome.err

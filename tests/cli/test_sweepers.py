@@ -57,7 +57,7 @@ def rates(training):
 @optuna
 @pytest.mark.parametrize(
     ("objective", "best", "value"),
-    [("score", max, 1), ("left/accuracy", max, 1), ("left/loss", min, -2)],
+    [("score", max, 1), pytest.param("left/accuracy", max, 1, marks=pytest.mark.slow), ("left/loss", min, -2)],
 )
 def test_optuna_finds_the_best_validation_score(objective, best, value, command, scored):
     words = ["task=multidigits", "hydra/sweeper=optuna", "hydra.sweeper.n_trials=4", f"objective={objective}", RATE]

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -40,9 +41,15 @@ MEANINGLESS = {
 CASES = [(choice, word) for choice, words in MEANINGLESS.items() for word in words]
 
 
+@cache
+def chosen(choice):
+    """What a choice of options leads to; to be copied."""
+    return without_hydra(compose(["task=multidigits", *choice.split()]))
+
+
 @pytest.mark.parametrize(("choice", "word"), CASES, ids=[f"{word} {choice}" for choice, word in CASES])
 def test_refused_in_one_line(choice, word):
-    settings = without_hydra(compose(["task=multidigits", *choice.split()]))
+    settings = chosen(choice).copy()
     override = OverridesParser.create().parse_override(word)
     OmegaConf.update(settings, override.key_or_group, override.value(), force_add=True)
     with pytest.raises(ConfigError) as refusal:

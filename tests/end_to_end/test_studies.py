@@ -58,6 +58,7 @@ def test_sharing_helps_in_a_subspace_and_hurts_orthogonal_tasks(study, vectors, 
         assert errors["hard"] > errors["independent"] + 0.4  # 1 - 2/8 of each vector cannot be held
 
 
+@pytest.mark.slow
 def test_a_related_task_closes_the_gap_of_a_scarce_one(study):
     words = ["task=study_scarce", "trainer.eval_every=50"]  # the last epoch alone is asked for
     alone = study(*words, "sharing=independent").summary["tasks"]["scarce"]
@@ -137,6 +138,7 @@ def test_opposite_signs_conflict_until_each_task_has_its_own(study):
     assert mean(column(film, "cosines.csv", "cosine")[-20:]) > 0.2
 
 
+@pytest.mark.slow
 def test_surgery_cannot_help_where_one_sign_must_serve_both(study):
     result = study("task=study_conflict", "balancer=pcgrad")
     assert max(on_test(result, task, "r2", "last") for task in ("plus", "minus")) < 0.5

@@ -1,4 +1,4 @@
-"""Ten steps of many configurations; test_ranks.py has them taken by one process, and by each of several."""
+"""Eight steps of many configurations; test_ranks.py has them taken by one process, and by each of several."""
 
 import tempfile
 
@@ -14,18 +14,18 @@ from mtlrun.training.group import join_in_file
 from mtlrun.training.settings import Device
 from mtlrun.training.step import train_step
 
-STEPS = 10
-EPOCH = 4
+STEPS = 8
+EPOCH = 3
 """Steps; in the third epoch a balancer may compare the two before."""
 
 
 def train(config: DictConfig, ranks: Ranks) -> dict[str, torch.Tensor]:
-    """Parameters, losses and weights after ten steps with two epochs' ends."""
+    """Parameters, losses and weights after eight steps with two epochs' ends."""
     with tempfile.TemporaryDirectory() as folder:
         trainer = build(config, RunFolder(folder), ranks)
         draws = (trainer.sampler.next(TrainingProgress(step, step // EPOCH, step / STEPS)) for step in range(STEPS))
         for step, batch in enumerate(trainer.loader.batches(draws)):
-            trace = train_step(trainer.stepper, batch, measure=step % 5 == 3)
+            trace = train_step(trainer.stepper, batch, measure=step % 4 == 2)
             if step % EPOCH == EPOCH - 1:
                 trainer.engine.balancer.end_epoch()
         trainer.logger.close()

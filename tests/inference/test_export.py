@@ -4,7 +4,9 @@ import csv
 import json
 import re
 import shutil
+from contextlib import redirect_stderr, redirect_stdout
 from importlib.util import find_spec
+from io import StringIO
 
 import numpy as np
 import pytest
@@ -63,7 +65,7 @@ def network(scheme, backbone, shape, tasks, normalisation):
     return TrainedNetwork(MultiTaskModel(sharing, heads), tasks, [entry]), entry
 
 
-RECORDED_APART = ["adapters", "conditioned", "cross_stitch", "hard", "lora", "mtan", "ple"]
+RECORDED_APART = ["adapters", "conditioned", "cross_stitch", "lora", "ple"]
 """One of each sort of layers; those of film and mmoe are in the files of whole runs below."""
 
 
@@ -88,7 +90,9 @@ def test_maps_and_boxes_have_a_graph():
     check_alike(differences(recorded(graph, example(entry, TRACED, 0)).module(), graph, entry, 0), "pt2")
 
 
-@pytest.mark.parametrize(("backbone", "shape"), [(Molecule, (9, 4)), (MPNN, (9, 18))])
+@pytest.mark.parametrize(
+    ("backbone", "shape"), [pytest.param(Molecule, (9, 4), marks=pytest.mark.slow), (MPNN, (9, 18))]
+)
 def test_molecules_have_a_graph(backbone, shape):
     """How many atoms there are hangs on the rows."""
     tasks = {"gap": Regression("gap")}
@@ -165,12 +169,20 @@ def test_what_a_scheme_looks_at_for_all_tasks_stays(monkeypatch):
     assert slim is graph
 
 
-def test_a_run_is_exported_for_pt2(texts, tmp_path, capsys):
-    assert main(["export", str(texts.folder), "--to", str(tmp_path), "tasks=[sentiment,pos]"]) == 0
-    said = capsys.readouterr()
-    assert re.search(r"model.pt2  \d+\.\d\d MB\n.*: [\d,]+ parameters, .* ms a row in PyTorch", said.out)
-    assert "torch" not in said.err
-    program = torch.export.load(str(tmp_path / "model.pt2"))
+@pytest.fixture(scope="module")
+def two_of_texts(texts, tmp_path_factory):
+    """Two tasks of that run in a folder, and what the command wrote to stdout and stderr."""
+    folder = tmp_path_factory.mktemp("exported") / "texts"
+    with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
+        assert main(["export", str(texts.folder), "--to", str(folder), "tasks=[sentiment,pos]"]) == 0
+    return folder, out.getvalue(), err.getvalue()
+
+
+def test_a_run_is_exported_for_pt2(texts, two_of_texts):
+    folder, out, err = two_of_texts
+    assert re.search(r"model.pt2  \d+\.\d\d MB\n.*: [\d,]+ parameters, .* ms a row in PyTorch", out)
+    assert "torch" not in err
+    program = torch.export.load(str(folder / "model.pt2"))
     sentiment = mtlrun.load(texts.folder).network()
     (entry,) = sentiment.inputs.values()
     rows = example(entry, 7, 20)
@@ -179,8 +191,8 @@ def test_a_run_is_exported_for_pt2(texts, tmp_path, capsys):
         pos, found = program.module()(rows)
     torch.testing.assert_close(found, wanted["sentiment"])
     torch.testing.assert_close(pos, wanted["pos"])
-    assert {*json.loads((tmp_path / "model.json").read_text())["tasks"]} == {"sentiment", "pos"}
-    assert {*json.loads((tmp_path / "check.json").read_text())["pt2"]} == {"1", "5", "64"}
+    assert {*json.loads((folder / "model.json").read_text())["tasks"]} == {"sentiment", "pos"}
+    assert {*json.loads((folder / "check.json").read_text())["pt2"]} == {"1", "5", "64"}
 
 
 @onnx
@@ -233,18 +245,18 @@ def test_use_md_reads_pictures_as_predict_does(images, tmp_path, monkeypatch):
     assert [row["left_p"] for row in said] == pytest.approx(found["answers"]["left"].amax(1).tolist(), rel=1e-5)
 
 
-def test_use_md_reads_texts_as_predict_does(texts, tmp_path, monkeypatch):
-    assert main(["export", str(texts.folder), "--to", str(tmp_path)]) == 0
+def test_use_md_reads_texts_as_predict_does(texts, two_of_texts, tmp_path, monkeypatch):
+    folder = shutil.copytree(two_of_texts[0], tmp_path / "texts")
     lines = [
         "Anna was glad , and it's late",
         "Who sings?\tAnna sings in Rome .",
         "why " * 60 + "?\tSo. " + "It is. " * 40,
     ]
-    (tmp_path / "lines.txt").write_text("\n".join(lines))
-    monkeypatch.chdir(tmp_path)
-    assert printed(tmp_path)["answers"]["sentiment"].shape == (1, 2)
-    found = printed(tmp_path, ("lines", f"lines = {lines}"))
-    wanted = predictor(texts.folder).reader.read(tmp_path / "lines.txt").inputs
+    (folder / "lines.txt").write_text("\n".join(lines))
+    monkeypatch.chdir(folder)
+    assert printed(folder)["answers"]["sentiment"].shape == (1, 2)
+    found = printed(folder, ("lines", f"lines = {lines}"))
+    wanted = predictor(texts.folder).reader.read(folder / "lines.txt").inputs
     assert all(np.array_equal(rows.numpy(), found["inputs"]) for rows in wanted.values())
     said = mtlrun.load(texts.folder).predict("lines.txt")
     assert [row["sentiment_p"] for row in said] == pytest.approx(

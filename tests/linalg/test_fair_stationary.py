@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from sampling import sampled
 
 from mtlrun.balancers import load
 from mtlrun.linalg.fair import fair_solution
@@ -43,7 +44,7 @@ def test_the_last_bits_decide_nothing_at_a_stationary_point(power, left):
         np.testing.assert_allclose(again.weights, found.weights, rtol=1e-2)
 
 
-@pytest.mark.parametrize("power", POWERS)
+@pytest.mark.parametrize("power", sampled(POWERS, POWERS[:1]))
 def test_the_guard_comes_in_without_a_jump(power):
     """From solved to guarded in steps of 1 %: each changes the weights by less than a factor of e."""
     lefts = np.geomspace(1e-6, 1e-7, 231)

@@ -4,6 +4,7 @@ import inspect
 
 import pytest
 from hydra.utils import get_class
+from sampling import sampled
 
 from mtlrun.cli.groups import groups
 from mtlrun.cli.reproduction import effective_settings
@@ -64,9 +65,17 @@ def base(table, method):
 
 
 WORDS = sorted({(base(table, method), " ".join(method.words)) for table in TABLES for method in table.trained})
+WITH_SETTINGS = [case for case in WORDS if " " in case[1] or case[1] == "balancer=equal"]
+"""Of the others nothing but a balancer's name could be wrong."""
 
 
-@pytest.mark.parametrize(("experiment", "words"), WORDS)
+@pytest.mark.parametrize("words", [words for _, words in WORDS if " " not in words])
+def test_the_balancer_of_a_method_is_there(words):
+    group, option = words.split("=")
+    assert option in groups()[group]
+
+
+@pytest.mark.parametrize(("experiment", "words"), sampled(WORDS, WITH_SETTINGS))
 def test_the_settings_of_a_method_are_there(experiment, words):
     """Presets differ in no group that a balancer looks at; what they leave set, the chosen option takes."""
     settings = effective_settings([f"experiment={experiment}", *words.split()])

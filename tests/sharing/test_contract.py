@@ -148,20 +148,27 @@ def test_promise(promise: Promise[SharingSubject], name: str, options: dict) -> 
         assert promise is trunk_end_is_seen
 
 
-@pytest.mark.parametrize(("name", "options"), CASES)
+@pytest.mark.parametrize(("name", "options"), sampled(CASES, [case for case in CASES if not case[1]]))
 def test_claims_hold_with_statistics_of_the_batch(name: str, options: dict) -> None:
     """Through batch normalisation a row influences others: it must not carry one task's parameters to another."""
     claims_are_true.check(subject(name, options, "batch"))
 
 
+EACH_BACKBONE = [("mlp", 3), ("mlp", 1), ("lenet", 3), ("cnn", 3), ("transformer", 3)]
+IN_BLOCKS = ("adapters", "cross_stitch", "mtan", "ple")
+"""One of each sort of what is put between blocks, on a ResNet, where it takes longest."""
+
+
 @pytest.mark.parametrize(
-    ("backbone", "count"),
+    ("name", "backbone", "count"),
     sampled(
-        product(("mlp", "lenet", "cnn", "transformer", "resnet"), (3, 1)),
-        [("mlp", 3), ("mlp", 1), ("lenet", 3), ("cnn", 3), ("transformer", 3), ("resnet", 3)],
+        product(ON_ANY_BACKBONE, ("mlp", "lenet", "cnn", "transformer", "resnet"), (3, 1)),
+        [
+            *((name, *case) for name in ON_ANY_BACKBONE for case in EACH_BACKBONE),
+            *((name, "resnet", 3) for name in IN_BLOCKS),
+        ],
     ),
 )
-@pytest.mark.parametrize("name", ON_ANY_BACKBONE)
 def test_works_with_every_backbone(name: str, backbone: str, count: int) -> None:
     make, inputs, tasks = *BACKBONES[backbone], TASKS[:count]
     options = {"layers": None} if name in NEED_LINEAR_LAYERS else {}

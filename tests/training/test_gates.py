@@ -26,7 +26,12 @@ def rows(folder, name="gates.csv"):
 
 @pytest.mark.parametrize(
     ("scheme", "gates", "experts"),
-    [("mmoe", ["all"], 4), ("cgc", ["all"], 2), ("dselect_k", ["all"], 4), ("ple", ["level1", "level2"], 2)],
+    [
+        ("mmoe", ["all"], 4),
+        pytest.param("cgc", ["all"], 2, marks=pytest.mark.slow),
+        pytest.param("dselect_k", ["all"], 4, marks=pytest.mark.slow),
+        ("ple", ["level1", "level2"], 2),
+    ],
 )
 def test_every_measured_step_has_the_weights_of_every_gate(train, scheme, gates, experts):
     result = train(f"sharing={scheme}", THREE_STAGES, "diagnostics.every=4", "trainer.epochs=2")

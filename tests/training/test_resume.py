@@ -89,7 +89,7 @@ def test_every_balancer(train, tmp_path, monkeypatch, balancer):
     assert_same(tmp_path / "run", tmp_path / "stopped")
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", sampled(SAMPLERS, ["curriculum", "examples", "proportional"]))
 def test_every_sampler(train, tmp_path, monkeypatch, sampler):
     train(f"sampler={sampler}")
     interrupted(train, monkeypatch, 10, f"sampler={sampler}")
