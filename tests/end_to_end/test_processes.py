@@ -272,6 +272,7 @@ def test_processes_that_find_each_other_leave_the_folder_of_one_run(table, tmp_p
     assert (undisturbed(TOGETHER) / "tasks.csv").read_text().startswith(steps)
 
 
+@pytest.mark.slow
 def test_the_command_of_a_job_that_slurm_starts_once_more_goes_on(
     table, tmp_path, begun_twice, started_twice, undisturbed, monkeypatch
 ):

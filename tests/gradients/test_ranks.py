@@ -39,7 +39,9 @@ VARIANTS = {
     "nothing shared that learns": ["balancer=dwa", "freeze=backbone"],
 }
 ALL = [*NAMES, *(f"scattered {name}" for name in SCATTERED), *VARIANTS]
-FAST = {*representatives(NAMES), "scattered cagrad", "scattered pcgrad", *VARIANTS}
+SLOW = {"gramian of the last stage", "rescaled rows", "weighted heads, held weights", "weighted heads, gramian"}
+"""Variants of two settings, each of which others have too."""
+FAST = {*representatives(NAMES), "scattered cagrad", "scattered pcgrad", *VARIANTS} - SLOW
 
 TOLERANCE = {
     "half precision": 2e-2,  # gradients of parts of a batch are rounded to 2 digits before they are added up

@@ -1,7 +1,11 @@
 """Against the real package; `pip install mtlrun[mlflow]` runs them."""
 
+from __future__ import annotations
+
 import math
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -9,7 +13,10 @@ from mtlrun.errors import ConfigError
 from mtlrun.loggers.mlflow import ENVIRONMENT, ID_FILE, STORE, MLflow
 from mtlrun.runs.sweeps import RECORD
 
-mlflow = pytest.importorskip("mlflow", reason="the extra 'mlflow' is not installed")
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+pytestmark = pytest.mark.skipif(find_spec("mlflow") is None, reason="the extra 'mlflow' is not installed")
 
 CONFIG = {"seed": 3, "task": {"name": "driving", "tasks": {"lane": {"_target_": "a.b"}}}, "tasks": ["lane"]}
 
@@ -42,9 +49,15 @@ def jobs(tmp_path: Path) -> list[Path]:
     return folders
 
 
-def stored(folder: Path) -> tuple["mlflow.MlflowClient", str]:
+def client_of(store: str) -> MlflowClient:
+    from mlflow import MlflowClient  # not above: each test process would import it to collect the tests
+
+    return MlflowClient(tracking_uri=store)
+
+
+def stored(folder: Path) -> tuple[MlflowClient, str]:
     run_id, uri = (folder / ID_FILE).read_text().split()
-    return mlflow.MlflowClient(tracking_uri=uri), run_id
+    return client_of(uri), run_id
 
 
 def test_figures_and_configuration_can_be_read_back(folder: Path) -> None:
@@ -142,7 +155,7 @@ def test_a_run_of_an_earlier_version_goes_on_in_its_own_store(folder: Path) -> N
     run_id = stored(folder)[1]
     (folder / ID_FILE).write_text(run_id + "\n")
     MLflow(folder, CONFIG).log(1, {"loss": 1.0})
-    assert mlflow.MlflowClient(tracking_uri=own).get_run(run_id).info.run_id == run_id
+    assert client_of(own).get_run(run_id).info.run_id == run_id
 
 
 def test_nulls_leave_the_choice_to_mlflows_variables(

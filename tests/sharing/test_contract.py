@@ -27,10 +27,8 @@ from mtlrun.contracts.promise import Promise, Skipped
 from mtlrun.contracts.sharing import (
     PROMISES,
     SharingSubject,
-    absent_tasks_are_left_out,
     claims_are_true,
     outputs_match_features,
-    rows_select,
     trained,
     trunk_end_is_seen,
 )
@@ -129,7 +127,7 @@ def subject(name: str, options: dict[str, object], norm: str = "group") -> Shari
     return SharingSubject(make, torch.randn(4, 3, 8, 8), tuple(TASKS))
 
 
-ABOUT_OPTIONS = {outputs_match_features, claims_are_true, rows_select, absent_tasks_are_left_out}
+ABOUT_OPTIONS = {outputs_match_features, claims_are_true}
 """What an option of a scheme changes: which layers there are, for which tasks. The others are about its code."""
 ALWAYS = [(promise, name, options) for promise in PROMISES for name, options in CASES]
 
