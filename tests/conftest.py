@@ -132,6 +132,9 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 50, 50)  # what tests leave behind is little: at the usual pace a search a second found it
+    # A forked loader worker never clears what tests have left behind here: to end a session of onnxruntime, which waits
+    # for threads that only this process has, took for ever.
+    os.register_at_fork(after_in_child=gc.freeze)
     gc.enable()
 
 

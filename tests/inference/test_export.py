@@ -218,7 +218,9 @@ def printed(folder, *changes):
     lines = "\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL))
     for begin, line in changes:
         lines = re.sub(rf"^{begin} = .*$", lambda _, line=line: line, lines, flags=re.MULTILINE)
-    exec(lines, found := {})
+    exec(lines, names := {})
+    found = {name: names[name] for name in ("inputs", "answers")}
+    names.clear()  # the page's functions refer to them: a session of onnxruntime would stay until somebody looks
     return found
 
 
