@@ -39,7 +39,9 @@ VARIANTS = {
     "nothing shared that learns": ["balancer=dwa", "freeze=backbone"],
 }
 ALL = [*NAMES, *(f"scattered {name}" for name in SCATTERED), *VARIANTS]
-SLOW = {"gramian of the last stage", "rescaled rows", "weighted heads, held weights", "weighted heads, gramian"}
+SLOW = {"gramian of the last stage", "rescaled rows"} | {
+    f"weighted heads, {what}" for what in ("held weights", "gramian", "features", "several batches")
+}
 """Variants of two settings, each of which others have too."""
 FAST = {*representatives(NAMES), "scattered cagrad", "scattered pcgrad", *VARIANTS} - SLOW
 

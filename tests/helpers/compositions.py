@@ -57,9 +57,11 @@ class _Kept:
         self._known: dict[Hashable, bytes] = {}
 
     def get(self, key: Hashable, make: Any) -> Any:
-        if key not in self._known:
-            self._known[key] = pickle.dumps(make())
-        return pickle.loads(self._known[key])
+        if key in self._known:
+            return pickle.loads(self._known[key])
+        made = make()
+        self._known[key] = pickle.dumps(made)
+        return made
 
 
 def _foreign(sources: Iterable[Any]) -> bool:
