@@ -45,7 +45,9 @@ def _as_at_first() -> None:
     root logger for good, and leaves it the log file of the last command, whose folder may be gone."""
     import torch
 
-    torch.default_generator.manual_seed(0)  # that of `torch` alone takes 2 ms, since it seeds devices too
+    torch.default_generator.manual_seed(0)  # torch.manual_seed takes 2 ms, since it looks for every kind of device
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(0)
     root = logging.getLogger()
     if root.level != logging.WARNING:
         root.setLevel(logging.WARNING)

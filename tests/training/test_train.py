@@ -66,9 +66,11 @@ def test_only_the_heads_rate_changes(train):
 ONE_STEP = ("optimizer=sgd", "optimizer.momentum=0", "optimizer.lr=1", "trainer.max_steps=1")
 
 
-def test_clipping_bounds_the_update(train, undisturbed):
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_clipping_bounds_the_update(train, undisturbed, precision):
+    """Of gradients without the scale that fp16 gives them."""
     still = undisturbed(*ONE_STEP, "optimizer.lr=0")
-    clipped = train(*ONE_STEP, "trainer.clip_norm=0.01")
+    clipped = train(*ONE_STEP, "trainer.clip_norm=0.01", f"trainer.precision={precision}")
     steps = [(values - weights(still)[name]).flatten() for name, values in weights(clipped).items()]
     assert torch.cat(steps).norm() == pytest.approx(0.01, rel=1e-3)
 
