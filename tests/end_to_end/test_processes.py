@@ -276,7 +276,7 @@ def test_processes_that_find_each_other_leave_the_folder_of_one_run(table, tmp_p
 def test_the_command_of_a_job_that_slurm_starts_once_more_goes_on(
     table, tmp_path, begun_twice, started_twice, undisturbed, monkeypatch
 ):
-    folder, words = tmp_path / "run", settings(table, "run")
+    folder, words = tmp_path / "run", settings(table, "run", DROPOUT)
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     processes = begun_twice(*words)
     wait_for(lambda: lines(folder / "metrics.csv") > 15, processes[0])
@@ -289,7 +289,7 @@ def test_the_command_of_a_job_that_slurm_starts_once_more_goes_on(
     monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
     assert [code for code, _, _ in started_twice(*words)] == [0, 0]
     assert [entry["step"] > 0 for entry in json.loads((folder / "run.json").read_text())["resumed"]] == [True]
-    assert_same(undisturbed(TOGETHER), folder)
+    assert_same(undisturbed(TOGETHER, DROPOUT), folder)
 
 
 @pytest.mark.slow

@@ -113,7 +113,12 @@ def test_two_processes_equal_one(name, alone, in_two):
     torch.testing.assert_close(first["parameters"], expected["parameters"], rtol=loose, atol=loose)
 
 
-@pytest.mark.parametrize("name", sampled([*NAMES, *VARIANTS], [name for name in FAST if "weighted heads" not in name]))
+@pytest.mark.parametrize(
+    "name",
+    sampled(
+        [*NAMES, *VARIANTS], [name for name in FAST if not name.startswith(("weighted heads,", "weighted heads in"))]
+    ),
+)
 def test_three_micro_batches_equal_one(name, alone):
     loose = TOLERANCE.get(name, 1e-5)
     found, expected = alone(name, accumulate=3), alone(name)
