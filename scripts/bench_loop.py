@@ -125,16 +125,25 @@ def classify(model: MultiTaskModel, source: TensorSource, steps: int, batch: int
 
 
 def descend(model: MultiTaskModel, source: TensorSource, steps: int, batch: int) -> None:
-    """The sum of the two functions of the point, as the papers' scripts have it, with the losses of each step."""
+    """The sum of the two functions of the point, in tensor operations as in the papers' scripts, with the losses of
+    each step."""
     point = next(model.parameters())
     optimizer = torch.optim.AdamW([point])
     seen = []
     for _ in range(steps):
-        losses = torch.stack([0.1 * toy.first(point), toy.second(point)])
+        losses = torch.stack([0.1 * in_tensors(point, 1), in_tensors(point, -1)])
         optimizer.zero_grad()
         losses.sum().backward()
         optimizer.step()
         seen.append(losses.detach().numpy())
+
+
+def in_tensors(point: Tensor, side: int) -> Tensor:
+    """The first (side 1) or second (-1) function of a point."""
+    x1, x2 = point
+    valley = (0.5 * (x1 + 7 * side) - side * torch.tanh(x2)).abs().clamp(min=toy.NARROWEST).log() + 6
+    bowl = ((x1 - 7 * side) ** 2 + 0.1 * (x2 + 8) ** 2) / 10 - 20
+    return torch.tanh(x2 / 2).clamp(min=0) * valley + torch.tanh(-x2 / 2).clamp(min=0) * bowl
 
 
 def regress(model: MultiTaskModel, source: TensorSource, steps: int, batch: int) -> None:

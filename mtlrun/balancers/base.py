@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mtlrun.balancers.state import PerTask
 from mtlrun.errors import NonFiniteError, NotConverged
-from mtlrun.linalg.gram import gram_matrix, norms
+from mtlrun.linalg.gram import gram_matrix
 
 
 class Balancer(ABC):
@@ -121,7 +121,7 @@ class GramBalancer(Balancer):
         Raises:
             NonFiniteError: naming the task whose gradient is not finite.
         """
-        check_finite(norms(gram), tasks)
+        check_finite(gram.diagonal(), tasks)
         losses = losses.to("cpu", torch.float64)
         try:
             weights = self.solve(gram, losses, tasks)

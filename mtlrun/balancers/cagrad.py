@@ -43,4 +43,4 @@ class CAGrad(GramBalancer):
 
     def solve(self, gram: Tensor, losses: Tensor, tasks: tuple[str, ...]) -> Tensor:
         correction = max_min_weights(compact(gram.numpy()), self.c)
-        return self.shrink(self.c, len(gram)) * torch.from_numpy(1 / len(gram) + correction)
+        return torch.from_numpy(self.shrink(self.c, len(gram)) * (1 / len(gram) + correction))

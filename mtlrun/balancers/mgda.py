@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -29,7 +30,7 @@ class MGDA(GramBalancer):
 
     def solve(self, gram: Tensor, losses: Tensor, tasks: tuple[str, ...]) -> Tensor:
         rows = compact(gram.numpy())
-        scaled = self._lengths(rows, losses.abs().numpy())[:, None] * rows.units
+        scaled = self._lengths(rows, losses.numpy())[:, None] * rows.units
         return torch.from_numpy(min_norm_weights(scaled, rows.independent))
 
     def _lengths(self, rows: CompactRows, losses: Array) -> Array:
@@ -37,4 +38,5 @@ class MGDA(GramBalancer):
         lengths = rows.lengths if self.normalization in ("none", "loss") else (rows.lengths > 0).astype(float)
         if self.normalization in ("none", "l2") or not losses.any():
             return lengths
-        return lengths / losses.clip(min=EPSILON * losses.max())
+        sizes = np.abs(losses)
+        return lengths / sizes.clip(min=EPSILON * sizes.max())

@@ -19,16 +19,17 @@ def gram_matrix(jacobian: Tensor) -> Tensor:
     if jacobian.device.type == "mps":  # knows no float64
         jacobian = jacobian.cpu()
     rows, columns = jacobian.shape
-    total = jacobian.new_zeros(rows, rows, dtype=torch.float64)
     whole = columns - columns % (BLOCK * BLOCKS)
+    rest = (jacobian[:, whole:] if whole else jacobian).to(torch.float64)
+    products = rest @ rest.T
     if whole:
+        total = torch.zeros_like(products)
         wide = jacobian.new_empty(BLOCKS, rows, BLOCK, dtype=torch.float64)
         for part in jacobian[:, :whole].split(BLOCK * BLOCKS, dim=1):
             wide.copy_(part.unflatten(1, (BLOCKS, BLOCK)).transpose(0, 1))
             total += (wide @ wide.mT).sum(0)
-    rest = jacobian[:, whole:].to(torch.float64)
-    total += rest @ rest.T
-    return total.cpu()
+        products = total + products
+    return products.cpu()
 
 
 def norms(gram: Tensor) -> Tensor:

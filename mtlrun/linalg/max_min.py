@@ -34,7 +34,7 @@ def max_min_weights(rows: CompactRows, c: float) -> Array:
     mean = rows.lengths @ rows.units / len(rows.lengths)
     radius = c * vector_length(mean)
     found = np.zeros(len(rows.lengths))
-    if radius > c * ROUNDING * rows.lengths.mean():
+    if radius > c * ROUNDING * rows.lengths.sum() / len(rows.lengths):
         live = rows.lengths > 0
         ball = _Ball(rows.units[live], rows.lengths[live] / radius, mean / radius, rows.independent)
         found[live] = ball.best(stationary=lambda: _stationary(rows))
@@ -69,18 +69,19 @@ class _Ball:
             return self._checked(reached, 0.0)
         inner = self.lengths * cosines
         low, high = (0.0, float((inner + self.lengths).min())) if inside else (float(inner.min()), 0.0)
-        level = self._level_on(reached > 0) if not inside or reached.any() else high
+        support = reached > 0
+        following = self._level_on(support) if not inside or support.any() else high
         for _ in range(STEPS):
-            level = level if low < level <= high else (low + high) / 2
-            reached = self._multipliers(level)
-            length = self._length(reached)
+            level = following if low < following <= high else (low + high) / 2
+            reached, before = self._multipliers(level), support
+            length, support = self._length(reached), reached > 0
             low, high = (level, high) if length < 1 else (low, level)
             if abs(length - 1) <= ACCURACY or _same(low, high):
                 return self._checked(reached, level)
-            following = self._level_on(reached > 0)
+            if (support != before).any():
+                following = self._level_on(support)
             if _same(level, following):
                 return self._checked(reached, level)
-            level = following
         raise NotConverged("the level of the worst row did not converge")
 
     def _height(self, level: float) -> Array:
@@ -89,7 +90,7 @@ class _Ball:
 
     def _multipliers(self, level: float) -> Array:
         """z [T] of the shortest delta that reaches a level; enormous if none does."""
-        columns = np.column_stack([self.units, self._height(level)])
+        columns = np.concatenate([self.units, self._height(level)[:, None]], 1)
         sizes = row_lengths(columns)
         target = np.zeros(columns.shape[1])
         target[-1] = 1.0

@@ -48,7 +48,7 @@ def min_norm_weights(rows: Array, independent: bool = False) -> Array:
 
 def _lifted(rows: Array, lengths: Array) -> tuple[Array, Array]:
     """The rows with one more entry, the shortest row's length, and divided by their sizes [T]."""
-    lifted = np.column_stack([rows, np.full(len(rows), lengths.min())])
+    lifted = np.concatenate([rows, np.full((len(rows), 1), lengths.min())], 1)
     sizes = row_lengths(lifted)
     return lifted / sizes[:, None], sizes
 

@@ -50,6 +50,21 @@ def test_signs_that_are_left_out_change_neither_values_nor_gradients(place, side
     torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
 
 
+def test_what_is_no_number_stays_none():
+    points = torch.tensor([[torch.nan, 1.0], [1.0, torch.nan], [torch.inf, -1.0], [0.0, 1.0]], requires_grad=True)
+    for function in (toy.first, toy.second):
+        values = function(points)
+        (slopes,) = torch.autograd.grad(values.sum(), points)
+        assert values.isfinite().tolist() == slopes.isfinite().all(1).tolist() == [False, False, False, True]
+
+
+def test_a_second_derivative_is_refused():
+    point = torch.tensor([1.0, 2.0], requires_grad=True)
+    (slope,) = torch.autograd.grad(toy.first(point) ** 2, point, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        slope.sum().backward()
+
+
 def test_the_middle_of_the_pareto_set():
     point = torch.tensor([0.0, -8.3552], dtype=torch.float64, requires_grad=True)
     values = torch.stack([toy.first(point), toy.second(point)])
