@@ -122,8 +122,8 @@ def _ridge(near: _Nearness, log_target: Array, power: float) -> float:
 
 def _newton(unit: Array, log_target: Array, power: float) -> Array | None:
     """v [R], or None where it runs away or does not settle. Iterates on log v, so that v stays positive."""
-    log_v = log_target / (1 + power)  # the solution for orthogonal rows
-    sizes = np.abs(unit)
+    log_v = _start(unit, log_target, power)
+    sizes, identity = np.abs(unit), np.eye(len(unit))
     to_polish = 3
     for _ in range(MAX_STEPS):
         v = np.exp(log_v)
@@ -137,17 +137,26 @@ def _newton(unit: Array, log_target: Array, power: float) -> Array | None:
                 return v
             to_polish -= 1
         try:
-            log_v = np.maximum(log_v + np.log1p(_step(unit, v, v * left, v * right, power)), SMALLEST)
+            log_v = np.maximum(log_v + np.log1p(_step(unit, identity, v, v * left, v * right, power)), SMALLEST)
         except np.linalg.LinAlgError:
             return None
     return None
 
 
-def _step(unit: Array, v: Array, pull: Array, push: Array, power: float) -> Array:
+def _start(unit: Array, log_target: Array, power: float) -> Array:
+    """log v [R] of the solution for orthogonal rows, made as long as the sum of v_i times the equation asks: already
+    the solution for two rows that have the same b, and for any that meet at equal angles."""
+    log_v = log_target / (1 + power)
+    v = np.exp(log_v)
+    square = v @ (unit @ v)
+    return log_v + np.log(v @ v / square) / (1 + power) if square > RESOLUTION * (v @ v) else log_v
+
+
+def _step(unit: Array, identity: Array, v: Array, pull: Array, push: Array, power: float) -> Array:
     """Relative change of v [R], from a Newton step whose matrix is scaled to have a diagonal of at least 1."""
     damping = np.sqrt(power * push)
     scaled = v / damping
-    matrix = scaled[:, None] * unit * scaled + np.eye(len(v))
+    matrix = scaled[:, None] * unit * scaled + identity
     step = np.linalg.solve(matrix, (push - pull) / damping) / damping
     if np.abs(step).max() < 0.1:
         return step
@@ -167,9 +176,9 @@ def _length(step: Array, slope: float, curvature: float, push: Array, power: flo
 
     limit = LARGEST_LOSS / max(-step.min(), 1e-3)
     low, high = 0.0, min(1.0, limit)
-    while derivative(high) < 0 and high < limit:
+    while (rises := derivative(high)) < 0 and high < limit:
         low, high = high, min(2 * high, limit)
-    if derivative(high) <= 0:
+    if rises <= 0:
         return high
     for _ in range(8):
         middle = (low + high) / 2
