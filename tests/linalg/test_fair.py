@@ -81,3 +81,14 @@ def test_more_rows_than_dimensions(power):
     assert (weights > 0).all()
     sizes = weights * np.linalg.norm(jacobian, axis=1)
     assert np.linalg.norm(weights @ jacobian) < 1e-2 * sizes.max()
+
+
+@pytest.mark.parametrize(("tasks", "cosine"), [(2, -0.9995), (2, -0.5), (2, 0.0), (2, 0.9999), (3, -0.49), (5, 0.3)])
+def test_rows_at_equal_angles_in_closed_form(tasks, cosine):
+    """With power 1, w_i n_i = 1 / sqrt(1 + (T - 1) cos) for all: on both sides of where a stationary point is looked
+    for."""
+    lengths = np.geomspace(1e-3, 1e3, tasks)
+    unit = np.full((tasks, tasks), cosine) + (1 - cosine) * np.eye(tasks)
+    found = fair_solution(lengths[:, None] * unit * lengths, 1.0)
+    assert not found.guarded
+    np.testing.assert_allclose(found.weights * lengths, (1 + (tasks - 1) * cosine) ** -0.5, rtol=1e-11)
