@@ -16,7 +16,7 @@ from mtlrun.config.words import quoted_text
 from mtlrun.reporting.entries import Entry, read_entry
 from mtlrun.reporting.settings import settings
 from mtlrun.runs.reader import Run, find_runs
-from mtlrun.runs.sweeps import RECORD, job_words, sweep_record
+from mtlrun.runs.sweeps import RECORD, listed_jobs
 
 _LEAN = ("diagnostics.every=0", "diagnostics.plots=false", "diagnostics.pictures=0")
 """What an advice does not look at; it moves no number."""
@@ -100,7 +100,7 @@ class AdvisedRuns:
     def _train(self, wanted: Wanted, length: int) -> None:
         """Go on with the jobs that there are, and start the others in a sweep of their own."""
         at_length = {tuple(run.overrides) for _, run in self._runs(wanted) if self._is_at(run, length)}
-        sweeps = {sweep: _jobs_of(sweep) for sweep in self._sweeps()}
+        sweeps = {sweep: listed_jobs(sweep) for sweep in self._sweeps()}
         for sweep, jobs in sweeps.items():
             if (jobs & wanted.keys()) - at_length:
                 self._check(
@@ -131,9 +131,3 @@ class AdvisedRuns:
     def _is_at(self, run: Run, length: int) -> bool:
         """Whether the run has finished at this length."""
         return run.status == "finished" and settings(run).get(self._length.key) == length
-
-
-def _jobs_of(sweep: Path) -> set[tuple[str, ...]]:
-    """The words of each of its jobs, of those that never started too."""
-    record = sweep_record(sweep) or {}
-    return {tuple(words) for words in job_words(record.get("sweeper") or {}, ())}

@@ -30,6 +30,9 @@ from mtlrun.runs.folder import claim, made
 from mtlrun.runs.restarts import goes_on, restarted_by
 from mtlrun.runs.sweeps import knows_its_jobs
 
+NAMELESS = "hydra.job.config.override_dirname.exclude_keys"
+"""Settings that are kept out of the names of a sweep's job folders."""
+
 
 class Refused(SystemExit):
     """Carries a mistake out of a callback: Hydra turns every Exception there into a mere warning."""
@@ -165,10 +168,9 @@ def _name_jobs_by_what_varies(config: DictConfig) -> None:
     """Keep settings that all jobs share out of the names of the job folders."""
     overrides = OverridesParser.create().parse_overrides(as_typed(config.hydra.overrides.task))
     fixed = [override.key_or_group for override in overrides if not override.is_sweep_override()]
-    key = "hydra.job.config.override_dirname.exclude_keys"
-    if fixed and not _given(config, key):
+    if fixed and not _given(config, NAMELESS):
         quoted = ",".join(map(quoted_text, fixed))
-        config.hydra.overrides.hydra.append(f"{key}=[{quoted}]")
+        config.hydra.overrides.hydra.append(f"{NAMELESS}=[{quoted}]")
 
 
 def _share_cores(config: DictConfig) -> None:

@@ -15,11 +15,13 @@ from hydra.types import HydraContext, RunMode
 from hydra.version import setbase
 from omegaconf import OmegaConf
 
-from mtlrun.cli.folders import RunFolders
+from mtlrun.cli.folders import NAMELESS, RunFolders
 from mtlrun.cli.launching import prefer_ready_options
 from mtlrun.cli.run import attempt, close_sweep, job, raw_errors
 from mtlrun.cli.sweep import jobs, list_jobs
+from mtlrun.commands import setting_key
 from mtlrun.config.schema import register_schema
+from mtlrun.config.words import quoted_text
 from mtlrun.paths import CONF
 
 
@@ -43,8 +45,9 @@ def _launch(listed: Sequence[Sequence[str]], hydra_words: Sequence[str]) -> None
     setbase("1.3")
     hydra = Hydra.create_main_hydra2("mtlrun", create_config_search_path(str(CONF)))
     try:
-        # By the first of these words a job knows that it is one.
-        words = ["hydra.mode=MULTIRUN", *hydra_words, *_common(listed)]
+        # By the first of these words a job knows that it is one. None of the jobs' own: what they share need not be a
+        # setting of anything before one of them has chosen its experiment.
+        words = ["hydra.mode=MULTIRUN", *_named_by_what_varies(listed, hydra_words), *hydra_words]
         config = hydra.compose_config("config", words, RunMode.MULTIRUN)
         list_jobs(config, listed)
         RunFolders().on_multirun_start(config)
@@ -59,6 +62,9 @@ def _launch(listed: Sequence[Sequence[str]], hydra_words: Sequence[str]) -> None
         GlobalHydra.instance().clear()
 
 
-def _common(listed: Sequence[Sequence[str]]) -> list[str]:
-    """Settings that all jobs share: folders are named by the others."""
-    return [word for word in listed[0] if all(word in words for words in listed)]
+def _named_by_what_varies(listed: Sequence[Sequence[str]], hydra_words: Sequence[str]) -> list[str]:
+    """Keeps the settings that all jobs share out of the names of their folders, unless the user has said which."""
+    keys = [setting_key(word) for word in listed[0] if all(word in words for words in listed)]
+    if not keys or any(setting_key(word) == NAMELESS for word in hydra_words):
+        return []
+    return [f"{NAMELESS}=[{','.join(map(quoted_text, keys))}]"]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from mtlrun.cli.output import leave_quietly, open_closed_streams, steady_output
+from mtlrun.cli.output import leave_quietly, steady_output, usable_streams
 from mtlrun.cli.terminal import complain
 from mtlrun.cli.together import refuse_verb
 from mtlrun.cli.usages import flags_of
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0: done. 1: a run, or a job of a sweep, failed. 2: a mistake in the command, told in one line. 128 + n: stopped by
     signal n, and what was trained is saved.
     """
-    open_closed_streams()
+    usable_streams()
     words = list(sys.argv[1:] if arguments is None else arguments)
     unwind_on_signals()
     look_in(Path.cwd())

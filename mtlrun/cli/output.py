@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -65,11 +66,16 @@ def steady_output() -> Iterator[None]:
         sys.stdout, sys.stderr = before
 
 
-def open_closed_streams() -> None:
-    """Where the shell has closed a standard stream (`>&-`), Python has none: give it one that leads nowhere."""
+def usable_streams() -> None:
+    """Where the shell has closed a standard stream (`>&-`), Python has none: give it one that leads nowhere.
+
+    What a terminal cannot show, such as ± in ASCII, is a question mark there and no error.
+    """
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))  # noqa: SIM115 (for good)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def leave_quietly() -> None:

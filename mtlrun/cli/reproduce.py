@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
+from mtlrun.cli.config_dir import search_path, split_config_dir
 from mtlrun.cli.folders import RunFolders
-from mtlrun.cli.listed import train_listed
-from mtlrun.cli.reproduction import TableJob, Wanted, finished_runs, jobs_of, methods_by_table, wanted
+from mtlrun.cli.missing import STOPPED, Missing, train_missing
+from mtlrun.cli.reproduction import TableJob, Wanted, jobs_of, methods_by_table, runs_there, wanted
 from mtlrun.cli.tables_offered import offered
 from mtlrun.cli.timing import hours
 from mtlrun.cli.words import OneLineParser
@@ -18,29 +20,32 @@ from mtlrun.commands import command_line
 from mtlrun.errors import ConfigError
 from mtlrun.lines import printable
 from mtlrun.published.library import published_table
+from mtlrun.published.table import By
 from mtlrun.reporting.entries import Entry
 from mtlrun.reporting.reproduced import reproduced_row
 from mtlrun.reporting.reproduced_text import heading, notes, reproduced_columns
 from mtlrun.reporting.terminal import fitting_tables
-from mtlrun.reporting.text import duration
+from mtlrun.reporting.text import duration, listed
 
 _LONG_HOURS = 1.0
 
 
 def main(arguments: list[str]) -> int:
     """Show the tables, or reproduce some; return the exit code: 1 if a run failed."""
-    options = _parser().parse_intermixed_args(arguments)
-    names = [*dict.fromkeys(word for word in options.words if "=" not in word)]
+    config_dir, rest = split_config_dir(arguments)
+    options, where = _parser().parse_intermixed_args(rest), search_path(config_dir)
+    folders = _folders(options.runs)
+    words = [word for word in options.words if "=" in word or word.startswith("~")]
+    names = [*dict.fromkeys(word for word in options.words if word not in words)]
     if not names:
-        offered(options.runs)
+        offered(folders)
         return 0
-    words = [word for word in options.words if "=" in word]
     hydra_words = [word for word in words if word.lstrip("+~").startswith(("hydra.", "hydra/"))]
     settings = [word for word in words if word not in hydra_words]
     tables = [published_table(name) for name in names]
     methods = methods_by_table(tables, options.methods)
-    requests = [wanted(table, methods[table.name], options.seeds, settings, options.quick) for table in tables]
-    return _reproduce(requests, options, hydra_words)
+    requests = [wanted(table, methods[table.name], options.seeds, settings, options.quick, where) for table in tables]
+    return _reproduce(requests, options, folders, [*where, *hydra_words])
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -49,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--methods", type=_names, default=[])
     parser.add_argument("--seeds", type=_count)
-    parser.add_argument("--runs", type=_names, default=["outputs"])
+    parser.add_argument("--runs", type=_names)
     for flag in ("--quick", "--list", "--yes"):
         parser.add_argument(flag, action="store_true")
     parser.add_argument("words", nargs="*")
@@ -57,7 +62,18 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _names(text: str) -> list[str]:
-    return [name for name in text.split(",") if name]
+    names = [name for name in text.split(",") if name]
+    if not names:
+        raise argparse.ArgumentTypeError(f"must name at least one, found '{text}'")
+    return names
+
+
+def _folders(named: Sequence[str] | None) -> Sequence[str]:
+    """Where runs are looked for; raises ConfigError for a folder that was named and is not there."""
+    absent = next((name for name in named or () if not Path(name).is_dir()), None)
+    if absent is not None:
+        raise ConfigError(f"--runs {absent}: no such folder")
+    return named or ["outputs"]
 
 
 def _count(text: str) -> int:
@@ -66,41 +82,66 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _reproduce(requests: Sequence[Wanted], options: argparse.Namespace, hydra_words: Sequence[str]) -> int:
+def _reproduce(
+    requests: Sequence[Wanted], options: argparse.Namespace, folders: Sequence[str], hydra_words: Sequence[str]
+) -> int:
     jobs = {request.table.name: [*jobs_of(request)] for request in requests}
-    missing = _missing(requests, jobs, options.runs)
+    missing, going_on = _missing(requests, jobs, folders)
     count = sum(map(len, jobs.values()))
     code = 0
+    if going_on:
+        print(f"{len(going_on)} of {count} runs are being trained already: {listed(going_on)}", flush=True)
     if missing and options.list:
-        _list([job for _, job in missing], count)
+        _list([one.job for one in missing], count)
     elif missing:
         _check_time(missing, options.yes)
         print(f"{len(missing)} of {count} runs of {', '.join(jobs)} are missing: training them", flush=True)
-        code = train_listed([job.words for _, job in missing], hydra_words)
+        code = train_missing(missing, hydra_words)
+    shown = 0
     for request in requests:
-        known = finished_runs([*options.runs, *RunFolders.sweeps], request.by)
-        show_reproduction(request, [(job, entry) for job in jobs[request.table.name] if (entry := job.found(known))])
-    return code
+        known = _finished([*folders, *RunFolders.sweeps], request.by)
+        done = [(job, entry) for job in jobs[request.table.name] if (entry := job.found(known))]
+        show_reproduction(request, done)
+        shown += len(done)
+    return 0 if code == 1 and shown == count else code  # a sweep that went on may have jobs that nobody asked for
+
+
+def _finished(folders: Sequence[str | Path], by: By) -> list[Entry]:
+    return [entry for entry in runs_there(folders, by) if entry.complete]
 
 
 def _missing(
     requests: Sequence[Wanted], jobs: Mapping[str, Sequence[TableJob]], folders: Sequence[str]
-) -> list[tuple[Wanted, TableJob]]:
-    """What no finished run is the same as; what two tables have in common once."""
-    found: list[tuple[Wanted, TableJob]] = []
+) -> tuple[list[Missing], list[str]]:
+    """(what no finished run is the same as, what two tables have in common once; folders of runs that still go on)."""
+    found: list[Missing] = []
+    going_on: list[str] = []
     for request in requests:
-        known = finished_runs(folders, request.by)
+        known = runs_there(folders, request.by)
+        finished = [entry for entry in known if entry.complete]
+        running = [entry for entry in known if entry.status == "running"]
+        stopped = [entry for entry in known if entry.status in STOPPED]
         for job in jobs[request.table.name]:
-            if job.found(known) is None and not any(job.same_as(other) for _, other in found):
-                found.append((request, job))
-    return found
+            if job.found(finished) is not None or any(job.same_as(other.job) for other in found):
+                continue
+            active = job.found(running)
+            if active is None:
+                found.append(Missing(request, job, job.found(stopped)))
+            elif active.folder not in going_on:
+                going_on.append(active.folder)
+    return found, going_on
 
 
 def show_reproduction(request: Wanted, done: Sequence[tuple[TableJob, Entry]]) -> None:
     """The table of the runs that there are, and the lines below it."""
     table, screen = request.table, Console(highlight=False)
     rows = [
-        reproduced_row(table, method, [entry for job, entry in done if job.method is method])
+        reproduced_row(
+            table,
+            method,
+            [entry for job, entry in done if job.method is method],
+            [line for job, _ in done if job.method is method for line in job.differs],
+        )
         for method in request.methods
     ]
     for place, line in enumerate(heading(table, request.quick)):
@@ -118,14 +159,14 @@ def _list(missing: Sequence[TableJob], count: int) -> None:
         print(f"  {command_line('mtlrun', *job.words)}")
 
 
-def _check_time(missing: Sequence[tuple[Wanted, TableJob]], agreed: bool) -> None:
+def _check_time(missing: Sequence[Missing], agreed: bool) -> None:
     """Say how long the missing runs take, and refuse what takes long unless that was asked for.
 
     Raises:
         ConfigError: for what takes more than an hour, and for data that is not there.
     """
-    requests = {request.table.name: request for request, _ in missing}
-    methods = {name: [job.method for request, job in missing if request.table.name == name] for name in requests}
+    requests = {one.request.table.name: one.request for one in missing}
+    methods = {name: [one.job.method for one in missing if one.request.table.name == name] for name in requests}
     total = 0.0
     for part, needs in hours([(request, methods[name]) for name, request in requests.items()]):
         if part is None:

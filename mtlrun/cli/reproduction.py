@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -11,12 +11,14 @@ from typing import Any, cast
 from omegaconf import OmegaConf
 
 from mtlrun.cli.flags import with_force
+from mtlrun.commands import setting_key
 from mtlrun.config.compose import compose
 from mtlrun.config.composed import without_hydra
 from mtlrun.config.schema import typed_root
 from mtlrun.errors import ConfigError
 from mtlrun.published.table import By, PublishedMethod, PublishedTable
 from mtlrun.reporting.entries import Entry, read_entry
+from mtlrun.reporting.reproduced import beyond_the_protocol
 from mtlrun.reporting.settings import Settings, flat_settings
 from mtlrun.runs.reader import find_runs
 from mtlrun.runs.yamlfile import parse_yaml
@@ -37,13 +39,17 @@ _MOVES_NO_NUMBER = (
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the user asked to reproduce: settings on top of the table's own, and how many seeds."""
+    """What the user asked to reproduce: settings on top of the table's own, and how many seeds.
+
+    where: the folder of the user's own groups, as a setting; see `mtlrun.cli.config_dir`.
+    """
 
     table: PublishedTable
     methods: tuple[PublishedMethod, ...]
     seeds: int
     words: tuple[str, ...] = ()
     quick: bool = False
+    where: tuple[str, ...] = ()
 
     @property
     def by(self) -> By:
@@ -64,17 +70,25 @@ class Wanted:
     def settings_of(self, method: PublishedMethod) -> list[str]:
         """What trains the method, without case and seed."""
         reduced = self.table.quick.words if self.quick else ()
-        return [f"experiment={self.table.experiment}", *(method.words or ()), *reduced, *self.words]
+        return [*self.protocol_of(method), *reduced, *self.words]
+
+    def protocol_of(self, method: PublishedMethod) -> list[str]:
+        """What would train it as published, without case and seed."""
+        return [f"experiment={self.table.experiment}", *(method.words or ())]
 
 
 @dataclass(frozen=True)
 class TableJob:
-    """One run of a reproduction: the words that train it, and the settings that its folder would have."""
+    """One run of a reproduction: the words that train it, and the settings that its folder would have.
+
+    differs: in what these are not the protocol's, beyond its points.
+    """
 
     method: PublishedMethod
     words: tuple[str, ...]
     settings: Settings
     seed: int
+    differs: tuple[str, ...] = ()
 
     def found(self, known: Iterable[Entry]) -> Entry | None:
         """The first of these runs that is the same."""
@@ -104,17 +118,38 @@ def methods_by_table(tables: Sequence[PublishedTable], names: Sequence[str]) -> 
 
 
 def wanted(
-    table: PublishedTable, methods: Sequence[str], seeds: int | None, words: Sequence[str], quick: bool
+    table: PublishedTable,
+    methods: Sequence[str],
+    seeds: int | None,
+    words: Sequence[str],
+    quick: bool,
+    where: Sequence[str] = (),
 ) -> Wanted:
     """The request in full; by default all methods that can be trained, with the paper's number of seeds.
 
     Raises:
-        ConfigError: for a method that the table does not have, or that is not offered here.
+        ConfigError: for a method that the table does not have, or that is not offered here, and for a setting that
+            would make another of it.
     """
     names = methods or (table.quick.methods if quick else ()) or [method.name for method in table.trained]
-    chosen = tuple(_offered(table, name) for name in names)
+    chosen = tuple(_offered(table, name) for name in dict.fromkeys(names))
+    _refuse_what_rows_choose(table, chosen, words)
     usual = 1 if quick or table.cases else table.seeds or 3
-    return Wanted(table, chosen, usual if seeds is None else seeds, tuple(words), quick)
+    return Wanted(table, chosen, usual if seeds is None else seeds, tuple(words), quick, tuple(where))
+
+
+def _refuse_what_rows_choose(table: PublishedTable, methods: Sequence[PublishedMethod], words: Sequence[str]) -> None:
+    for word in words:
+        key, _, value = word.partition("=")
+        if setting_key(word) == "seed":
+            raise ConfigError(f"{word}: each run has a seed of its own, from 0 on: --seeds N says how many")
+        if table.cases and key == table.cases.setting:
+            raise ConfigError(f"{word}: each case of {table.name} sets it, leave it out")
+        for method in methods:
+            own = method.chosen(key)
+            if own is not None and own != value:
+                others = f"leave {key} out, and choose rows with --methods"
+                raise ConfigError(f"{word}: {method.name} of {table.name} is trained with {key}={own}; {others}")
 
 
 def _offered(table: PublishedTable, name: str) -> PublishedMethod:
@@ -132,19 +167,29 @@ def jobs_of(request: Wanted) -> Iterator[TableJob]:
         ConfigError: for a mistake in the settings.
     """
     for method in request.methods:
-        words = request.settings_of(method)
-        settings = effective_settings(words)
+        words, protocol = request.settings_of(method), request.protocol_of(method)
+        settings = effective_settings([*words, *request.where])
+        _check_late_epochs(request, settings)
+        published = settings if words == protocol else effective_settings([*protocol, *request.where])
+        differs = beyond_the_protocol(request.table, _that_move(settings), _that_move(published))
         for case in request.cases:
             own = [*words, *([case] if case else [])]
             of_case = {**settings, **_as_setting(case)}
             for seed in range(request.seeds):
-                yield TableJob(method, (*own, f"seed={seed}"), of_case, seed)
+                yield TableJob(method, (*own, f"seed={seed}"), of_case, seed, tuple(differs))
 
 
-def finished_runs(paths: Iterable[str | Path], by: By) -> list[Entry]:
-    """Every finished run below the paths, the one that ended last first; a path that is not there has none."""
+def _check_late_epochs(request: Wanted, settings: Settings) -> None:
+    last = settings.get("trainer.test_last")
+    if request.by == "mean_of_last" and last == 1:
+        raise ConfigError(f"trainer.test_last=1: {request.table.name} quotes the mean of the last epochs; at least 2")
+
+
+def runs_there(paths: Iterable[str | Path], by: By) -> list[Entry]:
+    """Every run below the paths, the one that ended last first; a path that is not there has none."""
     entries = [read_entry(run, by) for path in paths for run in find_runs(path)]
-    return sorted((entry for entry in entries if entry.complete), key=lambda entry: entry.end, reverse=True)
+    known = [replace(entry, settings=with_later_ones(entry.settings)) for entry in entries]
+    return sorted(known, key=lambda entry: entry.end, reverse=True)
 
 
 def effective_settings(words: Sequence[str]) -> Settings:
@@ -160,20 +205,27 @@ def effective_settings(words: Sequence[str]) -> Settings:
 
 
 def same_experiment(settings: Settings, others: Settings) -> bool:
-    """Whether two runs differ at most in their seed, and in what moves no number.
+    """Whether two runs differ at most in their seed, and in what moves no number."""
+    return _that_move(settings) == _that_move(others)
 
-    A setting of the schema that one of them lacks came with a later version: until then everything was trained as by
-    its default.
+
+def with_later_ones(settings: Settings) -> Settings:
+    """With the default of each setting of the schema that is not there.
+
+    It came with a later version: until then everything was trained as by its default.
     """
-    keys = {*settings, *others} - {*_MOVES_NO_NUMBER}
-    known = [{**_defaults(), **some} for some in (settings, others)]
-    return all(all(key in some for some in known) and known[0][key] == known[1][key] for key in keys)
+    return {**_defaults(), **settings}
+
+
+def _that_move(settings: Settings) -> Settings:
+    return {key: value for key, value in settings.items() if key not in _MOVES_NO_NUMBER}
 
 
 @cache
 def _defaults() -> Settings:
     """Of the settings that every run has, whatever parts it is made of."""
-    return flat_settings(cast(dict[str, Any], OmegaConf.to_container(typed_root(), enum_to_str=True)), {})
+    found = flat_settings(cast(dict[str, Any], OmegaConf.to_container(typed_root(), enum_to_str=True)), {})
+    return {key: value for key, value in found.items() if key != "seed" and value not in ({}, "???")}
 
 
 def _as_setting(case: str) -> Settings:

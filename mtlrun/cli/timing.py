@@ -8,6 +8,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,8 @@ def measured(requests: Sequence[Sequence[str]]) -> list[Measured]:
     found = dict(zip(map(_key, missing), _measure(missing))) if missing else {}
     kept = {key: value for key, value in found.items() if "hours" in value}
     if kept:
-        write_json(path, {**known, **kept})
+        with suppress(OSError):  # a home that cannot be written to: measured again next time
+            write_json(path, {**known, **kept})
     return [{**known, **found}[_key(words)] for words in requests]
 
 
@@ -42,7 +44,10 @@ def hours(asked: Sequence[tuple[Wanted, Sequence[PublishedMethod]]]) -> list[tup
     Of those that cost alike, one is measured for all. All requests are measured by one process.
     """
     kinds = [{_kind(method): method for method in reversed(methods)} for _, methods in asked]
-    words = [[*map(request.settings_of, kind.values())] for (request, _), kind in zip(asked, kinds)]
+    words = [
+        [[*request.settings_of(method), *request.where] for method in kind.values()]
+        for (request, _), kind in zip(asked, kinds)
+    ]
     answers = iter(measured([entry for entries in words for entry in entries]))
     return [_added_up(methods, {key: next(answers) for key in kind}) for (_, methods), kind in zip(asked, kinds)]
 
@@ -69,7 +74,8 @@ def takes_passes(method: PublishedMethod) -> bool:
 
 
 def _key(words: Sequence[str]) -> str:
-    return " ".join([platform.node(), installed_version(), os.environ.get("OMP_NUM_THREADS", "-"), *words])
+    machine = (os.environ.get(name, "-") for name in ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES"))
+    return " ".join([platform.node(), installed_version(), *machine, *words])
 
 
 def _measure(requests: Sequence[Sequence[str]]) -> list[Measured]:

@@ -70,7 +70,9 @@ Every option may also be written key=value, such as by=last.""",
   --list           train nothing: what would be trained, and what the runs that exist come to
   --yes            also if it takes more than an hour
   --runs DIR[,DIR] where runs are looked for (default: outputs)
-  key=value        settings for every run, such as data.root=FOLDER or hydra/launcher=joblib""",
+  -cd, --config-dir DIR  a folder with groups of your own, such as the experiment of a table of yours
+  key=value        settings for every run, such as data.root=FOLDER or hydra/launcher=joblib
+A table of your own is named by its file NAME.yaml. What was stopped goes on with the same command.""",
     "advise": """\
   mtlrun advise [GROUP=OPTION ...] [key=value ...]
   --budget 1.0       the most that a run may take, as a share of the configured length; it starts at a fifth

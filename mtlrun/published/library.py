@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from math import isfinite
 from pathlib import Path
 from typing import Any, get_args
 
@@ -24,6 +25,7 @@ from mtlrun.runs.yamlfile import read_yaml
 HOME = Path(__file__).parent
 _SPREADS = ("deviation", "error", "none")
 _TEXTS = ("title", "paper", "table", "verified")
+_COORDINATES = {"x1", "x2"}
 _WORDS = {"yes": True, "no": False, "?": None}
 
 
@@ -59,13 +61,13 @@ def _table(name: str, content: Mapping[str, Any]) -> PublishedTable:
     return PublishedTable(
         name=name,
         **{key: str(content[key]) for key in _TEXTS},
-        experiment=str(content.get("experiment") or name),
+        experiment=str(content.get("experiment") or (name if name in table_names() else Path(name).stem)),
         metrics=tuple(_metric(entry) for entry in content["metrics"]),
         methods=tuple(_method(key, entry or {}) for key, entry in content["methods"].items()),
         protocol=tuple(_point(entry) for entry in content["protocol"]),
         quick=Reduction(str(quick["says"]), _texts(quick["with"]), _texts(quick.get("methods")), quick.get("by")),
         by=content["by"],
-        seeds=content.get("seeds"),
+        seeds=_seeds(content.get("seeds")),
         spread=str(content.get("spread", "none")),
         **{key: str(content.get(key) or "") for key in ("arxiv", "code", "claim", "chooses_by")},
         chooses_by_test=bool(content.get("chooses_by_test", False)),
@@ -130,7 +132,8 @@ def _numbers(text: Any) -> tuple[PrintedNumber | None, ...]:
     words = [] if text is None else str(text).split()
     found = tuple(None if word == "-" else PrintedNumber(word) for word in words)
     for number in found:
-        assert number is None or number.value is not None
+        if number is not None and not isfinite(number.value):
+            raise ValueError(f"{number.text} is no number that can be printed")
     return found
 
 
@@ -138,7 +141,15 @@ def _number(text: Any) -> PrintedNumber | None:
     return next(iter(_numbers(text)), None)
 
 
+def _seeds(value: Any) -> int | None:
+    if value is not None and (type(value) is not int or value < 1):
+        raise ValueError(f"seeds must be a whole number of at least 1, or null, found {value}")
+    return int(value) if value is not None else None
+
+
 def _texts(entries: Sequence[Any] | None) -> tuple[str, ...]:
+    if isinstance(entries, str):
+        raise ValueError(f"'{entries}' must be a list: [{entries}]")
     return tuple(map(str, entries or ()))
 
 
@@ -147,6 +158,11 @@ def _check(table: PublishedTable) -> None:
     count, cases = len(table.metrics), table.cases
     choose(table.by, get_args(By), "by")
     choose(table.spread, _SPREADS, "spread")
+    if table.quick.by is not None:
+        choose(table.quick.by, get_args(By), "by of quick")
+    for metric in table.metrics:
+        if metric.scale == 0:
+            raise ValueError(f"scale of {metric.name} must not be 0")
     for method in table.methods:
         for what, numbers in (("values", method.values), ("spread", method.spreads)):
             if numbers and len(numbers) != count:
@@ -159,5 +175,9 @@ def _check(table: PublishedTable) -> None:
         raise ValueError(f"single_task has {len(table.single_task)} numbers, not one for each of {count} metrics")
     if table.delta is not None and not table.single_task:
         raise ValueError("delta needs the vector single_task")
+    if table.delta is not None and any(number.value == 0 for number in table.single_task):
+        raise ValueError("delta is relative to single_task, which must not have a 0")
+    if table.front is not None and {*table.front} != _COORDINATES:
+        raise ValueError(f"front must have bounds of x1 and x2, found {', '.join(table.front)}")
     for name in table.quick.methods:
         table.method(name)

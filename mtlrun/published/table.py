@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Literal
 
 from mtlrun.errors import choose
@@ -23,9 +24,14 @@ class PrintedNumber:
         return float(self.text)
 
     @property
+    def digits(self) -> int:
+        """Digits behind the point: 2 of 0.05 and of 5e-2; below 0 where digits before it are rounded, as of 1e3."""
+        return -int(Decimal(self.text).as_tuple().exponent)
+
+    @property
     def half_unit(self) -> float:
         """Half a unit of the last digit: how far rounding may have moved it."""
-        return 0.5 * 10.0 ** -len(self.text.partition(".")[2])
+        return 0.5 * 10.0**-self.digits
 
 
 @dataclass(frozen=True)

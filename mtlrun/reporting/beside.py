@@ -9,7 +9,7 @@ from mtlrun.errors import ConfigError
 from mtlrun.published.library import published_table
 from mtlrun.published.table import PrintedNumber, PublishedMethod, PublishedMetric, PublishedTable
 from mtlrun.reporting.baselines import SINGLE_TASK_WORDS
-from mtlrun.reporting.entries import Entry
+from mtlrun.reporting.entries import BY_WORDS, By, Entry
 from mtlrun.reporting.gains import Measure
 from mtlrun.reporting.model import PublishedCell, PublishedRow, PublishedValue, Row, Section, TaskColumn
 from mtlrun.reporting.reproduced import FEWEST_SEEDS, deviations, in_deviations, lacking
@@ -18,9 +18,16 @@ from mtlrun.reporting.text import listed
 
 
 def with_published(
-    sections: Sequence[Section], entries: Iterable[Entry], names: Sequence[str], measure: Measure
+    sections: Sequence[Section], entries: Iterable[Entry], names: Sequence[str], measure: Measure, by: By
 ) -> list[Section]:
     """The sections with the rows of each table whose tasks they have.
+
+    Args:
+        sections: of the report.
+        entries: its runs.
+        names: of the tables.
+        measure: of the report.
+        by: which scores of a run it shows; ours are set against a table's only where it quotes the same.
 
     Raises:
         ConfigError: for a name that is none, or a table of which no section has a task and metric.
@@ -35,7 +42,7 @@ def with_published(
             wanted = ", ".join(f"{metric.task}/{metric.metric}" for metric in table.metrics)
             raise ConfigError(f"--published {name} is about {wanted}: these runs are judged by {judged or 'nothing'}")
         for place in fitting:
-            found[place] = _with_table(found[place], table, settings, measure)
+            found[place] = _with_table(found[place], table, settings, measure, by)
     return found
 
 
@@ -49,7 +56,9 @@ def published_values(names: Sequence[str]) -> Iterator[PublishedValue]:
                     yield PublishedValue(table.name, method.name, metric.task, metric.metric, value, metric.higher)
 
 
-def _with_table(section: Section, table: PublishedTable, settings: Mapping[str, Settings], measure: Measure) -> Section:
+def _with_table(
+    section: Section, table: PublishedTable, settings: Mapping[str, Settings], measure: Measure, by: By
+) -> Section:
     columns = _columns(table, section)
     rows = [_row(table, method, columns, measure) for method in table.methods if method.values or method.delta]
     lines = [f"Published rows ({table.name}): {table.source}; {table.verified}."]
@@ -57,7 +66,7 @@ def _with_table(section: Section, table: PublishedTable, settings: Mapping[str, 
         lines.append(f"{table.name} chooses by TEST rows: {table.chooses_by}.")
     if section.rows and any(row.delta for row in rows):
         lines.append(f"{table.name}: its Delta is as printed, against the paper's own single-task row.")
-    lines += _compared(section, table, columns, settings)
+    lines += _compared(section, table, columns, settings, by)
     lines += (f"{table.name}, misprint or trap: {line}." for line in table.misprints)
     return replace(section, published=(*section.published, *rows), beside=(*section.beside, *lines))
 
@@ -91,12 +100,12 @@ def _cell(table: PublishedTable, method: PublishedMethod, place: int) -> Publish
 
 def _in_our_unit(number: PrintedNumber, metric: PublishedMetric) -> PrintedNumber:
     """With as many digits as are printed."""
-    digits = len(number.text.partition(".")[2]) + max(0, len(f"{abs(metric.scale):.0f}") - 1)
+    digits = max(0, number.digits) + max(0, len(f"{abs(metric.scale):.0f}") - 1)
     return PrintedNumber(f"{(number.value - metric.offset) / metric.scale:.{digits}f}")
 
 
 def _compared(
-    section: Section, table: PublishedTable, columns: Sequence[int | None], settings: Mapping[str, Settings]
+    section: Section, table: PublishedTable, columns: Sequence[int | None], settings: Mapping[str, Settings], by: By
 ) -> Iterator[str]:
     """A line for each row of ours that has a counterpart, and one for each way in which the protocol differs."""
     differing: dict[str, list[str]] = {}
@@ -105,13 +114,24 @@ def _compared(
     for row in section.rows:
         if row not in paired and row.folders:
             yield from _unlike(row, table, settings.get(row.folders[0], {}))
+    if any(not _quotes_the_same(table, chosen, by) for _, chosen, _ in pairs):
+        yield (
+            f"{table.name} quotes scores {BY_WORDS[table.by]}, this report those {BY_WORDS[by]}: no difference is "
+            f"taken between the two; add --by {table.by}."
+        )
     for row, chosen, method in pairs:
-        yield _difference(row, section.tasks, table, method, columns)
+        if _quotes_the_same(table, chosen, by):
+            yield _difference(row, section.tasks, table, method, columns)
         for line in deviations(table, chosen, method):
             differing.setdefault(line, []).append(row.label)
     for line, labels in differing.items():
         whose = "" if len(set(labels)) == len({row.label for row, _, _ in pairs}) else f" ({listed(labels)})"
         yield f"Protocol of {table.name} differs in {line}{whose}."
+
+
+def _quotes_the_same(table: PublishedTable, chosen: Settings, by: By) -> bool:
+    """Whether the report shows the scores that the table quotes; where no epoch is chosen the best is the last."""
+    return table.by == by or ({table.by, by} == {"best", "last"} and chosen.get("trainer.select") == "last")
 
 
 def counterparts(
@@ -120,15 +140,21 @@ def counterparts(
     """The published rows of single-task training, or those that the run was trained as: of several, such as MGDA-UB
     and MGDA, the one that says most."""
     chosen = settings.get(row.folders[0], {}) if row.folders else {}
-    found = [method for method in _alike(row, table, chosen) if row.is_baseline or not lacking(table, method, chosen)]
+    apart = _is_single_task(row, chosen)
+    found = [method for method in _alike(row, table, chosen) if apart or not lacking(table, method, chosen)]
     most = max((len(method.words or ()) for method in found), default=0)
-    yield from ((chosen, method) for method in found if row.is_baseline or len(method.words or ()) == most)
+    yield from ((chosen, method) for method in found if apart or len(method.words or ()) == most)
+
+
+def _is_single_task(row: Row, chosen: Settings) -> bool:
+    """Whether the row is the baseline, and not one of shared networks that the user has named as such."""
+    return row.is_baseline and ("sharing" not in chosen or chosen["sharing"] in SINGLE_TASK_WORDS)
 
 
 def _alike(row: Row, table: PublishedTable, chosen: Settings) -> list[PublishedMethod]:
     """The methods of the same balancer, or of single-task training."""
     single = [method for method in table.trained if method.chosen("sharing") in SINGLE_TASK_WORDS]
-    if row.is_baseline:
+    if _is_single_task(row, chosen):
         return single
     return [
         method

@@ -160,7 +160,10 @@ def tasks_as_rows(columns: Sequence[GridColumn]) -> list[GridColumn]:
     count = len(columns[0].cells)
     rows = [
         GridColumn(
-            "", "\n".join(column.cells[row].text for column in named), "score", tuple(c.cells[row] for c in kept)
+            "",
+            "\n".join(filter(None, (column.cells[row].text for column in named))),
+            "score",
+            tuple(c.cells[row] for c in kept),
         )
         for row in range(count)
     ]

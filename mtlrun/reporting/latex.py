@@ -59,7 +59,7 @@ def _caption(section: Section, report: Report) -> str:
         words += f" {MEASURES[report.measure]}, with 95 % t intervals over seeds."
     if any(row.delta_bold or any(cell.bold for cell in row.cells) for row in section.rows):
         words += " Bold: the best of a column and all that is not separated from it."
-    papers = [line for line in section.beside if line.startswith("Published rows")]
+    papers = [line for line in section.beside if line.startswith("Published rows") or "TEST rows" in line]
     return _escape(" ".join([words, *papers]))
 
 

@@ -63,7 +63,7 @@ def report(
     made = report_on(kept, by, measure, _chosen_baselines(baseline, pools(kept), by), tune_keys)
     if not published:
         return made
-    sections = tuple(with_published(made.sections, kept, published, measure))
+    sections = tuple(with_published(made.sections, kept, published, measure, by))
     return replace(made, sections=sections, published=tuple(published_values(published)))
 
 

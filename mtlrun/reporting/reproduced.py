@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import nan
 from pathlib import Path
@@ -75,9 +75,18 @@ class ReproducedRow:
     differs: tuple[str, ...] = ()
 
 
-def reproduced_row(table: PublishedTable, method: PublishedMethod, entries: Sequence[Entry]) -> ReproducedRow:
-    """A method's finished runs, one a seed and case, beside its published row."""
-    differs = [line for entry in entries for line in deviations(table, entry.settings, method)]
+def reproduced_row(
+    table: PublishedTable, method: PublishedMethod, entries: Sequence[Entry], others: Iterable[str] = ()
+) -> ReproducedRow:
+    """A method's finished runs, one a seed and case, beside its published row.
+
+    Args:
+        table: with the row.
+        method: the row.
+        entries: the runs.
+        others: in what the runs differ from the protocol beyond its points, in words.
+    """
+    differs = [*(line for entry in entries for line in deviations(table, entry.settings, method)), *others]
     ends = tuple(_end(table, method, entry) for entry in entries) if table.front else ()
     numbers = () if table.front else (*_scores(table, method, entries), *_delta(table, method, entries))
     return ReproducedRow(method, len(entries), numbers, ends, tuple(dict.fromkeys(differs)))
@@ -92,7 +101,7 @@ def deviations(table: PublishedTable, settings: Settings, method: PublishedMetho
     found = []
     for point in table.protocol:
         others = [
-            f"{key}={spelled(settings[key]) if key in settings else 'not set'}"
+            f"{key}={_shown(key, settings)}"
             for key, value in point.settings.items()
             if settings.get(key) != value and not any(_within(key, name) for name in own)
         ]
@@ -101,6 +110,29 @@ def deviations(table: PublishedTable, settings: Settings, method: PublishedMetho
         if point.ours:
             found.append(f"{point.point}: {point.ours} here; {point.says} there")
     return found
+
+
+def beyond_the_protocol(table: PublishedTable, settings: Settings, preset: Settings) -> list[str]:
+    """In what settings are not those of the table's experiment, where no point of the protocol tells; in one line.
+
+    What is set within a part is left out where the part itself is another.
+    """
+    told = {*(key for point in table.protocol for key in point.settings), table.cases.setting if table.cases else None}
+    differing = [
+        key
+        for key in sorted({*settings, *preset})
+        if (key in settings, settings.get(key)) != (key in preset, preset.get(key))
+    ]
+    parts = {key for key in differing if "." not in key}
+    kept = [key for key in differing if key not in told and (key in parts or key.partition(".")[0] not in parts)]
+    if not kept:
+        return []
+    here, there = (", ".join(f"{key}={_shown(key, some)}" for key in kept) for some in (settings, preset))
+    return [f"other settings: {here} here; {there} in the preset"]
+
+
+def _shown(key: str, settings: Settings) -> str:
+    return spelled(settings[key]) if key in settings else "not set"
 
 
 def lacking(table: PublishedTable, method: PublishedMethod, settings: Settings) -> list[str]:

@@ -94,7 +94,7 @@ def _words(heading: str, texts: Sequence[str], kind: str = "setting", unit: str 
 def _ours(number: Beside) -> GridCell:
     digits = decimals([number.deviation], [number.mean])
     if number.published is not None:
-        digits = max(digits, len(number.published.text.partition(".")[2]))
+        digits = max(digits, number.published.digits)
     spread = "" if number.deviation is None else f"±{fixed(number.deviation, digits)}"
     return GridCell(fixed(number.mean, digits), spread)
 
@@ -128,6 +128,8 @@ def _bounds(table: PublishedTable) -> str:
 
 
 def _reading(table: PublishedTable, rows: Sequence[ReproducedRow]) -> str:
+    if not any(number.published for row in rows for number in row.numbers):
+        return "No published numbers are kept with this table: ours stand alone."
     seeds = "an unknown number of" if table.seeds is None else str(table.seeds)
     line = f"Published: {seeds} run(s) a row, ± {_SPREADS[table.spread]}."
     most = max((len(number.ours) for row in rows for number in row.numbers), default=0)

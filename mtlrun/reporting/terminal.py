@@ -30,7 +30,7 @@ _COLOURS = {"better": "green", "worse": "red", "undecided": "yellow"}
 def show_report(report: Report, console: Console | None = None) -> None:
     """Print the report."""
     if console is None and isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal without arrows gets question marks, not an error
+        sys.stdout.reconfigure(errors="replace")  # in Python too a terminal without arrows gets question marks
     screen = console or Console(highlight=False)
     for section in report.sections:
         _section(section, report, screen)

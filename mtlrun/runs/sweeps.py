@@ -65,3 +65,9 @@ def job_words(sweeper: Mapping[str, Any], words: Sequence[str]) -> list[list[str
 
     overrides = OverridesParser.create().parse_overrides(sweep_words(sweeper.get("params"), words))
     return [job for batch in BasicSweeper.split_arguments(overrides, max_batch_size=None) for job in batch]
+
+
+def listed_jobs(folder: Path) -> set[tuple[str, ...]]:
+    """The words of each job of a sweep whose record lists them one by one, of those that never started too."""
+    record = sweep_record(folder) or {}
+    return {tuple(words) for words in job_words(record.get("sweeper") or {}, ())}

@@ -1,13 +1,19 @@
 """mtlrun reproduce: what is missing is trained in one sweep, what exists is found, and nothing is claimed too early."""
 
+import json
+import shutil
+
 import pytest
 
 from mtlrun.cli import reproduce, timing
 from mtlrun.cli.main import main
-from mtlrun.cli.reproduction import Wanted, jobs_of, same_experiment, wanted
+from mtlrun.cli.missing import Missing
+from mtlrun.cli.reproduction import Wanted, jobs_of, same_experiment, wanted, with_later_ones
 from mtlrun.cli.timing import takes_passes
 from mtlrun.errors import ConfigError
-from mtlrun.published.library import published_table, table_names
+from mtlrun.paths import CONF
+from mtlrun.published.library import HOME, published_table, table_names
+from mtlrun.runs.lock import FolderLock
 from mtlrun.runs.reader import find_runs
 
 FEW = ["data.rows=3", "trainer.max_steps=3", "diagnostics.plots=false", "diagnostics.pictures=0"]
@@ -31,6 +37,7 @@ def test_what_is_missing_is_trained_and_then_found(tmp_path, capsys):
     assert "3 of 3 runs of cagrad/toy are missing" in told
     assert "LS reaches the front from 0 of 3 starts, by the paper from 1" in told
     assert "steps: data.rows=3 here; 100,000 there" in told
+    assert "(b) other settings: trainer.max_steps=3 here; trainer.max_steps=null in the preset" in told
     runs = find_runs(tmp_path / "outputs")
     assert [run.config["backbone"]["start"] for run in runs] == [[-8.5, 7.5], [-8.5, -5.0], [9.0, 9.0]]
     assert main(words) == 0
@@ -71,6 +78,78 @@ def test_the_sweep_can_be_finished_by_rerun(tmp_path, capsys):
     assert text_of(capsys).count(": finished") == 6
 
 
+def test_what_was_stopped_goes_on_in_its_own_folder(tmp_path, capsys):
+    """One was killed, one never started, one failed: the same command finishes the sweep, and begins no other."""
+    words = ["reproduce", "cagrad/toy", "--methods", "LS,PCGrad", *FEW]
+    assert main(words) == 0
+    runs = find_runs(tmp_path / "outputs")
+    killed, failed, unborn = runs[0].path, runs[1].path, runs[2].path
+    ends = {run.path: run.info["end"] for run in runs}
+    for folder, status in ((killed, "running"), (failed, "failed")):
+        content = json.loads((folder / "run.json").read_text())
+        (folder / "run.json").write_text(json.dumps({**content, "status": status, "end": None, "pid": 2**22 + 1}))
+    shutil.rmtree(unborn)
+    capsys.readouterr()
+    assert main(words) == 0
+    told = text_of(capsys)
+    assert "3 of 6 runs of cagrad/toy are missing: training them" in told
+    assert f"3 of them go on in {killed.parent.relative_to(tmp_path)}" in told
+    after = {run.path: run.info["end"] for run in find_runs(tmp_path / "outputs")}
+    assert after.keys() == ends.keys()
+    assert {path for path, end in after.items() if end != ends[path]} == {killed, failed, unborn}
+
+
+def test_what_goes_on_elsewhere_is_left_to_it(tmp_path, capsys):
+    words = ["reproduce", "cagrad/toy", "--methods", "LS", *FEW]
+    assert main(words) == 0
+    first = find_runs(tmp_path / "outputs")[0].path
+    content = json.loads((first / "run.json").read_text())
+    (first / "run.json").write_text(json.dumps({**content, "status": "running"}))
+    lock = FolderLock(first)
+    assert lock.acquire()
+    capsys.readouterr()
+    assert main(words) == 0
+    lock.release()
+    told = text_of(capsys)
+    assert f"1 of 3 runs are being trained already: {first.relative_to(tmp_path)}" in told
+    assert "are missing" not in told
+
+
+def test_a_setting_of_what_experiments_choose_serves_several_tables(tmp_path):
+    """The scale is a setting of no task set but the toy's, which only the experiments choose."""
+    words = ["reproduce", "cagrad/toy", "nash_mtl/toy", "--methods", "LS", *FEW, "task.tasks.first.scale=0.5"]
+    assert main(words) == 0
+    runs = find_runs(tmp_path / "outputs")
+    assert len(runs) == 8
+    assert {run.config["task"]["tasks"]["first"]["scale"] for run in runs} == {0.5}
+    assert "backbone.start" in runs[0].name
+    assert "scale" not in runs[0].name
+
+
+def test_a_table_of_ones_own_has_its_experiment_in_a_folder_of_ones_own(tmp_path, capsys):
+    shutil.copy(HOME / "cagrad" / "toy.yaml", "mine.yaml")
+    (tmp_path / "own" / "experiment").mkdir(parents=True)
+    shutil.copy(CONF / "experiment" / "cagrad" / "toy.yaml", tmp_path / "own" / "experiment" / "mine.yaml")
+    words = ["reproduce", "mine.yaml", "--methods", "LS", *FEW]
+    assert main(words) == 2
+    assert "no experiment 'mine'" in capsys.readouterr().err
+    assert main([*words, "--config-dir", "own"]) == 0
+    assert "LS reaches the front from 0 of 3 starts" in text_of(capsys)
+    assert main([*words, "-cd", "own"]) == 0
+    assert "are missing" not in text_of(capsys)
+
+
+def test_what_is_deleted_and_what_else_differs_is_told():
+    request = wanted(published_table("cagrad/nyuv2"), ["LS"], 1, ["sharing=hard", "~sharing.attention"], quick=False)
+    differs = [job.differs for job in jobs_of(request)]
+    assert differs == [()]  # a point of the protocol tells of both
+    words = ["trainer.max_steps=5", "optimizer.weight_decay=0.1", "sampler=uniform", "trainer.workers=3"]
+    (job,) = jobs_of(wanted(published_table("cagrad/nyuv2"), ["LS"], 1, words, quick=False))
+    here = "optimizer.weight_decay=0.1, sampler=uniform, trainer.max_steps=5 here"
+    assert len(job.differs) == 1
+    assert job.differs[0].startswith(f"other settings: {here}; optimizer.weight_decay=0")
+
+
 def test_a_reduction_says_that_it_is_none(capsys):
     assert main(["reproduce", "nash_mtl/toy", "--quick", "--list", "--methods", "LS"]) == 0
     told = capsys.readouterr().out
@@ -96,6 +175,13 @@ def test_a_table_without_runs_shows_published_numbers_and_no_difference(capsys):
         (["cagrad/toy", "famo/toy", "--methods", "Nash"], "no method of cagrad/toy 'Nash'"),
         (["cagrad/toy", "famo/toy", "--methods", "FAMO"], "cagrad/toy has none of the methods FAMO"),
         (["cagrad/toy", "balancer.d=1"], "no setting 'd' in balancer"),
+        (["nash_mtl/toy", "balancer=famo"], "balancer=famo: LS of nash_mtl/toy is trained with balancer=equal; leave"),
+        (["cagrad/toy", "seed=5"], "seed=5: each run has a seed of its own, from 0 on: --seeds N says how many"),
+        (["cagrad/toy", "backbone.start=[1,1]"], "backbone.start=[1,1]: each case of cagrad/toy sets it, leave it out"),
+        (["cagrad/toy", "--runs", "typo"], "--runs typo: no such folder"),
+        (["cagrad/toy", "--methods", ""], "argument --methods: must name at least one, found ''"),
+        (["cagrad/toy", "~balancer.d"], "Could not delete from config. 'balancer.d' does not exist"),
+        (["nash_mtl/nyuv2", "trainer.test_last=1"], "trainer.test_last=1: nash_mtl/nyuv2 quotes the mean of the last"),
         (["cagrad/toy", "experiment=cagrad/toi"], "no experiment 'cagrad/toi'; did you mean 'cagrad/toy'"),
     ],
 )
@@ -108,7 +194,7 @@ def test_what_takes_long_waits_for_a_yes(monkeypatch):
     monkeypatch.setattr(reproduce, "hours", lambda asked: [(10.0, "")])
     table = published_table("cagrad/toy")
     request = wanted(table, ["LS"], None, (), quick=False)
-    jobs = [(request, job) for job in jobs_of(request)]
+    jobs = [Missing(request, job) for job in jobs_of(request)]
     with pytest.raises(ConfigError, match=r"3 runs of cagrad/toy take about 10.0 h on this machine: add --yes"):
         reproduce._check_time(jobs, agreed=False)
     reproduce._check_time(jobs, agreed=True)
@@ -183,8 +269,9 @@ def test_what_moves_no_number_may_differ():
 )
 def test_a_setting_that_came_later_had_its_default_before(now, same):
     before = {"optimizer.lr": 0.1}
-    assert same_experiment(before, {**before, **now}) is same
-    assert same_experiment({**before, **now}, before) is same
+    known, others = with_later_ones(before), with_later_ones({**before, **now})
+    assert same_experiment(known, others) is same
+    assert same_experiment(others, known) is same
 
 
 def test_reduced_methods_and_seeds_are_those_of_the_table():

@@ -100,6 +100,16 @@ methods:
         ('  x: {values: "1 2"}', "values of x are 2, not one for each of 1 metrics"),
         ('  x: {values: "1.0", delta: "3"}', "x has a delta, and the table does not say which"),
         ('  x: {values: "one"}', "could not convert string to float"),
+        ('  x: {values: "inf"}', "inf is no number that can be printed"),
+        ("  x: {with: balancer=equal}", "'balancer=equal' must be a list"),
+        ("  x: {}\nseeds: three", "seeds must be a whole number of at least 1, or null, found three"),
+        ("  x: {}\nquick: {says: less, with: [], by: bset}", "no by of quick 'bset'; did you mean 'best'"),
+        ("  x: {}\nmetrics: [{task: a, metric: m, better: lower, scale: 0}]", "scale of a m must not be 0"),
+        ("  x: {}\nfront: {x: [0, 1]}", "front must have bounds of x1 and x2, found x"),
+        (
+            '  x: {}\nsingle_task: "0.0"\ndelta: {name: d, mean: tasks, better: lower}',
+            "delta is relative to single_task, which must not have a 0",
+        ),
     ],
 )
 def test_a_file_that_breaks_the_form_is_refused(tmp_path, rows, line):
@@ -112,4 +122,11 @@ def test_a_file_that_breaks_the_form_is_refused(tmp_path, rows, line):
 def test_a_file_of_ones_own_is_read(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text(FORM + '  x: {values: "90.50"}')
-    assert published_table(str(path)).method("x").values[0].half_unit == 0.005
+    table = published_table(str(path))
+    assert table.method("x").values[0].half_unit == 0.005
+    assert table.experiment == "mine"
+
+
+@pytest.mark.parametrize(("text", "digits"), [("0.05", 2), ("5e-2", 2), ("1.25e-3", 5), ("12", 0), ("1e3", -3)])
+def test_digits_are_those_behind_the_point(text, digits):
+    assert PrintedNumber(text).digits == digits

@@ -3,12 +3,13 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import pytest
 
 from mtlrun.errors import ConfigError
 from mtlrun.published.library import published_table
-from mtlrun.reporting.beside import counterparts
+from mtlrun.reporting.beside import _quotes_the_same, counterparts
 from mtlrun.reporting.exports import FORMATS
 from mtlrun.reporting.make import report
 from mtlrun.reporting.model import Row
@@ -51,6 +52,35 @@ def test_differences_are_in_deviations_of_our_seeds(made):
     lines = made(3, published=[NAME]).sections[0].beside
     line = next(line for line in lines if "beside Uniform" in line)
     assert "left -13.6, right -4.0; no test is made" in line  # (0.951 - 0.9646) / 0.001, (0.942 - 0.9499) / 0.002
+
+
+@pytest.mark.parametrize(("by", "told"), [("best", False), ("last", True)])
+def test_scores_of_another_kind_are_not_set_against_those_that_are_quoted(made, by, told):
+    lines = made(3, published=[NAME], by=by).sections[0].beside
+    line = f"{NAME} quotes scores at the best validation epoch, this report those at the last epoch: no difference"
+    assert any(one.startswith(line) and one.endswith("add --by best.") for one in lines) is told
+    assert any("beside Uniform" in one for one in lines) is not told
+
+
+@pytest.mark.parametrize(
+    ("quoted", "by", "select", "same"),
+    [
+        ("last", "best", "last", True),
+        ("best", "last", "last", True),
+        ("last", "best", "geometric", False),
+        ("mean_of_last", "best", "last", False),
+    ],
+)
+def test_where_no_epoch_is_chosen_the_best_is_the_last(quoted, by, select, same):
+    table = replace(published_table(NAME), by=quoted)
+    assert _quotes_the_same(table, {"trainer.select": select}, by) is same
+
+
+def test_shared_networks_that_are_named_as_baseline_are_no_single_task_training(made, tmp_path):
+    made(3)
+    lines = report(tmp_path, published=[NAME], baseline="balancer=equal").sections[0].beside
+    assert any("balancer=equal beside Uniform" in line for line in lines)
+    assert not any("beside STL" in line or "beside Single" in line for line in lines)
 
 
 def test_no_difference_is_called_one_with_two_seeds(made):
