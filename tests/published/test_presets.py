@@ -11,6 +11,7 @@ from mtlrun.cli.reproduction import effective_settings
 from mtlrun.paths import CONF
 from mtlrun.published.library import published_table, table_names
 from mtlrun.reporting.reproduced import deviations, holds
+from mtlrun.sharing.base import Sharing
 
 TABLES = [published_table(name) for name in table_names()]
 EXPERIMENTS = sorted({table.experiment for table in TABLES})
@@ -84,3 +85,29 @@ def test_the_settings_of_a_method_are_there(experiment, words):
         taken = inspect.signature(get_class(settings[f"{group}._target_"])).parameters
         given = {key.split(".")[1] for key in settings if key.startswith(f"{group}.")}
         assert given - {"_target_"} <= {*taken}
+
+
+FEATURES = sorted({table.experiment for table in TABLES for row in table.trained if "features" in " ".join(row.words)})
+
+
+@pytest.mark.parametrize("experiment", FEATURES)
+def test_gradients_of_features_are_asked_of_schemes_that_have_them(experiment):
+    """SegNet-MTAN has no place at which all tasks see the same: its rows of this kind are not offered."""
+    scheme = get_class(effective_settings([f"experiment={experiment}"])["sharing._target_"])
+    assert scheme.trunk_end is not Sharing.trunk_end
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("nash_mtl/qm9", {"Nash-MTL"}),
+        ("nash_mtl/nyuv2", {"Nash-MTL"}),
+        ("cagrad/nyuv2", set()),
+        ("famo/qm9", {"Nash-MTL"}),  # copied from Nash-MTL's table but for its own row
+        ("famo/celeba", {"PCGrad", "CAGrad"}),
+        ("famo/toy", {"PCGrad", "CAGrad"}),
+    ],
+)
+def test_what_is_clipped_is_what_the_code_that_trained_the_row_clips(name, found):
+    rows = {row.name: " ".join(row.words) for row in published_table(name).trained}
+    assert {row for row, words in rows.items() if "clip_norm" in words} == found
