@@ -212,9 +212,11 @@ def same_experiment(settings: Settings, others: Settings) -> bool:
 def with_later_ones(settings: Settings) -> Settings:
     """With the default of each setting of the schema that is not there.
 
-    It came with a later version: until then everything was trained as by its default.
+    It came with a later version: until then everything was trained as by its default. A setting that is null by
+    default may have settings of its own, as trainer.reference: then it is there.
     """
-    return {**_defaults(), **settings}
+    there = {key[:at] for key in settings for at, letter in enumerate(key) if letter == "."}
+    return {**{key: value for key, value in _defaults().items() if key not in there}, **settings}
 
 
 def _that_move(settings: Settings) -> Settings:

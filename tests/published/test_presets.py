@@ -7,7 +7,7 @@ from hydra.utils import get_class
 from sampling import sampled
 
 from mtlrun.cli.groups import groups
-from mtlrun.cli.reproduction import effective_settings
+from mtlrun.cli.reproduction import effective_settings, with_later_ones
 from mtlrun.paths import CONF
 from mtlrun.published.library import published_table, table_names
 from mtlrun.reporting.reproduced import deviations, holds
@@ -27,6 +27,7 @@ def test_there_is_a_preset_for_each_table_and_a_table_for_each_preset():
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_a_preset_is_what_the_protocol_says(experiment):
     settings = effective_settings([f"experiment={experiment}"])
+    assert with_later_ones(settings) == settings  # trainer.reference, null by default, may be a number for each task
     for table in (table for table in TABLES if table.experiment == experiment):
         told = [f"{point.point}: {point.ours} here; {point.says} there" for point in table.protocol if point.ours]
         assert deviations(table, settings) == told
