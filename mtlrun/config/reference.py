@@ -58,8 +58,8 @@ def _check_reference(trainer: Any, select: str, known: list[str]) -> None:
 def resolved(config: DictConfig, directions: Mapping[str, Mapping[str, bool]]) -> Values | str | None:
     """The reference as values of the tasks that are trained; 'first' and null as they are.
 
-    Of a run folder they are the scores at its best validation epoch: the judging metrics for Delta-m, for Delta-p
-    those that count in it; in the run of an older version all metrics with a direction.
+    Of a run folder they are the scores at its best validation epoch, of the rows that choose: the judging metrics for
+    Delta-m, for Delta-p those that count in it; in the run of an older version all metrics with a direction.
 
     Args:
         config: of the run, checked.
@@ -75,7 +75,7 @@ def resolved(config: DictConfig, directions: Mapping[str, Mapping[str, bool]]) -
     if OmegaConf.is_dict(reference):
         values = OmegaConf.to_container(reference, resolve=True)
     else:
-        values = _of_run(Path(reference).expanduser(), _word(trainer.select))
+        values = _of_run(Path(reference).expanduser(), _word(trainer.select), _word(trainer.select_on))
     assert isinstance(values, dict)
     for task, known in directions.items():
         if task not in values:
@@ -85,15 +85,18 @@ def resolved(config: DictConfig, directions: Mapping[str, Mapping[str, bool]]) -
     return {task: {metric: float(value) for metric, value in values[task].items()} for task in directions}
 
 
-def _of_run(folder: Path, select: str) -> dict[str, Any]:
+def _of_run(folder: Path, select: str, split: str) -> dict[str, Any]:
     tasks = Run(folder).summary.get("tasks")
     if not isinstance(tasks, dict):
         raise ConfigError(f"trainer.reference={folder}: no finished run with a summary.json is there")
     values = {}
     for task, entry in tasks.items():
         metrics = [entry["metric"]] if select == "delta_m" else [*entry.get("counted", entry["directions"])]
-        values[task] = {metric: entry["best"]["val"].get(metric) for metric in metrics}
-    _check_values(values, [*values])
+        values[task] = {metric: entry["best"].get(split, {}).get(metric) for metric in metrics}
+        for metric, value in values[task].items():
+            if not is_number(value) or not value:
+                there = f"{task}/{metric} on {split} rows is {value} there, and nothing is relative to that"
+                raise ConfigError(f"trainer.reference={folder}: {there}; give the values by hand")
     return values
 
 

@@ -87,6 +87,7 @@ def read_entry(run: Run, by: By = "best") -> Entry:
     status, info = status_of(run)
     summary, chosen = run.summary, settings(run)  # after it: of a run that has ended they are there
     tasks = _tasks(summary, by)
+    own = by == "best" and chosen.get("trainer.reference") != "first"  # a gain over its own start compares no runs
     return Entry(
         folder=str(run.path),
         settings={key: value for key, value in chosen.items() if key != "seed"},
@@ -99,7 +100,7 @@ def read_entry(run: Run, by: By = "best") -> Entry:
         end=str(info.get("end") or ""),
         seconds=_number(summary.get("wall_seconds")),
         memory=_number(summary.get("peak_memory_bytes")),
-        validation=_number(summary.get("best_score")) if by == "best" else validation_score(tasks.values()),
+        validation=_number(summary.get("best_score")) if own else validation_score(tasks.values()),
         doubts=tuple(cautions(summary, by)),
         config_dir=run.config_dir,
         from_python=data_from_python(run),

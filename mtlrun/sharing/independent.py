@@ -12,7 +12,10 @@ from mtlrun.types import Rows, select
 
 
 class Independent(Sharing):
-    """Nothing is shared, so training the tasks together equals training each alone on the same batches.
+    """Nothing is shared: each step's gradients equal those of training each task alone on the same batches.
+
+    The optimizer's schedule, clipping of all parameters, and the epoch that is chosen go by all tasks together. Where
+    they matter, train one task a run (`tasks=[NAME]`).
 
     Args:
         backbone: builds one backbone; called once per task.

@@ -39,7 +39,7 @@ class Selection:
         reference: Reference | str | None = None,
         on: SelectOn = SelectOn.val,
     ) -> None:
-        self.tasks, self.patience, self.on = tasks, patience, on
+        self.tasks, self.patience, self.on, self._monitor = tasks, patience, on, monitor
         self.rule = "monitor" if monitor is not None else select.value
         self.best_score = -math.inf
         self.best_epoch: int | None = None
@@ -105,7 +105,8 @@ class Selection:
             for split, measure in self._measures.items()
             if isinstance(measure, RelativeGain) and measure.reference
         }
-        chosen = {"highest": self._highest, "rule": self.rule, "on": self.on.value, "references": references}
+        rule = {"rule": self.rule, "on": self.on.value, "monitor": self._monitor}
+        chosen = {"highest": self._highest, **rule, "references": references}
         return {**best, **chosen, "waited": self.waited, "validation": dict(self.validation)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -115,9 +116,10 @@ class Selection:
             ResumeError: if the epochs so far were compared by another rule: their best is unknown under this one.
         """
         rule, on = state.get("rule", self.rule), state.get("on", self.on.value)
-        if (rule, on) != (self.rule, self.on.value):
-            before = f"trainer.select={rule} trainer.select_on={on}" if rule != "monitor" else "trainer.monitor"
-            raise ResumeError(f"the epochs so far were compared by {before}: keep it, or start a new run")
+        monitor = state.get("monitor", self._monitor)
+        if (rule, on, monitor) != (self.rule, self.on.value, self._monitor):
+            named = f"trainer.select={rule}" if monitor is None else f"trainer.monitor={monitor}"
+            raise ResumeError(_compared(f"by {named} trainer.select_on={on}"))
         self.best_score, self.best_epoch = state["best_score"], state["best_epoch"]
         self._highest = state.get("highest", self.best_score)
         self.best_defined, self.waited = state["best_defined"], state["waited"]
@@ -125,7 +127,13 @@ class Selection:
         for split, reference in state.get("references", {}).items():
             measure = self._measures[split]
             assert isinstance(measure, RelativeGain)
+            if measure.reference not in (None, reference):
+                raise ResumeError(_compared("with another trainer.reference"))
             measure.reference = reference
+
+
+def _compared(how: str) -> str:
+    return f"the epochs so far were compared {how}: keep it, or start a new run"
 
 
 class TestScores:

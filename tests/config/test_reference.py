@@ -48,11 +48,23 @@ def test_values_of_the_trained_tasks_are_taken():
 
 @pytest.mark.parametrize(("select", "metrics"), [("delta_m", ["mae"]), ("delta_p", ["accuracy", "mae"])])
 def test_a_run_folder_gives_its_validation_scores(tmp_path, select, metrics):
-    entry = {"metric": "mae", "directions": DIRECTIONS["left"], "best": {"val": {"mae": 2.0, "accuracy": 0.5}}}
-    config = OmegaConf.create({"trainer": {"select": select, "reference": str(tmp_path)}})
+    best = {"val": {"mae": 2.0, "accuracy": 0.5}, "test": {"mae": 3.0, "accuracy": 0.0}}
+    entry = {"metric": "mae", "directions": DIRECTIONS["left"], "best": best}
+    config = OmegaConf.create({"trainer": {"select": select, "reference": str(tmp_path), "select_on": "val"}})
     with pytest.raises(ConfigError, match="no finished run"):
         resolved(config, DIRECTIONS)
     (tmp_path / "summary.json").write_text(json.dumps({"tasks": {"left": entry}}))
     assert [*resolved(config, DIRECTIONS)["left"]] == metrics
     (tmp_path / "summary.json").write_text(json.dumps({"tasks": {"left": {**entry, "counted": ["mae"]}}}))
     assert [*resolved(config, DIRECTIONS)["left"]] == ["mae"]
+
+
+def test_a_run_folder_gives_scores_of_the_rows_that_choose(tmp_path):
+    best = {"val": {"mae": 2.0, "accuracy": 0.5}, "test": {"mae": 3.0, "accuracy": 0.0}}
+    entry = {"metric": "mae", "directions": DIRECTIONS["left"], "best": best}
+    (tmp_path / "summary.json").write_text(json.dumps({"tasks": {"left": entry}}))
+    config = OmegaConf.create({"trainer": {"select": "delta_m", "reference": str(tmp_path), "select_on": "test"}})
+    assert resolved(config, DIRECTIONS)["left"] == {"mae": 3.0}
+    config.trainer.select = "delta_p"
+    with pytest.raises(ConfigError, match=r"left/accuracy on test rows is 0.0 there, and nothing is relative to"):
+        resolved(config, DIRECTIONS)

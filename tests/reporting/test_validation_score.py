@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from mtlrun.reporting.entries import TaskScore, validation_score
+from mtlrun.reporting.entries import TaskScore, read_entry, validation_score
+from mtlrun.runs.reader import Run
 from mtlrun.training.score import overall_score
 
 
@@ -32,3 +33,11 @@ def test_a_task_without_a_value_does_not_count():
     trained = overall_score({"a": {"metric": 0.7}, "b": {"metric": math.nan}}, tasks)
     reported = validation_score([TaskScore("metric", True, {}, {"metric": 0.7}), TaskScore("metric", True, {}, {})])
     assert reported == pytest.approx(trained)
+
+
+@pytest.mark.parametrize(("reference", "validation"), [("first", 0.64), (None, 0.9)])
+def test_a_gain_over_a_runs_own_start_compares_no_runs(result, reference, validation):
+    """A small rate starts low and gains much: runs are compared by what they score."""
+    summary = {"best_score": 0.9}
+    path = result("a", {"left": 0.64}, settings={"trainer.reference": reference}, summary=summary)
+    assert read_entry(Run(path)).validation == pytest.approx(validation)

@@ -229,3 +229,19 @@ def test_the_first_reference_is_kept_over_a_resume_and_another_rule_is_refused()
     assert after.score(scores(0.9, 2.4)) == pytest.approx(chosen("delta_p", reference="first").best_score)
     with pytest.raises(ResumeError, match=r"compared by trainer.select=delta_p trainer.select_on=val: keep it"):
         Selection(TASKS).load_state_dict(before.state_dict())
+
+
+def test_another_monitor_or_reference_is_refused_over_a_resume():
+    """The best so far was measured by the one before, in its unit."""
+    monitored = Selection(TASKS, "kind/f1")
+    monitored.update(scores(0.9, 2.0), 0)
+    Selection(TASKS, "kind/f1").load_state_dict(monitored.state_dict())
+    with pytest.raises(ResumeError, match=r"compared by trainer.monitor=kind/f1 trainer.select_on=val: keep it"):
+        Selection(TASKS, "size/mae").load_state_dict(monitored.state_dict())
+    given = {"kind": {"accuracy": 0.5}, "size": {"mae": 2.0}}
+    measured = Selection(TASKS, select=Select.delta_m, reference=given)
+    measured.update(scores(0.9, 2.0), 0)
+    Selection(TASKS, select=Select.delta_m, reference=given).load_state_dict(measured.state_dict())
+    other = Selection(TASKS, select=Select.delta_m, reference={**given, "size": {"mae": 1.0}})
+    with pytest.raises(ResumeError, match=r"compared with another trainer.reference: keep it"):
+        other.load_state_dict(measured.state_dict())

@@ -82,14 +82,15 @@ def draw_pairs(
     drawn again, uniformly, until they differ.
 
     Raises:
-        ConfigError: if `same_class` is off and there is only one class to draw from.
+        ConfigError: if `same_class` is off, and for some left item there is no right one of another class.
     """
     left = passes(len(left_labels), num_pairs, generator)
     right = passes(len(right_labels), num_pairs, generator)
     if same_class:
         return left, right
-    if len(torch.cat([left_labels, right_labels]).unique()) < 2:
-        raise ConfigError("every item has the same class: set data.same_class=true")
+    only = right_labels.unique()
+    if len(only) < 2 and bool((left_labels == only).any()):
+        raise ConfigError("every right item has the class of some left one: set data.same_class=true")
     clashes = (left_labels[left] == right_labels[right]).nonzero().squeeze(1)
     while len(clashes):
         right[clashes] = torch.randint(len(right_labels), (len(clashes),), generator=generator)

@@ -10,7 +10,7 @@ import torch
 import yaml
 from PIL import Image
 
-from mtlrun.data.drawn.overlay import shrink
+from mtlrun.data.drawn.overlay import draw_pairs, shrink
 from mtlrun.data.readers import digit_files
 from mtlrun.data.readers.digit_files import FASHION, PARTS, Collection
 from mtlrun.data.sets import multimnist
@@ -290,3 +290,17 @@ def test_the_files_of_another_collection_are_not_taken(tmp_path):
     assert len(multimnist.load(digits="fashion", root=str(tmp_path), **FEW).test[0]) == 12
     with pytest.raises(DataError, match="no MNIST files"):
         multimnist.load(digits="mnist", root=str(tmp_path), **FEW)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "drawn"), [([0, 1], [0, 0], False), ([1, 2], [0, 0], True), ([0], [0, 1], True)]
+)
+def test_pairs_of_different_classes_need_one_for_each_left_item(left, right, drawn):
+    """It was drawn again without end."""
+    args = torch.tensor(left), torch.tensor(right), 8, False, torch.Generator().manual_seed(0)
+    if drawn:
+        rows = draw_pairs(*args)
+        assert (args[0][rows[0]] != args[1][rows[1]]).all()
+    else:
+        with pytest.raises(ConfigError, match=r"every right item has the class of some left one"):
+            draw_pairs(*args)
