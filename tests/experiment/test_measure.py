@@ -58,6 +58,7 @@ def test_what_breaks_in_one_table_leaves_the_others(monkeypatch, capsys):
         raise RuntimeError(f"no {words[0]}\nand more")
 
     monkeypatch.setattr(measure, "compose", compose)
+    monkeypatch.setattr(measure.logging, "disable", lambda level: None)  # it is for a process of its own
     measure.main([json.dumps(["one"]), json.dumps(["two"])])
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [
         {"needs": "no one"},
