@@ -20,7 +20,7 @@ from mtlrun.cli.launching import check_directions, check_plugins, leave_to_the_s
 from mtlrun.cli.sweep import jobs, points, save_sweep
 from mtlrun.cli.terminal import remark
 from mtlrun.cli.together import refuse_sweep, write_nothing
-from mtlrun.commands import command_line
+from mtlrun.commands import command_line, setting_key
 from mtlrun.config.composed import check_composed
 from mtlrun.config.explain import explain
 from mtlrun.config.simplex import expand, refuse_single
@@ -29,9 +29,6 @@ from mtlrun.errors import ConfigError
 from mtlrun.runs.folder import claim, made
 from mtlrun.runs.restarts import goes_on, restarted_by
 from mtlrun.runs.sweeps import knows_its_jobs
-
-NAMELESS = "hydra.job.config.override_dirname.exclude_keys"
-"""Settings that are kept out of the names of a sweep's job folders."""
 
 
 class Refused(SystemExit):
@@ -166,11 +163,20 @@ def _sweep_folder(config: DictConfig) -> Path:
 
 def _name_jobs_by_what_varies(config: DictConfig) -> None:
     """Keep settings that all jobs share out of the names of the job folders."""
-    overrides = OverridesParser.create().parse_overrides(as_typed(config.hydra.overrides.task))
-    fixed = [override.key_or_group for override in overrides if not override.is_sweep_override()]
-    if fixed and not _given(config, NAMELESS):
+    key = "hydra.job.config.override_dirname.exclude_keys"
+    fixed = _fixed(config)
+    if fixed and not _given(config, key):
         quoted = ",".join(map(quoted_text, fixed))
-        config.hydra.overrides.hydra.append(f"{NAMELESS}=[{quoted}]")
+        config.hydra.overrides.hydra.append(f"{key}=[{quoted}]")
+
+
+def _fixed(config: DictConfig) -> list[str]:
+    """Keys of the settings that all jobs share."""
+    if config.hydra.sweeper.get("jobs") is not None:
+        first, *others = jobs(config)
+        return [setting_key(word) for word in first if all(word in words for words in others)]
+    overrides = OverridesParser.create().parse_overrides(as_typed(config.hydra.overrides.task))
+    return [override.key_or_group for override in overrides if not override.is_sweep_override()]
 
 
 def _share_cores(config: DictConfig) -> None:

@@ -15,13 +15,11 @@ from hydra.types import HydraContext, RunMode
 from hydra.version import setbase
 from omegaconf import OmegaConf
 
-from mtlrun.cli.folders import NAMELESS, RunFolders
+from mtlrun.cli.folders import RunFolders
 from mtlrun.cli.launching import prefer_ready_options
 from mtlrun.cli.run import attempt, close_sweep, job, raw_errors
 from mtlrun.cli.sweep import jobs, list_jobs
-from mtlrun.commands import setting_key
 from mtlrun.config.schema import register_schema
-from mtlrun.config.words import quoted_text
 from mtlrun.paths import CONF
 
 
@@ -47,8 +45,7 @@ def _launch(listed: Sequence[Sequence[str]], hydra_words: Sequence[str]) -> None
     try:
         # By the first of these words a job knows that it is one. None of the jobs' own: what they share need not be a
         # setting of anything before one of them has chosen its experiment.
-        words = ["hydra.mode=MULTIRUN", *_named_by_what_varies(listed, hydra_words), *hydra_words]
-        config = hydra.compose_config("config", words, RunMode.MULTIRUN)
+        config = hydra.compose_config("config", ["hydra.mode=MULTIRUN", *hydra_words], RunMode.MULTIRUN)
         list_jobs(config, listed)
         RunFolders().on_multirun_start(config)
         OmegaConf.save(config, Path(str(config.hydra.sweep.dir)) / "multirun.yaml")
@@ -60,11 +57,3 @@ def _launch(listed: Sequence[Sequence[str]], hydra_words: Sequence[str]) -> None
         launcher.launch(jobs(config), initial_job_idx=0)
     finally:
         GlobalHydra.instance().clear()
-
-
-def _named_by_what_varies(listed: Sequence[Sequence[str]], hydra_words: Sequence[str]) -> list[str]:
-    """Keeps the settings that all jobs share out of the names of their folders, unless the user has said which."""
-    keys = [setting_key(word) for word in listed[0] if all(word in words for words in listed)]
-    if not keys or any(setting_key(word) == NAMELESS for word in hydra_words):
-        return []
-    return [f"{NAMELESS}=[{','.join(map(quoted_text, keys))}]"]

@@ -1,14 +1,14 @@
-"""What a reproduction lacks is trained: stopped sweeps go on in their own folders, all else is one new sweep."""
+"""What a reproduction lacks, and its training: stopped sweeps go on in their own folders, all else is a new sweep."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from mtlrun.cli.listed import train_listed
-from mtlrun.cli.reproduction import TableJob, Wanted
+from mtlrun.cli.reproduction import TableJob, Wanted, runs_there
 from mtlrun.cli.rerun import rerun_jobs
 from mtlrun.cli.sweep import Job
 from mtlrun.lines import path_from_here
@@ -16,7 +16,7 @@ from mtlrun.reporting.entries import Entry
 from mtlrun.runs.reader import Run
 from mtlrun.runs.sweeps import listed_jobs, sweep_of
 
-STOPPED = ("interrupted", "lost")
+_STOPPED = ("interrupted", "lost")
 """Statuses of runs that can go on where they stopped."""
 
 
@@ -32,6 +32,31 @@ class Missing:
     def sweep(self) -> Path | None:
         """The sweep in which it was stopped."""
         return None if self.stopped is None else sweep_of(Path(self.stopped.folder))
+
+
+def missing_jobs(
+    requests: Sequence[Wanted], jobs: Mapping[str, Sequence[TableJob]], folders: Sequence[str]
+) -> tuple[list[Missing], list[str]]:
+    """(the jobs of which no run below the folders has finished or goes on, folders of the runs that go on).
+
+    What two tables have in common is there once.
+    """
+    found: list[Missing] = []
+    going_on: list[str] = []
+    for request in requests:
+        known = runs_there(folders, request.by)
+        finished = [entry for entry in known if entry.complete]
+        running = [entry for entry in known if entry.status == "running"]
+        stopped = [entry for entry in known if entry.status in _STOPPED]
+        for job in jobs[request.table.name]:
+            if job.found(finished) is not None or any(job.same_as(other.job) for other in found):
+                continue
+            active = job.found(running)
+            if active is None:
+                found.append(Missing(request, job, job.found(stopped)))
+            elif active.folder not in going_on:
+                going_on.append(active.folder)
+    return found, going_on
 
 
 def train_missing(missing: Sequence[Missing], hydra_words: Sequence[str]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -11,7 +11,7 @@ from rich.text import Text
 
 from mtlrun.cli.config_dir import search_path, split_config_dir
 from mtlrun.cli.folders import RunFolders
-from mtlrun.cli.missing import STOPPED, Missing, train_missing
+from mtlrun.cli.missing import Missing, missing_jobs, train_missing
 from mtlrun.cli.reproduction import TableJob, Wanted, jobs_of, methods_by_table, runs_there, wanted
 from mtlrun.cli.tables_offered import offered
 from mtlrun.cli.timing import hours
@@ -20,7 +20,6 @@ from mtlrun.commands import command_line
 from mtlrun.errors import ConfigError
 from mtlrun.lines import printable
 from mtlrun.published.library import published_table
-from mtlrun.published.table import By
 from mtlrun.reporting.entries import Entry
 from mtlrun.reporting.reproduced import reproduced_row
 from mtlrun.reporting.reproduced_text import heading, notes, reproduced_columns
@@ -86,7 +85,7 @@ def _reproduce(
     requests: Sequence[Wanted], options: argparse.Namespace, folders: Sequence[str], hydra_words: Sequence[str]
 ) -> int:
     jobs = {request.table.name: [*jobs_of(request)] for request in requests}
-    missing, going_on = _missing(requests, jobs, folders)
+    missing, going_on = missing_jobs(requests, jobs, folders)
     count = sum(map(len, jobs.values()))
     code = 0
     if going_on:
@@ -99,37 +98,11 @@ def _reproduce(
         code = train_missing(missing, hydra_words)
     shown = 0
     for request in requests:
-        known = _finished([*folders, *RunFolders.sweeps], request.by)
+        known = [entry for entry in runs_there([*folders, *RunFolders.sweeps], request.by) if entry.complete]
         done = [(job, entry) for job in jobs[request.table.name] if (entry := job.found(known))]
         show_reproduction(request, done)
         shown += len(done)
     return 0 if code == 1 and shown == count else code  # a sweep that went on may have jobs that nobody asked for
-
-
-def _finished(folders: Sequence[str | Path], by: By) -> list[Entry]:
-    return [entry for entry in runs_there(folders, by) if entry.complete]
-
-
-def _missing(
-    requests: Sequence[Wanted], jobs: Mapping[str, Sequence[TableJob]], folders: Sequence[str]
-) -> tuple[list[Missing], list[str]]:
-    """(what no finished run is the same as, what two tables have in common once; folders of runs that still go on)."""
-    found: list[Missing] = []
-    going_on: list[str] = []
-    for request in requests:
-        known = runs_there(folders, request.by)
-        finished = [entry for entry in known if entry.complete]
-        running = [entry for entry in known if entry.status == "running"]
-        stopped = [entry for entry in known if entry.status in STOPPED]
-        for job in jobs[request.table.name]:
-            if job.found(finished) is not None or any(job.same_as(other.job) for other in found):
-                continue
-            active = job.found(running)
-            if active is None:
-                found.append(Missing(request, job, job.found(stopped)))
-            elif active.folder not in going_on:
-                going_on.append(active.folder)
-    return found, going_on
 
 
 def show_reproduction(request: Wanted, done: Sequence[tuple[TableJob, Entry]]) -> None:

@@ -140,8 +140,8 @@ def wanted(
 
 def _refuse_what_rows_choose(table: PublishedTable, methods: Sequence[PublishedMethod], words: Sequence[str]) -> None:
     for word in words:
-        key, _, value = word.partition("=")
-        if setting_key(word) == "seed":
+        key, value = setting_key(word), word.partition("=")[2]
+        if key == "seed":
             raise ConfigError(f"{word}: each run has a seed of its own, from 0 on: --seeds N says how many")
         if table.cases and key == table.cases.setting:
             raise ConfigError(f"{word}: each case of {table.name} sets it, leave it out")
@@ -180,8 +180,7 @@ def jobs_of(request: Wanted) -> Iterator[TableJob]:
 
 
 def _check_late_epochs(request: Wanted, settings: Settings) -> None:
-    last = settings.get("trainer.test_last")
-    if request.by == "mean_of_last" and last == 1:
+    if request.by == "mean_of_last" and settings["trainer.test_last"] == 1:
         raise ConfigError(f"trainer.test_last=1: {request.table.name} quotes the mean of the last epochs; at least 2")
 
 

@@ -16,6 +16,7 @@ from mtlrun.config.build import build
 from mtlrun.config.compose import compose
 from mtlrun.config.composed import without_hydra
 from mtlrun.errors import MtlrunError
+from mtlrun.lines import reason
 from mtlrun.runs.folder import RunFolder
 from mtlrun.samplers.base import TrainingProgress
 from mtlrun.training.batches import StepBatch
@@ -39,7 +40,7 @@ def measure(words: Sequence[str]) -> dict[str, Any]:
     except MtlrunError as error:
         return {"needs": str(error)}
     except Exception as error:  # of a part of the user's, or of the machine: other tables are measured all the same
-        return {"needs": str(error).partition("\n")[0] or type(error).__name__}
+        return {"needs": reason(error)}
 
 
 def hours(trainer: Trainer) -> float:

@@ -42,7 +42,7 @@ def published_table(name: str) -> PublishedTable:
         ConfigError: if there is none, or the file breaks the form.
     """
     path = Path(name)
-    if path.suffix != ".yaml":
+    if not _is_file(name):
         path = HOME / f"{choose(name, table_names(), 'published table', 'mtlrun reproduce')}.yaml"
     content = read_yaml(path)
     if not isinstance(content, dict):
@@ -56,12 +56,16 @@ def published_table(name: str) -> PublishedTable:
     return table
 
 
+def _is_file(name: str) -> bool:
+    return Path(name).suffix == ".yaml"
+
+
 def _table(name: str, content: Mapping[str, Any]) -> PublishedTable:
     quick, delta, cases = content.get("quick") or {}, content.get("delta"), content.get("cases")
     return PublishedTable(
         name=name,
         **{key: str(content[key]) for key in _TEXTS},
-        experiment=str(content.get("experiment") or (name if name in table_names() else Path(name).stem)),
+        experiment=str(content.get("experiment") or (Path(name).stem if _is_file(name) else name)),
         metrics=tuple(_metric(entry) for entry in content["metrics"]),
         methods=tuple(_method(key, entry or {}) for key, entry in content["methods"].items()),
         protocol=tuple(_point(entry) for entry in content["protocol"]),
@@ -142,9 +146,11 @@ def _number(text: Any) -> PrintedNumber | None:
 
 
 def _seeds(value: Any) -> int | None:
-    if value is not None and (type(value) is not int or value < 1):
+    if value is None:
+        return None
+    if type(value) is not int or value < 1:
         raise ValueError(f"seeds must be a whole number of at least 1, or null, found {value}")
-    return int(value) if value is not None else None
+    return int(value)
 
 
 def _texts(entries: Sequence[Any] | None) -> tuple[str, ...]:

@@ -55,12 +55,12 @@ def test_what_breaks_in_one_table_leaves_the_others(monkeypatch, capsys):
 
     def compose(words):
         print("a line of the user's")
-        raise RuntimeError(f"no {words[0]}\nand more")
+        raise RuntimeError(f"no {words[0]}\nleft")
 
     monkeypatch.setattr(measure, "compose", compose)
     monkeypatch.setattr(measure.logging, "disable", lambda level: None)  # it is for a process of its own
     measure.main([json.dumps(["one"]), json.dumps(["two"])])
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [
-        {"needs": "no one"},
-        {"needs": "no two"},
+        {"needs": "no one left"},
+        {"needs": "no two left"},
     ]
