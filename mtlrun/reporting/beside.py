@@ -187,5 +187,6 @@ def _difference(
         found = None if printed is None else in_deviations([*cell.values.values()], printed.number)
         if found is not None:
             parts.append(f"{task.task} {found:+.1f}")
-    numbers = ", ".join(parts) or "no number of this row is printed"
-    return f"{beside}, ours less theirs in standard deviations of our seeds: {numbers}; no test is made."
+    if not parts:
+        return f"{beside}: no difference to tell, as the row has no number for it or our seeds are all equal."
+    return f"{beside}, ours less theirs in standard deviations of our seeds: {', '.join(parts)}; no test is made."

@@ -17,8 +17,8 @@ def cautions(summary: Mapping[str, Any], by: str = "best") -> list[str]:
     tasks = {name: entry for name, entry in (summary.get("tasks") or {}).items() if isinstance(entry, dict)}
     return [
         *_trivial(tasks, by),
-        *_few_validation_rows(tasks),
-        *_last_epoch_is_best(summary),
+        *(_few_validation_rows(tasks) if _chosen_by(summary) == "val" else ()),
+        *(_last_epoch_is_best(summary) if _chosen_by(summary) else ()),
         *_measured_once(summary.get("pairs") or []),
         *doubts(summary),
     ]
@@ -51,6 +51,12 @@ def _bar(entry: Mapping[str, Any], metric: str) -> tuple[float | None, str]:
     if isinstance(measured, int | float):
         return float(measured), "the most frequent class"
     return _CHANCE.get(metric, (None, ""))
+
+
+def _chosen_by(summary: Mapping[str, Any]) -> str:
+    """The split whose scores chose the epoch; '' where none was chosen but the last one taken."""
+    selection = summary.get("selection") or {}
+    return "" if selection.get("select") == "last" else str(selection.get("on", "val"))
 
 
 def _few_validation_rows(tasks: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from mtlrun.errors import ConfigError
+from mtlrun.reporting.cautions import cautions
 from mtlrun.reporting.make import report
 
 
@@ -260,6 +261,21 @@ def test_doubts_are_a_line_each(result, tmp_path):
     for words in ("no better than always predicting the most frequent class (0.6)", "only 50 validation rows",
                   "best epoch is the last one", "measured at one step only"):  # fmt: skip
         assert any(words in line and "[2 runs, such as" in line for line in doubts), words
+
+
+@pytest.mark.parametrize(
+    ("selection", "few", "last"),
+    [
+        ({"select": "geometric", "on": "val"}, True, True),
+        ({"select": "geometric", "on": "test"}, False, True),
+        ({"select": "last", "on": "val"}, False, False),
+    ],
+)
+def test_an_epoch_is_doubted_by_what_chose_it(selection, few, last):
+    summary = {"best_epoch": 1, "last_epoch": 1, "selection": selection, "tasks": {"left": {"rows": {"val": 50}}}}
+    text = "\n".join(cautions(summary))
+    assert ("only 50 validation rows chose the epoch" in text) is few
+    assert ("best epoch is the last one" in text) is last
 
 
 def test_the_noise_of_the_test_set_is_told_where_it_is_known(result, tmp_path):
